@@ -1,1 +1,8 @@
+//! binsync records MySQL row changes published by Maxwell and replays them.
+//!
+//! The way of the data is the way of the folders: `source` (RabbitMQ, files) → `spool` (segments
+//! and their index) → `plan` (net changes, statements) → `target` (databases). The core
+//! (`event`, `filter`, `plan`, `sql`) is pure: no file, socket, clock or terminal.
 
+pub mod error;
+pub mod event;

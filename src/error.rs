@@ -1,0 +1,94 @@
+//! The one error type of the library: what happened, and what to do next.
+//!
+//! The kind decides (retry, ask the user, stop); the text advises. Exit codes follow from the kind.
+
+use std::fmt;
+
+/// What a caller does about an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The call itself is wrong; nothing was done.
+    Usage,
+    /// Stopped before the end; what was committed stays, a rerun goes on from there.
+    Stopped,
+    /// A passing fault (deadlock, lost connection); the same step may be tried again.
+    Retry,
+    /// Everything else.
+    Failed,
+}
+
+/// An error with its next step.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    help: Option<String>,
+}
+
+/// Result with the library's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of the given kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), help: None }
+    }
+
+    /// A failure that no rerun mends by itself.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Failed, message)
+    }
+
+    /// A mistake in the call.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Usage, message)
+    }
+
+    /// A stop before the end from which a rerun goes on.
+    pub fn stopped(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Stopped, message)
+    }
+
+    /// Adds the next step, shown on a line of its own.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Puts the place before the message: `place: message`.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+
+    /// What the caller does about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "\n  next: {help}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Names the file or thing an input/output error happened on.
+pub trait Context<T> {
+    /// Turns the error into a [`ErrorKind::Failed`] that begins with `what`.
+    fn context(self, what: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: fmt::Display> Context<T> for std::result::Result<T, E> {
+    fn context(self, what: impl fmt::Display) -> Result<T> {
+        self.map_err(|e| Error::failed(format!("{what}: {e}")))
+    }
+}

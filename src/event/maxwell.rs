@@ -1,0 +1,233 @@
+//! Maxwell's JSON: bytes to [`Event`].
+//!
+//! Fields and their traps are described in the producer's documentation
+//! (<https://maxwells-daemon.io/dataformat/>). A message that cannot be read is an answer here
+//! ([`Damage`]), not an error: it is stored, shown and passed over.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde_json::value::RawValue;
+
+use super::{Body, Event, Meta, Op, Position};
+
+/// JSON nested deeper than this is refused: no MySQL or MariaDB value can be (their limits are
+/// 100 and 32), and a reader must not be led into deep recursion.
+pub const MAX_DEPTH: usize = 128;
+
+/// Why a message could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage(pub String);
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&super::printable(&self.0))
+    }
+}
+
+/// A string that borrows from the message unless it holds escapes.
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct AsText;
+        impl<'de> Visitor<'de> for AsText {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(v)))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(v.to_owned())))
+            }
+        }
+        d.deserialize_str(AsText)
+    }
+}
+
+#[derive(serde::Deserialize)]
+struct Envelope<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    database: Option<Text<'a>>,
+    #[serde(borrow)]
+    table: Option<Text<'a>>,
+    ts: Option<i64>,
+    xid: Option<u64>,
+    xoffset: Option<u64>,
+    commit: Option<bool>,
+    #[serde(borrow)]
+    position: Option<&'a RawValue>,
+    server_id: Option<u64>,
+    thread_id: Option<u64>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    old: Option<&'a RawValue>,
+    #[serde(borrow)]
+    def: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sql: Option<Text<'a>>,
+    #[serde(borrow)]
+    charset: Option<Text<'a>>,
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// [`Damage`] with the reason when the bytes are not a message this version knows.
+pub fn parse(bytes: &[u8]) -> Result<Event<'_>, Damage> {
+    if bytes.is_empty() {
+        return Err(Damage("empty message".into()));
+    }
+    check_depth(bytes)?;
+    let text = std::str::from_utf8(bytes).map_err(|e| Damage(format!("not UTF-8: {e}")))?;
+    let env: Envelope<'_> =
+        serde_json::from_str(text).map_err(|e| Damage(format!("not a Maxwell message: {e}")))?;
+    let op = op(&env.kind.0)
+        .ok_or_else(|| Damage(format!("unknown message type {:?}", env.kind.0)))?;
+    let meta = meta(op, &env)?;
+    let body = body(op, env)?;
+    Ok(Event { meta, body })
+}
+
+fn op(kind: &str) -> Option<Op> {
+    Some(match kind {
+        "insert" => Op::Insert,
+        "update" => Op::Update,
+        "delete" => Op::Delete,
+        "bootstrap-start" => Op::BootstrapStart,
+        "bootstrap-insert" => Op::BootstrapInsert,
+        "bootstrap-complete" => Op::BootstrapComplete,
+        "database-create" => Op::DatabaseCreate,
+        "database-alter" => Op::DatabaseAlter,
+        "database-drop" => Op::DatabaseDrop,
+        "table-create" => Op::TableCreate,
+        "table-alter" => Op::TableAlter,
+        "table-drop" => Op::TableDrop,
+        "heartbeat" => Op::Heartbeat,
+        _ => return None,
+    })
+}
+
+fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
+    let text = |t: &Option<Text<'a>>| t.as_ref().map(|t| t.0.clone()).unwrap_or_default();
+    let ts = env.ts.unwrap_or_default();
+    let (ts, ts_ms) = if op.is_ddl() { (ts.div_euclid(1000), ts) } else { (ts, ts * 1000) };
+    let position = match env.position {
+        None => None,
+        // With GTID as position the producer sends an object; that is no file position.
+        Some(raw) => raw.get().strip_prefix('"').and_then(|t| t.strip_suffix('"')),
+    };
+    let meta = Meta {
+        op,
+        database: text(&env.database),
+        table: text(&env.table),
+        ts,
+        ts_ms,
+        xid: env.xid,
+        xoffset: env.xoffset,
+        commit: env.commit.unwrap_or(false),
+        position: position.and_then(Position::parse),
+        server_id: env.server_id,
+        thread_id: env.thread_id,
+    };
+    if meta.database.is_empty() && op != Op::Heartbeat {
+        return Err(Damage("no database named".into()));
+    }
+    if meta.table.is_empty() && (op.is_row() || op.is_bootstrap()) {
+        return Err(Damage("no table named".into()));
+    }
+    Ok(meta)
+}
+
+fn body<'a>(op: Op, env: Envelope<'a>) -> Result<Body<'a>, Damage> {
+    if op.is_row() || op == Op::BootstrapInsert {
+        let data = object(env.data, "data")?.ok_or_else(|| Damage("no data".into()))?;
+        return Ok(Body::Row { data, old: object(env.old, "old")? });
+    }
+    if op.is_ddl() {
+        let sql = env.sql.ok_or_else(|| Damage("no sql".into()))?.0;
+        return Ok(Body::Ddl {
+            sql,
+            def: object(env.def, "def")?,
+            old: object(env.old, "old")?,
+            charset: env.charset.map(|t| t.0),
+        });
+    }
+    Ok(Body::Nothing)
+}
+
+fn object<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Damage> {
+    match raw.map(RawValue::get) {
+        None => Ok(None),
+        Some(text) if text.starts_with('{') => Ok(Some(text)),
+        Some(_) => Err(Damage(format!("{what} is not an object"))),
+    }
+}
+
+/// Refuses JSON deeper than [`MAX_DEPTH`]; the count of brackets decides most messages at once.
+fn check_depth(bytes: &[u8]) -> Result<(), Damage> {
+    if memchr::memchr2_iter(b'{', b'[', bytes).nth(MAX_DEPTH).is_none() {
+        return Ok(());
+    }
+    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
+    for &b in bytes {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if quoted => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(Damage(format!("nested deeper than {MAX_DEPTH}")));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn damage(bytes: &[u8]) -> String {
+        parse(bytes).expect_err("a damaged message").0
+    }
+
+    #[test]
+    fn a_row_borrows_from_its_message() {
+        let e = parse(br#"{"database":"a","table":"t\n","type":"update","ts":7,"xid":9,"commit":true,"position":"b.x.000012:34","data":{"id":1},"old":{"id":2},"new_field":[]}"#).expect("a row");
+        assert_eq!((e.meta.op, e.meta.ts, e.meta.commit), (Op::Update, 7, true));
+        assert_eq!(e.meta.table, "t\n");
+        let p = e.meta.position.expect("a position");
+        assert_eq!((p.base, p.file, p.offset), ("b.x", 12, 34));
+        assert_eq!(e.body, Body::Row { data: r#"{"id":1}"#, old: Some(r#"{"id":2}"#) });
+    }
+
+    #[test]
+    fn ddl_times_are_milliseconds() {
+        let e = parse(br#"{"type":"database-create","database":"a","ts":1795351690123,"sql":"CREATE DATABASE a"}"#).expect("ddl");
+        assert_eq!((e.meta.ts, e.meta.ts_ms), (1_795_351_690, 1_795_351_690_123));
+    }
+
+    #[test]
+    fn damage_is_named() {
+        assert_eq!(damage(b""), "empty message");
+        assert!(damage(b"hello").starts_with("not a Maxwell message"));
+        assert!(damage(b"[1]").starts_with("not a Maxwell message"));
+        assert!(damage(br#"{"type":"insert","database":"a"#).contains("EOF"));
+        assert!(damage(b"{\"type\":\"\xff\"}").starts_with("not UTF-8"));
+        assert!(damage(br#"{"type":"odd","database":"a"}"#).contains("\"odd\""));
+        assert_eq!(damage(br#"{"type":"insert","database":"a","table":"t"}"#), "no data");
+        let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
+        let row = format!(r#"{{"type":"insert","database":"a","table":"t","data":{{"j":{deep}}}}}"#);
+        assert_eq!(damage(row.as_bytes()), "nested deeper than 128");
+    }
+}

@@ -1,0 +1,244 @@
+//! What the producer says: one message, its coordinates in the stream, its row images.
+//!
+//! Everything here borrows from the message's bytes. Nothing knows files, sockets or SQL.
+
+use std::borrow::Cow;
+use std::fmt;
+
+pub mod ddl;
+pub mod def;
+pub mod history;
+pub mod maxwell;
+pub mod row;
+
+/// What a message reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Op {
+    /// A row was inserted.
+    Insert,
+    /// A row was updated.
+    Update,
+    /// A row was deleted.
+    Delete,
+    /// The producer begins to copy a table.
+    BootstrapStart,
+    /// A row of such a copy.
+    BootstrapInsert,
+    /// The copy is complete.
+    BootstrapComplete,
+    /// CREATE DATABASE.
+    DatabaseCreate,
+    /// ALTER DATABASE.
+    DatabaseAlter,
+    /// DROP DATABASE.
+    DatabaseDrop,
+    /// CREATE TABLE.
+    TableCreate,
+    /// ALTER TABLE or RENAME TABLE.
+    TableAlter,
+    /// DROP TABLE.
+    TableDrop,
+    /// The producer's sign of life, passed over.
+    Heartbeat,
+}
+
+impl Op {
+    /// True for insert, update and delete.
+    pub fn is_row(self) -> bool {
+        matches!(self, Self::Insert | Self::Update | Self::Delete)
+    }
+
+    /// True for the three bootstrap messages.
+    pub fn is_bootstrap(self) -> bool {
+        matches!(self, Self::BootstrapStart | Self::BootstrapInsert | Self::BootstrapComplete)
+    }
+
+    /// True for a statement that changes definitions.
+    pub fn is_ddl(self) -> bool {
+        !self.is_row() && !self.is_bootstrap() && self != Self::Heartbeat
+    }
+
+    /// The producer's own word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::BootstrapStart => "bootstrap-start",
+            Self::BootstrapInsert => "bootstrap-insert",
+            Self::BootstrapComplete => "bootstrap-complete",
+            Self::DatabaseCreate => "database-create",
+            Self::DatabaseAlter => "database-alter",
+            Self::DatabaseDrop => "database-drop",
+            Self::TableCreate => "table-create",
+            Self::TableAlter => "table-alter",
+            Self::TableDrop => "table-drop",
+            Self::Heartbeat => "heartbeat",
+        }
+    }
+}
+
+/// A database and a table in it; the table is empty for statements on a database.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TableName {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+}
+
+impl TableName {
+    /// Joins the two parts.
+    pub fn new(database: impl Into<String>, table: impl Into<String>) -> Self {
+        Self { database: database.into(), table: table.into() }
+    }
+}
+
+/// Shows `db.table`, control characters escaped, so that a name cannot end a comment or a line.
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self.table.as_str() {
+            "" => self.database.clone(),
+            table => format!("{}.{table}", self.database),
+        };
+        f.write_str(&printable(&name))
+    }
+}
+
+/// Writes every control character as `\xNN`: safe in a comment, a terminal and a log line.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(char::is_control) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        match c.is_control() {
+            true => out.push_str(&format!("\\x{:02X}", c as u32)),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// A place in the source's binlog. File numbers compare as numbers, not as text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Position<'a> {
+    /// The binlog's base name, as in `bin` of `bin.000002`.
+    pub base: &'a str,
+    /// The file's number.
+    pub file: u64,
+    /// Byte offset in the file.
+    pub offset: u64,
+}
+
+impl<'a> Position<'a> {
+    /// Reads `bin.000002:202815`; `None` when it is not of that form.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (name, offset) = text.rsplit_once(':')?;
+        let (base, file) = name.rsplit_once('.')?;
+        Some(Self { base, file: file.parse().ok()?, offset: offset.parse().ok()? })
+    }
+
+    /// File number and offset: what orders positions of one base name.
+    pub fn order(self) -> (u64, u64) {
+        (self.file, self.offset)
+    }
+}
+
+impl fmt::Display for Position<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}:{}", self.base, self.file, self.offset)
+    }
+}
+
+/// A message's coordinates: what the index keeps of it.
+#[derive(Clone, Debug)]
+pub struct Meta<'a> {
+    /// What it reports.
+    pub op: Op,
+    /// The database.
+    pub database: Cow<'a, str>,
+    /// The table; empty for statements on a database.
+    pub table: Cow<'a, str>,
+    /// Start of the statement at the source, seconds since 1970 (DDL arrives in milliseconds).
+    pub ts: i64,
+    /// As `ts`, in milliseconds where the producer sends them.
+    pub ts_ms: i64,
+    /// The source's transaction number; repeats after a server restart.
+    pub xid: Option<u64>,
+    /// Place in the transaction; absent on the row that commits.
+    pub xoffset: Option<u64>,
+    /// True on the last row of a transaction.
+    pub commit: bool,
+    /// Start of the row event in the binlog.
+    pub position: Option<Position<'a>>,
+    /// The source's server id.
+    pub server_id: Option<u64>,
+    /// The connection that made the change; MariaDB sends none.
+    pub thread_id: Option<u64>,
+}
+
+impl Meta<'_> {
+    /// Database and table.
+    pub fn name(&self) -> TableName {
+        TableName::new(self.database.as_ref(), self.table.as_ref())
+    }
+
+    /// True for the producer's own book-keeping, which no replay writes.
+    pub fn is_housekeeping(&self) -> bool {
+        self.op == Op::Heartbeat
+            || (self.op.is_row()
+                && self.database == "maxwell"
+                && matches!(self.table.as_ref(), "bootstrap" | "heartbeats"))
+    }
+}
+
+/// One message, read.
+#[derive(Clone, Debug)]
+pub struct Event<'a> {
+    /// Its coordinates.
+    pub meta: Meta<'a>,
+    /// Its content.
+    pub body: Body<'a>,
+}
+
+/// The content of a message; JSON objects stay unread text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// A row event or a row of a bootstrap.
+    Row {
+        /// The row after the event (before it, for a delete).
+        data: &'a str,
+        /// The former values of the columns an update changed.
+        old: Option<&'a str>,
+    },
+    /// A statement.
+    Ddl {
+        /// Its text.
+        sql: Cow<'a, str>,
+        /// The table's definition afterwards.
+        def: Option<&'a str>,
+        /// The table's definition before.
+        old: Option<&'a str>,
+        /// The database's character set, on statements about a database.
+        charset: Option<Cow<'a, str>>,
+    },
+    /// Bootstrap start and completion, heartbeats.
+    Nothing,
+}
+
+impl Event<'_> {
+    /// True when both report the same thing: what makes a message a re-send of another with the
+    /// same identity. Fields that change with each sending (`push_ts`, `schema_id`) do not count.
+    pub fn same_content(&self, other: &Event<'_>) -> bool {
+        self.meta.ts_ms == other.meta.ts_ms
+            && self.meta.xid == other.meta.xid
+            && self.meta.op == other.meta.op
+            && self.meta.database == other.meta.database
+            && self.meta.table == other.meta.table
+            && match (&self.body, &other.body) {
+                (Body::Ddl { sql: a, .. }, Body::Ddl { sql: b, .. }) => a == b,
+                (a, b) => a == b,
+            }
+    }
+}

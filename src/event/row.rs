@@ -1,0 +1,99 @@
+//! Row images: a JSON object as names and values, both still slices of the message.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::maxwell::Text;
+use crate::error::{Error, Result};
+
+/// One value as the producer wrote it: a JSON token.
+///
+/// Two values of one producer are the same exactly when their tokens are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Value<'a>(pub &'a str);
+
+impl<'a> Value<'a> {
+    /// JSON null: SQL NULL (a JSON column's `null` looks the same).
+    pub const NULL: Value<'static> = Value("null");
+
+    /// True for null.
+    pub fn is_null(self) -> bool {
+        self.0 == "null"
+    }
+
+    /// True for a JSON string.
+    pub fn is_string(self) -> bool {
+        self.0.starts_with('"')
+    }
+
+    /// The decoded text of a JSON string; `None` for anything else.
+    pub fn string(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
+            return Some(Cow::Borrowed(inner));
+        }
+        serde_json::from_str::<String>(self.0).ok().map(Cow::Owned)
+    }
+
+    /// The strings of a JSON array of strings; `None` for anything else.
+    pub fn strings(self) -> Option<Vec<String>> {
+        self.0.starts_with('[').then(|| serde_json::from_str(self.0).ok()).flatten()
+    }
+}
+
+/// The columns of one image, in the producer's order.
+#[derive(Clone, Debug, Default)]
+pub struct Columns<'a>(pub Vec<(Cow<'a, str>, Value<'a>)>);
+
+impl<'a> Columns<'a> {
+    /// Splits the text of a JSON object (see [`super::Body::Row`]).
+    ///
+    /// # Errors
+    /// When the text is no JSON object; messages in the spool were checked when they were read.
+    pub fn parse(object: &'a str) -> Result<Self> {
+        serde_json::from_str(object).map_err(|e| Error::failed(format!("row image: {e}")))
+    }
+}
+
+impl<'de> Deserialize<'de> for Columns<'de> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
+        struct AsColumns;
+        impl<'de> Visitor<'de> for AsColumns {
+            type Value = Columns<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> std::result::Result<Columns<'de>, A::Error> {
+                let mut columns = Vec::with_capacity(16);
+                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                    columns.push((name.0, Value(value.get())));
+                }
+                Ok(Columns(columns))
+            }
+        }
+        d.deserialize_map(AsColumns)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_keep_their_text() {
+        let c = Columns::parse(r#"{"a":1.10,"b\"":"x\u0000y","c":[ "p" , "q"],"d":{"k": [1,  2]},"e":null}"#)
+            .expect("an object");
+        assert_eq!(c.0[0], ("a".into(), Value("1.10")));
+        assert_eq!(c.0[1].0, "b\"");
+        assert_eq!(c.0[1].1.string().as_deref(), Some("x\0y"));
+        assert_eq!(c.0[2].1.strings(), Some(vec!["p".to_owned(), "q".to_owned()]));
+        assert_eq!(c.0[3].1, Value(r#"{"k": [1,  2]}"#));
+        assert!(c.0[4].1.is_null());
+    }
+}
