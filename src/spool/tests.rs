@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use proptest::prelude::*;
-
 use super::*;
 use crate::error::{Context, Result};
+
+mod model;
 
 fn options() -> WriterOptions {
     WriterOptions {
@@ -49,11 +49,9 @@ fn filled(dir: &Path, frames: u64, size: u64) -> Result<Vec<Vec<u8>>> {
 fn read(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
     let spool = Spool::open(dir)?;
     let mut all = Vec::new();
-    for frame in spool.frames(0..Seq::MAX, Order::Forward) {
-        // Unreadable frames are named by verify.
-        if let Ok(frame) = frame {
-            all.extend(frame.records().map(|r| (r.seq, r.bytes.to_vec())));
-        }
+    // Unreadable frames are named by verify.
+    for frame in spool.frames(0..Seq::MAX, Order::Forward).flatten() {
+        all.extend(frame.records().map(|r| (r.seq, r.bytes.to_vec())));
     }
     Ok(all)
 }
@@ -102,120 +100,6 @@ fn frame_starts(path: &Path, dir: &Path) -> Result<Vec<u64>> {
     Ok(starts)
 }
 
-#[derive(Clone, Debug)]
-enum Step {
-    Append(Vec<Vec<u8>>),
-    /// Cut the last segment by so many bytes, as a crash would.
-    Kill(u16),
-    DropIndex,
-    Reopen,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let record = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..60),
-        (0..40u64).prop_map(row),
-        Just(b"two\nlines\n".to_vec()),
-    ];
-    prop_oneof![
-        6 => prop::collection::vec(record, 1..12).prop_map(Step::Append),
-        2 => (0..600u16).prop_map(Step::Kill),
-        1 => Just(Step::DropIndex),
-        1 => Just(Step::Reopen),
-    ]
-}
-
-/// Runs steps; `model` holds the frames that must be there.
-fn run(dir: &Path, steps: &[Step]) -> Result<()> {
-    let mut model: Vec<Vec<Vec<u8>>> = Vec::new();
-    let mut writer = None;
-    for step in steps {
-        match step {
-            Step::Append(records) => {
-                let open = match writer.take() {
-                    Some(open) => open,
-                    None => SpoolWriter::open(dir, options())?.0,
-                };
-                let open = writer.insert(open);
-                let stored: u64 = model.iter().map(|f| f.len() as u64).sum();
-                let range = open.append(&batch(records))?;
-                assert_eq!(range, stored + 1..stored + 1 + records.len() as u64);
-                model.push(records.clone());
-            }
-            Step::Kill(bytes) => {
-                writer = None;
-                if !dir.join("lock").exists() || segment::list(dir)?.is_empty() {
-                    continue;
-                }
-                let path = last_segment(dir)?;
-                let starts = frame_starts(&path, dir)?;
-                let size = starts.last().copied().unwrap_or_default();
-                let cut = size.saturating_sub(u64::from(*bytes));
-                fs::File::options()
-                    .write(true)
-                    .open(&path)
-                    .and_then(|f| f.set_len(cut))
-                    .context("cut")?;
-                let lost = starts.iter().skip(1).filter(|&&end| end > cut).count();
-                model.truncate(model.len() - lost);
-                let (open, recovery) = SpoolWriter::open(dir, options())?;
-                let kept = starts
-                    .iter()
-                    .filter(|&&s| s <= cut)
-                    .max()
-                    .copied()
-                    .unwrap_or_default();
-                assert_eq!(recovery.torn.map_or(0, |t| t.1), cut - kept);
-                writer = Some(open);
-            }
-            Step::DropIndex => {
-                writer = None;
-                index::delete(dir)?;
-            }
-            Step::Reopen => writer = None,
-        }
-    }
-    drop(writer);
-    let model: Vec<Vec<u8>> = model.concat();
-    if segment::list(dir)?.is_empty() {
-        return Ok(());
-    }
-    if model.is_empty() {
-        assert!(
-            Spool::open(dir)
-                .and_then(|s| s.end())
-                .map_or(true, |end| end.next == 1)
-        );
-        return Ok(());
-    }
-    let numbered: Vec<(Seq, Vec<u8>)> = (1..).zip(model.iter().cloned()).collect();
-    assert_eq!(read(dir)?, numbered);
-    let incremental = answers(dir)?;
-    reindex(dir)?;
-    assert_eq!(answers(dir)?, incremental);
-    assert_eq!(verify(dir)?.findings, []);
-    let mut plain = Vec::new();
-    for segment in segment::list(dir)? {
-        let file = fs::File::open(segment::path(dir, segment)).context("open")?;
-        zstd::stream::copy_decode(file, &mut plain).context("zstd")?;
-    }
-    let lines: Vec<u8> = model
-        .iter()
-        .flat_map(|r| r.iter().copied().chain([b'\n']))
-        .collect();
-    assert_eq!(plain, lines);
-    Ok(())
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
-    #[test]
-    fn the_spool_is_a_list_of_frames(steps in prop::collection::vec(step(), 1..25)) {
-        let dir = tempfile::tempdir().expect("temp");
-        run(dir.path(), &steps).map_err(|e| TestCaseError::fail(e.to_string()))?;
-    }
-}
-
 #[test]
 fn a_spool_cut_at_every_byte_of_its_last_frame_loses_that_frame_only() -> Result<()> {
     let whole = tempfile::tempdir().context("temp")?;
@@ -254,7 +138,7 @@ fn a_flipped_byte_loses_its_frame_only_and_is_named() -> Result<()> {
     let path = last_segment(whole.path())?;
     let bytes = fs::read(&path).context("read")?;
     let starts = frame_starts(&path, whole.path())?;
-    for at in (0..bytes.len()).step_by(3) {
+    for at in (0..bytes.len()).step_by(7) {
         let bad = starts.iter().filter(|&&s| s <= at as u64).count() - 1;
         let dir = tempfile::tempdir().context("temp")?;
         let mut flipped = bytes.clone();
@@ -387,5 +271,79 @@ fn sources_and_redelivered_flags_are_kept() -> Result<()> {
         panic!("no frame");
     };
     assert_eq!(header.redelivered, [false, true]);
+    Ok(())
+}
+
+/// Transactions of three rows, cut in the middle of one, then sent again from an earlier one on.
+fn stream_with_resend(positions: bool) -> Vec<Vec<u8>> {
+    let row = |n: u64| {
+        let (xid, ord) = (n / 3, n % 3);
+        let place = match (positions, ord) {
+            (true, 2) => format!(r#","commit":true,"position":"b.000001:{n}""#),
+            (true, _) => format!(r#","xoffset":{ord},"position":"b.000001:{n}""#),
+            (false, 2) => r#","commit":true"#.to_owned(),
+            (false, _) => String::new(),
+        };
+        format!(r#"{{"database":"d","table":"t","type":"insert","ts":{xid},"xid":{xid}{place},"data":{{"id":{n}}}}}"#)
+            .into_bytes()
+    };
+    (3..100).chain(60..160).chain(90..170).map(row).collect()
+}
+
+#[test]
+fn an_index_continued_after_each_frame_gives_the_same_answers() -> Result<()> {
+    for positions in [true, false] {
+        let (once, often) = (tempfile::tempdir(), tempfile::tempdir());
+        let (once, often) = (once.context("temp")?, often.context("temp")?);
+        let stream = stream_with_resend(positions);
+        let (mut writer, _) = SpoolWriter::open(once.path(), options())?;
+        for records in stream.chunks(7) {
+            writer.append_unsynced(&batch(records))?;
+            let (mut other, recovery) = SpoolWriter::open(often.path(), options())?;
+            assert_eq!((recovery.caught_up, recovery.reindexed), (0, None));
+            other.append_unsynced(&batch(records))?;
+            other.finish()?;
+        }
+        let summary = writer.finish()?;
+        assert_eq!(
+            (summary.resends, summary.gaps, summary.epochs),
+            (40 + 70, 0, 1)
+        );
+        assert_eq!(answers(once.path())?, answers(often.path())?);
+        let spool = Spool::open(once.path())?;
+        let rows: u64 = spool
+            .transactions(0..Seq::MAX, Order::Forward)
+            .map(|t| t.map_or(0, |t| t.rows()))
+            .sum();
+        assert_eq!((rows, spool.end()?.open), (165, Some(276)));
+    }
+    Ok(())
+}
+
+#[test]
+fn an_index_behind_the_segments_is_caught_up() -> Result<()> {
+    let dir = tempfile::tempdir().context("temp")?;
+    let stream = stream_with_resend(true);
+    let (first, rest) = stream.split_at(120);
+    let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
+    first
+        .chunks(7)
+        .try_for_each(|records| writer.append(&batch(records)).map(drop))?;
+    writer.finish()?;
+    let old = fs::read(index::path(dir.path())).context("index")?;
+    let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
+    rest.chunks(7)
+        .try_for_each(|records| writer.append(&batch(records)).map(drop))?;
+    writer.finish()?;
+    let wanted = answers(dir.path())?;
+    index::delete(dir.path())?;
+    fs::write(index::path(dir.path()), old).context("index")?;
+    let (writer, recovery) = SpoolWriter::open(dir.path(), options())?;
+    assert_eq!(
+        (recovery.caught_up, recovery.reindexed),
+        (rest.len() as u64, None)
+    );
+    drop(writer);
+    assert_eq!(answers(dir.path())?, wanted);
     Ok(())
 }

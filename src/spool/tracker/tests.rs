@@ -1,7 +1,5 @@
 //! Streams in, findings out.
 
-use std::ops::Range;
-
 use super::super::types::{Counts, TransactionKind};
 use super::*;
 
@@ -53,11 +51,11 @@ impl Seen {
             .map(|i| i + 1)
             .collect()
     }
-    fn transactions(&self) -> Vec<Range<Seq>> {
+    fn transactions(&self) -> Vec<(Seq, Seq)> {
         self.notes
             .closed
             .iter()
-            .map(|t| t.first..t.last + 1)
+            .map(|t| (t.first, t.last))
             .collect()
     }
     fn gaps(&self) -> Vec<(Seq, GapKind)> {
@@ -141,7 +139,7 @@ fn a_resend_is_marked_and_the_open_transaction_goes_on() {
     ]);
     let seen = feed(&stream);
     assert_eq!(seen.resends(), [5, 6, 7, 8]);
-    assert_eq!(seen.transactions(), [1..3, 3..11, 11..12]);
+    assert_eq!(seen.transactions(), [(1, 2), (3, 10), (11, 11)]);
     let rows: u64 = seen
         .notes
         .closed
@@ -162,7 +160,7 @@ fn equal_rows_in_one_transaction_are_two() {
     ]);
     assert_eq!(
         (seen.resends(), seen.transactions(), seen.gaps()),
-        (vec![], vec![1..4], vec![])
+        (vec![], vec![(1, 3)], vec![])
     );
 }
 
@@ -175,7 +173,7 @@ fn without_xoffset_the_place_in_the_event_counts() {
     stream.extend([row(1, &p(20), 7), row(1, &end(20), 8)]);
     let seen = feed(&stream);
     assert_eq!(seen.resends(), [4, 5, 6]);
-    assert_eq!((seen.transactions(), seen.gaps()), (vec![1..9], vec![]));
+    assert_eq!((seen.transactions(), seen.gaps()), (vec![(1, 8)], vec![]));
 }
 
 #[test]
@@ -260,7 +258,7 @@ fn holes_in_transactions_are_gaps() {
         (5, GapKind::NoCommit),
     ];
     assert_eq!(seen.gaps(), kinds);
-    assert_eq!(seen.transactions(), [1..4, 4..5, 5..7]);
+    assert_eq!(seen.transactions(), [(1, 3), (4, 4), (5, 6)]);
     assert_eq!(seen.notes.closed[1].kind, TransactionKind::Incomplete);
 }
 
@@ -272,7 +270,7 @@ fn without_positions_a_known_xid_whose_rows_agree_is_a_resend() {
     stream.push(row(2, r#","commit":true"#, 4));
     let seen = feed(&stream);
     assert_eq!((seen.resends(), seen.gaps()), (vec![4, 5, 6], vec![]));
-    assert_eq!(seen.transactions(), [1..3, 3..8]);
+    assert_eq!(seen.transactions(), [(1, 2), (3, 7)]);
     // After a restart of the server an xid comes again with other rows.
     let commit = r#","commit":true"#;
     let seen = feed(&[row(1, commit, 1), row(2, commit, 2), row(1, commit, 3)]);
@@ -293,7 +291,7 @@ fn messages_of_one_statement_are_a_group_and_known_when_they_come_again() {
     );
     let groups: Vec<(Seq, Seq)> = seen.notes.ddl.iter().map(|d| (d.seq, d.group)).collect();
     assert_eq!(groups, [(1, 1), (2, 1), (5, 5)]);
-    assert_eq!(seen.transactions(), [1..2, 2..3, 5..6]);
+    assert_eq!(seen.transactions(), [(1, 1), (2, 2), (5, 5)]);
     // A ring names a table twice; the definitions differ.
     let def = |n: u64| format!(r#"{p},"def":{{"n":{n}}}"#);
     let ring = [
@@ -334,7 +332,7 @@ fn bootstrap_rows_are_no_transaction_and_its_stretch_ends_with_a_later_one() {
     ]);
     assert_eq!(
         (seen.gaps(), seen.transactions()),
-        (vec![], vec![1..5, 5..9, 9..10])
+        (vec![], vec![(1, 4), (5, 8), (9, 9)])
     );
     let last = *seen.notes.bootstraps.last().expect("a bootstrap");
     assert_eq!(
@@ -358,7 +356,7 @@ fn rows_without_xid_end_with_their_commit_and_the_producers_own_are_passed_over(
         bare(&at(50, 0)),
         bare(&at(60, 0)),
     ]);
-    assert_eq!(seen.transactions(), [1..3, 3..4, 7..8]);
+    assert_eq!(seen.transactions(), [(1, 2), (3, 3), (7, 7)]);
     assert_eq!(seen.gaps(), [(8, GapKind::NoCommit)]);
     assert_eq!(
         (seen.notes.damages.len(), seen.tracker.open()),
