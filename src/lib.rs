@@ -6,3 +6,5 @@
 
 pub mod error;
 pub mod event;
+pub mod plan;
+pub mod sql;

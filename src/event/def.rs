@@ -85,6 +85,9 @@ pub struct Column {
     pub kind: Kind,
     /// The type's name, as printed by whoever told us.
     pub type_name: String,
+    /// UNSIGNED, where told.
+    #[serde(default)]
+    pub unsigned: bool,
     /// Computed by the server, never written.
     #[serde(default)]
     pub generated: bool,
@@ -143,6 +146,7 @@ impl TableDef {
         let columns = def.columns.into_iter().map(|c| Column {
             kind: Kind::from_type(&c.kind, c.charset.as_deref()),
             binary_width: None,
+            unsigned: c.signed == Some(false),
             type_name: c.kind.into_owned(),
             name: c.name.into_owned(),
             generated: false,
@@ -180,4 +184,5 @@ struct DefColumn<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
     charset: Option<Cow<'a, str>>,
+    signed: Option<bool>,
 }
