@@ -8,3 +8,4 @@ pub mod error;
 pub mod event;
 pub mod plan;
 pub mod sql;
+pub mod target;

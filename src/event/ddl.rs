@@ -56,7 +56,12 @@ impl Statement {
     /// Reads the text; `None` when it has no tokens a MySQL server would accept.
     pub fn read(sql: &str) -> Option<Self> {
         let tokens = Tokenizer::new(&MySqlDialect {}, sql).tokenize().ok()?;
-        Some(Self(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect()))
+        Some(Self(
+            tokens
+                .into_iter()
+                .filter(|t| !matches!(t, Token::Whitespace(_)))
+                .collect(),
+        ))
     }
 
     /// The table of `CREATE TABLE … LIKE source`: database (where given) and table.
@@ -82,7 +87,9 @@ impl Statement {
             let group = group(rest).unwrap_or(&[]);
             return split(group).into_iter().filter_map(defined).collect();
         }
-        let Some(rest) = self.body("ALTER") else { return Vec::new() };
+        let Some(rest) = self.body("ALTER") else {
+            return Vec::new();
+        };
         split(rest).into_iter().flat_map(altered).collect()
     }
 
@@ -116,7 +123,9 @@ fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
 
 /// The inside of the parenthesis that `tokens` begins with.
 fn group(tokens: &[Token]) -> Option<&[Token]> {
-    let [Token::LParen, ..] = tokens else { return None };
+    let [Token::LParen, ..] = tokens else {
+        return None;
+    };
     let mut depth = 0usize;
     for (i, token) in tokens.iter().enumerate() {
         match token {
@@ -152,14 +161,27 @@ fn split(tokens: &[Token]) -> Vec<&[Token]> {
 /// A column definition; `None` for an index, a constraint or anything else.
 fn defined(tokens: &[Token]) -> Option<Clause> {
     const NOT_COLUMNS: [&str; 11] = [
-        "PRIMARY", "KEY", "UNIQUE", "INDEX", "CONSTRAINT", "FOREIGN", "FULLTEXT", "SPATIAL",
-        "CHECK", "PERIOD", "LIKE",
+        "PRIMARY",
+        "KEY",
+        "UNIQUE",
+        "INDEX",
+        "CONSTRAINT",
+        "FOREIGN",
+        "FULLTEXT",
+        "SPATIAL",
+        "CHECK",
+        "PERIOD",
+        "LIKE",
     ];
     let (name, rest) = word(tokens)?;
     if NOT_COLUMNS.iter().any(|k| is(&tokens[0], k)) {
         return None;
     }
-    Some(Clause::Defined { name: name.value.clone(), was: None, attributes: attributes(rest) })
+    Some(Clause::Defined {
+        name: name.value.clone(),
+        was: None,
+        attributes: attributes(rest),
+    })
 }
 
 fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
@@ -171,7 +193,9 @@ fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
 
 /// One action of an ALTER TABLE.
 fn altered(tokens: &[Token]) -> Vec<Clause> {
-    let Some(first) = tokens.first() else { return Vec::new() };
+    let Some(first) = tokens.first() else {
+        return Vec::new();
+    };
     let rest = skip(&tokens[1..], &["COLUMN", "IF", "NOT", "EXISTS"]);
     if is(first, "ADD") {
         return match group(rest) {
@@ -195,13 +219,20 @@ fn changed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, rest) = word(rest)?;
     let attributes = attributes(rest);
-    Some(Clause::Defined { name: name.value.clone(), was: Some(was.value.clone()), attributes })
+    Some(Clause::Defined {
+        name: name.value.clone(),
+        was: Some(was.value.clone()),
+        attributes,
+    })
 }
 
 fn renamed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, _) = word(skip(rest, &["TO"]))?;
-    Some(Clause::Renamed { was: was.value.clone(), name: name.value.clone() })
+    Some(Clause::Renamed {
+        was: was.value.clone(),
+        name: name.value.clone(),
+    })
 }
 
 fn attributes(definition: &[Token]) -> Attributes {
@@ -237,10 +268,18 @@ mod tests {
         clauses
             .into_iter()
             .map(|c| match c {
-                Clause::Defined { name, was, attributes: a } => {
+                Clause::Defined {
+                    name,
+                    was,
+                    attributes: a,
+                } => {
                     let flags = [(a.generated, "g"), (a.on_update, "u")];
-                    let flags: String =
-                        flags.iter().filter(|f| f.0).map(|f| f.1).collect::<Vec<_>>().concat();
+                    let flags: String = flags
+                        .iter()
+                        .filter(|f| f.0)
+                        .map(|f| f.1)
+                        .collect::<Vec<_>>()
+                        .concat();
                     let width = a.binary_width.map(|w| format!("({w})")).unwrap_or_default();
                     let zero = a.zerofill.map(|w| format!("z{w}")).unwrap_or_default();
                     let was = was.map(|w| format!("{w}>")).unwrap_or_default();
@@ -257,7 +296,10 @@ mod tests {
             COMMENT 'as (1), on update', z INT(8) ZEROFILL, g INT GENERATED ALWAYS AS (id*2) \
             VIRTUAL, h VARCHAR(9) AS (CONCAT('a', z)) STORED, u TIMESTAMP DEFAULT (now()) ON \
             UPDATE CURRENT_TIMESTAMP, b BINARY, UNIQUE KEY (g), PRIMARY KEY (id)) /*! ENGINE=x */";
-        assert_eq!(names(sql), ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]);
+        assert_eq!(
+            names(sql),
+            ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]
+        );
     }
 
     #[test]

@@ -3,14 +3,20 @@
 /// Formats the producer's number as MySQL and MariaDB do: the shortest digits that read back
 /// (at most `digits` for FLOAT, which shows six), plain between 1e-15 and 1e15, else with `e`.
 pub(super) fn text(token: &str, digits: Option<usize>) -> String {
-    let Ok(value) = token.parse::<f64>() else { return token.to_owned() };
+    let Ok(value) = token.parse::<f64>() else {
+        return token.to_owned();
+    };
     let scientific = match digits {
         // A FLOAT is rounded to what it stores before it is printed.
         Some(n) => format!("{:.*e}", n - 1, f64::from(value as f32)),
         None => format!("{value:e}"),
     };
-    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
-    let Ok(exponent) = exponent.parse::<i32>() else { return scientific };
+    let Some((mantissa, exponent)) = scientific.split_once('e') else {
+        return scientific;
+    };
+    let Ok(exponent) = exponent.parse::<i32>() else {
+        return scientific;
+    };
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", mantissa),
@@ -53,9 +59,11 @@ mod tests {
         ] {
             assert_eq!(text(token, None), shown);
         }
-        for (token, shown) in
-            [("3.4028E38", "3.4028e38"), ("1.6777216E7", "16777200"), ("0.1", "0.1")]
-        {
+        for (token, shown) in [
+            ("3.4028E38", "3.4028e38"),
+            ("1.6777216E7", "16777200"),
+            ("0.1", "0.1"),
+        ] {
             assert_eq!(text(token, Some(6)), shown);
         }
     }

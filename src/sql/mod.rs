@@ -69,7 +69,13 @@ const STATEMENT_BYTES: usize = 256 << 10;
 impl Statements {
     /// No statements yet; `rows` is how many rows one statement may carry.
     pub fn new(dialect: Dialect, guard: Guard, rows: usize) -> Self {
-        Self { text: String::new(), items: Vec::new(), dialect, guard, rows: rows.max(1) }
+        Self {
+            text: String::new(),
+            items: Vec::new(),
+            dialect,
+            guard,
+            rows: rows.max(1),
+        }
     }
 
     /// Takes all statements out, for the buffer to be used again.
@@ -90,7 +96,12 @@ impl Statements {
 
     fn end(&mut self, table: &Arc<Table>, expect: Expect, seq: u64) {
         self.text.push_str(";\n");
-        self.items.push(Item { end: self.text.len(), expect, table: table.clone(), seq });
+        self.items.push(Item {
+            end: self.text.len(),
+            expect,
+            table: table.clone(),
+            seq,
+        });
     }
 
     /// Writes the net effect of changes of one table that follow one another. Returns false,
@@ -121,13 +132,16 @@ impl Statements {
     /// True when a row may not leave its place and come back: that would lose what the event does
     /// not carry, or, going back, what others have changed in the row since.
     fn must_stay(&self, table: &Table, net: &Net<'_, '_>) -> bool {
-        let (Some(before), Some(after)) = (net.before, net.after) else { return false };
+        let (Some(before), Some(after)) = (net.before, net.after) else {
+            return false;
+        };
         let whole = self.guard == Guard::Key && before.is_full(table) && after.is_full(table);
         !net.overwrite && !whole && net.moves(table)
     }
 
     fn fold(&mut self, table: &Arc<Table>, nets: &[Net<'_, '_>]) -> Result<()> {
-        let (mut deletes, mut updates, mut inserts, mut replaces) = (vec![], vec![], vec![], vec![]);
+        let (mut deletes, mut updates, mut inserts, mut replaces) =
+            (vec![], vec![], vec![], vec![]);
         for net in nets {
             match (net.before, net.after) {
                 (None, None) => {}
@@ -293,7 +307,11 @@ impl Statements {
             }
             let last = rest[taken - 1].1;
             let any = rest[..taken].iter().any(|r| r.1.overwrite);
-            let expect = if any { Expect::Any } else { Expect::Rows(count) };
+            let expect = if any {
+                Expect::Any
+            } else {
+                Expect::Rows(count)
+            };
             self.end(table, expect, last.seq);
             rest = &rest[taken..];
         }

@@ -109,7 +109,9 @@ pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'
 }
 
 fn is_number(value: Value<'_>) -> bool {
-    value.0.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+    value
+        .0
+        .starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
 fn string<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
@@ -126,7 +128,9 @@ fn string<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, 
 /// JSON whose definition at the source is not known: a string could be a JSON string or the text
 /// of a LONGTEXT column. Only when it is not itself JSON, or is no string, is there no doubt.
 fn json<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
-    let Some(inner) = value.string() else { return Ok(value.0.into()) };
+    let Some(inner) = value.string() else {
+        return Ok(value.0.into());
+    };
     match serde_json::from_str::<serde::de::IgnoredAny>(&inner) {
         Err(_) => Ok(value.0.into()),
         Ok(_) => Err(Error::stopped(format!(
@@ -144,7 +148,9 @@ fn json<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, st
 /// When the value is not base64.
 pub fn binary(column: &Column, value: Value<'_>) -> Result<Vec<u8>> {
     let text = value.string().ok_or_else(|| unfit(column, value))?;
-    let mut bytes = BASE64.decode(text.as_bytes()).map_err(|_| unfit(column, value))?;
+    let mut bytes = BASE64
+        .decode(text.as_bytes())
+        .map_err(|_| unfit(column, value))?;
     if let Some(width) = column.binary_width {
         bytes.resize(bytes.len().max(width as usize), 0);
     }
@@ -185,8 +191,12 @@ fn number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
 
 /// Expands `0E-30` and `1.2E-7`, as the producer prints small decimals, to plain digits.
 fn plain_decimal(token: &str) -> std::borrow::Cow<'_, str> {
-    let Some((mantissa, exponent)) = token.split_once(['E', 'e']) else { return token.into() };
-    let Ok(exponent) = exponent.parse::<i64>() else { return token.into() };
+    let Some((mantissa, exponent)) = token.split_once(['E', 'e']) else {
+        return token.into();
+    };
+    let Ok(exponent) = exponent.parse::<i64>() else {
+        return token.into();
+    };
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
         Some(rest) => ("-", rest),
         None => ("", mantissa),
@@ -199,7 +209,11 @@ fn plain_decimal(token: &str) -> std::borrow::Cow<'_, str> {
     } else if point as usize >= digits.len() {
         format!("{digits}{}", "0".repeat(point as usize - digits.len()))
     } else {
-        format!("{}.{}", &digits[..point as usize], &digits[point as usize..])
+        format!(
+            "{}.{}",
+            &digits[..point as usize],
+            &digits[point as usize..]
+        )
     };
     format!("{sign}{text}").into()
 }
@@ -219,9 +233,10 @@ pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>)
     // holds more than it prints; MySQL compares JSON only with JSON, MariaDB only as text (it
     // skips comments of that version range).
     let ((a, b), (c, d)) = match column.kind {
-        Kind::Text | Kind::JsonOrText => {
-            (("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"), ("CAST(", " AS BINARY)"))
-        }
+        Kind::Text | Kind::JsonOrText => (
+            ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
+            ("CAST(", " AS BINARY)"),
+        ),
         Kind::Float => (("", ""), ("CAST(", " AS FLOAT)")),
         Kind::Json => (("", ""), ("/*!50701 CAST(*/", "/*!50701  AS JSON)*/")),
         _ => (("", ""), ("", "")),
