@@ -8,8 +8,8 @@ use crate::event::{Op, TableName};
 use crate::plan::Table;
 use crate::sql::{Dialect, Statements};
 
+pub mod dry;
 pub mod mysql;
-pub mod mysql_schema;
 pub mod sqlite;
 
 /// Forward in time, or back.

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Result as Sql};
 
-use super::Run;
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
+use crate::target::Run;
 
 const PROGRESS: [&str; 3] = [
     "CREATE DATABASE IF NOT EXISTS binsync CHARACTER SET utf8mb4",
@@ -195,13 +195,12 @@ pub(super) fn table(
         }
         uniques.push(columns);
     }
-    let in_order = hidden || acting_foreign_keys(conn, name)?;
     Ok(Some(Table {
         name: name.clone(),
         columns: def.columns,
         key,
         uniques,
-        in_order,
+        in_order: hidden,
     }))
 }
 
@@ -227,16 +226,28 @@ fn nullable_columns(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
     )
 }
 
-/// True when the table is an end of a foreign key that changes rows by itself.
-fn acting_foreign_keys(conn: &mut Conn, name: &TableName) -> Sql<bool> {
-    let count: Option<u64> = conn.exec_first(
-        "SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
-         (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')) \
-         AND ((CONSTRAINT_SCHEMA=? AND TABLE_NAME=?) OR \
-              (UNIQUE_CONSTRAINT_SCHEMA=? AND REFERENCED_TABLE_NAME=?))",
+/// The foreign keys a table is an end of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ForeignKeys {
+    /// There are any.
+    pub(super) any: bool,
+    /// One of them changes rows by itself (CASCADE, SET NULL, SET DEFAULT).
+    pub(super) acting: bool,
+}
+
+/// Looks up the foreign keys a table is an end of.
+pub(super) fn foreign_keys(conn: &mut Conn, name: &TableName) -> Sql<ForeignKeys> {
+    let rows: Vec<(String, String)> = conn.exec(
+        "SELECT DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
+         (CONSTRAINT_SCHEMA=? AND TABLE_NAME=?) OR \
+         (UNIQUE_CONSTRAINT_SCHEMA=? AND REFERENCED_TABLE_NAME=?)",
         (&name.database, &name.table, &name.database, &name.table),
     )?;
-    Ok(count.unwrap_or(0) > 0)
+    let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
+    Ok(ForeignKeys {
+        any: !rows.is_empty(),
+        acting: rows.iter().any(|(d, u)| acts(d) || acts(u)),
+    })
 }
 
 type ColumnRow = (
@@ -345,4 +356,18 @@ fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<(String, S
         .filter(|(db, table, _)| only.is_none_or(|n| n.database == *db && n.table == *table))
         .map(|(db, table, clause)| (db, table, column(&clause)))
         .collect())
+}
+
+/// A server's version and the definitions of all its tables.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub fn snapshot(url: &str) -> Result<(String, Vec<TableDef>)> {
+    let mut conn = super::connect::connect(url)?;
+    let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
+    let version: Option<String> = conn.query_first("SELECT VERSION()").map_err(failed)?;
+    Ok((
+        version.unwrap_or_default(),
+        definitions(&mut conn, None).map_err(failed)?,
+    ))
 }
