@@ -7,7 +7,7 @@ use super::def::Column;
 
 /// What an old row gets in a new column, as far as the text says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Default {
+pub enum ColumnDefault {
     /// DEFAULT NULL.
     Null,
     /// A string literal.
@@ -34,8 +34,8 @@ pub struct Attributes {
     /// NULL or NOT NULL, where written; a key column is NOT NULL.
     pub nullable: Option<bool>,
     /// Its default, where written.
-    pub default: Option<Default>,
-    /// AUTO_INCREMENT: the server numbers the rows.
+    pub default: Option<ColumnDefault>,
+    /// AUTO_INCREMENT or SERIAL: the server numbers the rows.
     pub counted: bool,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn attributes(definition: &[Token]) -> Attributes {
             t if is(t, "PRIMARY") => found.nullable = Some(false),
             t if is(t, "NULL") => found.nullable = found.nullable.or(Some(true)),
             t if is(t, "DEFAULT") => found.default = Some(default(rest)),
-            t if is(t, "AUTO_INCREMENT") => found.counted = true,
+            t if is(t, "AUTO_INCREMENT") || is(t, "SERIAL") => found.counted = true,
             t if is(t, "CHARSET") || (is(t, "CHARACTER") && next("SET")) => {
                 found.charset = word(skip(rest, &["SET"])).map(|(w, _)| w.value.to_lowercase());
             }
@@ -113,25 +113,25 @@ fn arguments(definition: &[Token]) -> Vec<String> {
     texts.collect()
 }
 
-fn default(tokens: &[Token]) -> Default {
+fn default(tokens: &[Token]) -> ColumnDefault {
     const NOW: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
     match tokens {
         [
             Token::SingleQuotedString(text) | Token::DoubleQuotedString(text),
             ..,
-        ] => Default::Text(text.clone()),
+        ] => ColumnDefault::Text(text.clone()),
         [Token::Number(n, _), ..] | [Token::Plus, Token::Number(n, _), ..] => {
-            Default::Number(n.clone())
+            ColumnDefault::Number(n.clone())
         }
-        [Token::Minus, Token::Number(n, _), ..] => Default::Number(format!("-{n}")),
-        [t, ..] if is(t, "NULL") => Default::Null,
-        [t, ..] if is(t, "TRUE") => Default::Number("1".into()),
-        [t, ..] if is(t, "FALSE") => Default::Number("0".into()),
+        [Token::Minus, Token::Number(n, _), ..] => ColumnDefault::Number(format!("-{n}")),
+        [t, ..] if is(t, "NULL") => ColumnDefault::Null,
+        [t, ..] if is(t, "TRUE") => ColumnDefault::Number("1".into()),
+        [t, ..] if is(t, "FALSE") => ColumnDefault::Number("0".into()),
         [t, rest @ ..] if NOW.iter().any(|word| is(t, word)) => match rest {
-            [Token::LParen, Token::Number(n, _), ..] => Default::Now(n.parse().unwrap_or(6)),
-            _ => Default::Now(0),
+            [Token::LParen, Token::Number(n, _), ..] => ColumnDefault::Now(n.parse().unwrap_or(6)),
+            _ => ColumnDefault::Now(0),
         },
-        _ => Default::Other,
+        _ => ColumnDefault::Other,
     }
 }
 
@@ -156,14 +156,17 @@ mod tests {
             (a.charset.as_deref(), a.nullable),
             (Some("latin1"), Some(false))
         );
-        assert_eq!(a.default, Some(Default::Text("x".into())));
-        assert_eq!(b.default, Some(Default::Number("-1.50".into())));
+        assert_eq!(a.default, Some(ColumnDefault::Text("x".into())));
+        assert_eq!(b.default, Some(ColumnDefault::Number("-1.50".into())));
         assert_eq!(b.arguments, ["12", "2"]);
-        assert_eq!((c.nullable, c.default), (Some(true), Some(Default::Now(3))));
+        assert_eq!(
+            (c.nullable, c.default),
+            (Some(true), Some(ColumnDefault::Now(3)))
+        );
         assert_eq!(
             (d.counted, d.zerofill, d.nullable),
             (true, Some(10), Some(false))
         );
-        assert_eq!(e.default, Some(Default::Other));
+        assert_eq!(e.default, Some(ColumnDefault::Other));
     }
 }
