@@ -7,7 +7,7 @@
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Word};
 
-use super::def::Column;
+use super::attributes::{Attributes, attributes};
 
 /// What a statement says of one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Clause {
     Defined {
         /// Its name from now on.
         name: String,
-        /// Its name before, where the statement renames it.
+        /// Its name before (MODIFY, CHANGE); `None` when it is new.
         was: Option<String>,
         /// What its definition says.
         attributes: Attributes,
@@ -28,25 +28,8 @@ pub enum Clause {
         /// Its name from now on.
         name: String,
     },
-}
-
-/// The attributes that `def` lacks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    generated: bool,
-    on_update: bool,
-    binary_width: Option<u32>,
-    zerofill: Option<u32>,
-}
-
-impl Attributes {
-    /// Puts them on a column.
-    pub fn set(&self, column: &mut Column) {
-        column.generated = self.generated;
-        column.on_update = self.on_update;
-        column.binary_width = self.binary_width;
-        column.zerofill = self.zerofill;
-    }
+    /// The column of that name goes; a new one may take its name.
+    Dropped(String),
 }
 
 /// A statement's text, in tokens without white space and comments.
@@ -108,11 +91,11 @@ impl Statement {
     }
 }
 
-fn is(token: &Token, keyword: &str) -> bool {
+pub(super) fn is(token: &Token, keyword: &str) -> bool {
     matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(keyword))
 }
 
-fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
+pub(super) fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
     for word in words {
         if tokens.first().is_some_and(|t| is(t, word)) {
             tokens = &tokens[1..];
@@ -122,7 +105,7 @@ fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
 }
 
 /// The inside of the parenthesis that `tokens` begins with.
-fn group(tokens: &[Token]) -> Option<&[Token]> {
+pub(super) fn group(tokens: &[Token]) -> Option<&[Token]> {
     let [Token::LParen, ..] = tokens else {
         return None;
     };
@@ -184,7 +167,7 @@ fn defined(tokens: &[Token]) -> Option<Clause> {
     })
 }
 
-fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
+pub(super) fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
     match tokens {
         [Token::Word(word), rest @ ..] => Some((word, rest)),
         _ => None,
@@ -204,7 +187,10 @@ fn altered(tokens: &[Token]) -> Vec<Clause> {
         };
     }
     if is(first, "MODIFY") {
-        return defined(rest).into_iter().collect();
+        return defined(rest).map(modified).into_iter().collect();
+    }
+    if is(first, "DROP") {
+        return dropped(rest).into_iter().collect();
     }
     if is(first, "CHANGE") {
         return changed(rest).into_iter().collect();
@@ -213,6 +199,28 @@ fn altered(tokens: &[Token]) -> Vec<Clause> {
         return renamed(rest).into_iter().collect();
     }
     Vec::new()
+}
+
+fn modified(clause: Clause) -> Clause {
+    match clause {
+        Clause::Defined {
+            name, attributes, ..
+        } => Clause::Defined {
+            was: Some(name.clone()),
+            name,
+            attributes,
+        },
+        other => other,
+    }
+}
+
+fn dropped(tokens: &[Token]) -> Option<Clause> {
+    let (name, rest) = word(tokens)?;
+    // DROP COLUMN alone names a column in one word; keys and constraints take two.
+    let end = rest
+        .first()
+        .is_none_or(|t| is(t, "RESTRICT") || is(t, "CASCADE"));
+    end.then(|| Clause::Dropped(name.value.clone()))
 }
 
 fn changed(tokens: &[Token]) -> Option<Clause> {
@@ -233,30 +241,6 @@ fn renamed(tokens: &[Token]) -> Option<Clause> {
         was: was.value.clone(),
         name: name.value.clone(),
     })
-}
-
-fn attributes(definition: &[Token]) -> Attributes {
-    let mut found = Attributes::default();
-    let mut depth = 0i32;
-    let width = |at: usize| match definition.get(at..at + 2) {
-        Some([Token::LParen, Token::Number(n, _)]) => n.parse().ok(),
-        _ => None,
-    };
-    for (i, token) in definition.iter().enumerate() {
-        let next = definition.get(i + 1);
-        match token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
-            _ if depth > 0 => {}
-            t if is(t, "GENERATED") => found.generated = true,
-            t if is(t, "AS") && next == Some(&Token::LParen) => found.generated = true,
-            t if is(t, "ON") && next.is_some_and(|n| is(n, "UPDATE")) => found.on_update = true,
-            t if i == 0 && is(t, "BINARY") => found.binary_width = width(1).or(Some(1)),
-            t if is(t, "ZEROFILL") => found.zerofill = width(1),
-            _ => {}
-        }
-    }
-    found
 }
 
 #[cfg(test)]
@@ -286,6 +270,7 @@ mod tests {
                     format!("{was}{name}{width}{zero}:{flags}")
                 }
                 Clause::Renamed { was, name } => format!("{was}>{name}"),
+                Clause::Dropped(name) => format!("-{name}"),
             })
             .collect()
     }
@@ -305,9 +290,13 @@ mod tests {
     #[test]
     fn alter_table_tells_what_it_defines_and_renames() {
         let sql = "ALTER TABLE t ADD COLUMN a INT AS (1) AFTER b, ADD (c INT, d INT), DROP x, \
+            DROP INDEX i, DROP PRIMARY KEY, \
             MODIFY e TIMESTAMP ON UPDATE now(), CHANGE COLUMN f g BINARY(3), ADD INDEX (a), \
             RENAME COLUMN `h i` TO j";
-        assert_eq!(names(sql), ["a:g", "c:", "d:", "e:u", "f>g(3):", "h i>j"]);
+        assert_eq!(
+            names(sql),
+            ["a:g", "c:", "d:", "-x", "e>e:u", "f>g(3):", "h i>j"]
+        );
     }
 
     #[test]
