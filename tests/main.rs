@@ -1,0 +1,11 @@
+//! The whole suite, black box: every promise of the README is shown on real servers, through the command line.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub,
+    reason = "a failing unwrap is a failing test; the modules are private to the tests"
+)]
+
+mod harness;
+mod support;

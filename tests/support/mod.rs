@@ -1,0 +1,16 @@
+//! The harness: real servers, the tool as a black box, recordings, and the database as the oracle.
+
+pub mod amqp;
+pub mod cli;
+pub mod dump;
+pub mod recordings;
+pub mod reference;
+pub mod servers;
+pub mod stream;
+mod watchdog;
+
+pub use amqp::{Queue, amqp_url, broker};
+pub use cli::{Run, Spool, binsync};
+pub use dump::{assert_rows_equal, assert_same_dump, rows_only};
+pub use recordings::{read, recording, temp_dir, write};
+pub use servers::{Fresh, Kind, Kind::MariaDb, Kind::MySql, fresh};
