@@ -9,3 +9,10 @@
 
 mod harness;
 mod support;
+
+mod flashback;
+mod plain;
+mod recordings;
+mod render;
+mod sqlite;
+mod until;

@@ -1,6 +1,7 @@
 //! A recording as the transactions it is made of, for tests that cut it: read with serde_json, never written back.
 
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// One message: its bytes and what they say.
 #[derive(Clone)]
@@ -46,11 +47,16 @@ pub fn events(stream: &str) -> Vec<Event> {
     stream.lines().map(parse).collect()
 }
 
-/// The transactions of a stream without re-sends. Bootstrap messages are left out: they belong to none.
+/// The transactions of a stream, what was sent again left out (with positions, no two lines of a recording are alike
+/// otherwise). Bootstrap messages are left out too: they belong to none.
 pub fn transactions(stream: &str) -> Vec<Transaction> {
     let mut all: Vec<Transaction> = Vec::new();
     let mut open: Vec<Event> = Vec::new();
+    let mut seen = HashSet::new();
     for event in events(stream) {
+        if !seen.insert(event.line.clone()) {
+            continue;
+        }
         if event.is_ddl() {
             let (position, ts) = (
                 event.text("position").to_owned(),

@@ -12,7 +12,8 @@ dir=$1; shift
 setsid "$@" < /dev/null > "$dir/server.log" 2>&1 &
 pid=$!
 read -r _
-kill -9 -- "-$pid" "$pid" 2> /dev/null
+kill -KILL "-$pid"
+kill -KILL "$pid"
 wait "$pid" 2> /dev/null
 rm -rf "$dir"
 "#;
