@@ -10,9 +10,13 @@
 mod harness;
 mod support;
 
+mod bad_messages;
+mod capture;
+mod damaged;
 mod flashback;
 mod plain;
 mod recordings;
 mod render;
+mod spool_damage;
 mod sqlite;
 mod until;

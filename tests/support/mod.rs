@@ -7,10 +7,11 @@ pub mod recordings;
 pub mod reference;
 pub mod servers;
 pub mod stream;
+pub mod trace;
 mod watchdog;
 
 pub use amqp::{Queue, amqp_url, broker};
 pub use cli::{Run, Spool, binsync};
 pub use dump::{assert_rows_equal, assert_same_dump, rows_only};
-pub use recordings::{read, recording, temp_dir, write};
+pub use recordings::{read, recording, spool_frames, temp_dir, write};
 pub use servers::{Fresh, Kind, Kind::MariaDb, Kind::MySql, fresh};

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Mutex,
 };
@@ -48,4 +49,24 @@ pub fn write(dir: &TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = dir.path().join(name);
     fs::write(&path, bytes).unwrap();
     path
+}
+
+/// The zstd frames of a segment, each with the skippable frame before it; ends where a frame is cut.
+pub fn spool_frames(segment: &[u8]) -> Vec<Range<usize>> {
+    let mut frames = Vec::new();
+    let (mut start, mut place) = (0, 0);
+    while let Ok(length) = zstd::zstd_safe::find_frame_compressed_size(&segment[place..]) {
+        // Magic numbers 0x184D2A50 to 0x184D2A5F, little-endian.
+        let skippable =
+            segment[place] & 0xF0 == 0x50 && segment[place + 1..].starts_with(&[0x2A, 0x4D, 0x18]);
+        place += length;
+        if !skippable {
+            frames.push(start..place);
+            start = place;
+        }
+        if place >= segment.len() {
+            break;
+        }
+    }
+    frames
 }
