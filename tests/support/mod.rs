@@ -2,6 +2,7 @@
 
 pub mod amqp;
 pub mod cli;
+mod client;
 pub mod dump;
 pub mod recordings;
 pub mod reference;
