@@ -1,13 +1,18 @@
 //! The harness itself: a suite whose ruler is wrong shows nothing.
 
-use crate::support::{
-    Kind, MariaDb, MySql, assert_same_dump, broker,
-    dump::is_one_of,
-    fresh, read,
-    reference::Reference,
-    servers::KINDS,
-    stream::{events, transactions},
+use crate::{
+    generator::{Size, generate},
+    support::{
+        Kind, MariaDb, MySql, assert_same_dump, broker,
+        dump::is_one_of,
+        fresh, read,
+        reference::Reference,
+        servers::KINDS,
+        stream::{events, transactions},
+        temp_dir,
+    },
 };
+use std::fs;
 
 #[test]
 fn a_dump_fed_to_the_stock_client_dumps_as_itself() {
@@ -72,4 +77,27 @@ fn transactions_hold_every_row_of_a_recording_once() {
         events(&stream).len()
     );
     assert!(all.len() > 30);
+}
+
+#[test]
+fn the_benchmarks_stream_is_what_its_sql_does() {
+    let (server, dir) = (fresh(MariaDb), temp_dir());
+    let (stream, sql) = (dir.path().join("stream"), dir.path().join("sql"));
+    generate(
+        &stream,
+        &sql,
+        Size {
+            rows: 3000,
+            transactions: 300,
+        },
+    )
+    .unwrap();
+    server.feed(fs::read(sql).unwrap());
+    let source = server.dump();
+    server.empty();
+    let mut reference = Reference::new(&server);
+    for transaction in transactions(&fs::read_to_string(stream).unwrap()) {
+        reference.apply(&transaction);
+    }
+    assert_same_dump(&server.dump(), &source, "the generated stream");
 }

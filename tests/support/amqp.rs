@@ -5,11 +5,12 @@ use super::{
     servers::{ADVICE, free_port},
     watchdog::Watched,
 };
+use futures_lite::StreamExt;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     options::{
-        BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
-        QueueDeleteOptions,
+        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
+        BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
     },
     types::FieldTable,
 };
@@ -207,6 +208,38 @@ impl Queue {
             channel.close(200, "seen".into()).await.unwrap();
             seen
         })
+    }
+
+    /// Takes that many messages on a connection of its own and acknowledges each `batch` of them.
+    pub fn consume(&self, messages: usize, prefetch: u16, batch: usize) {
+        self.runtime.block_on(async {
+            let connection = Connection::connect(amqp_url(), ConnectionProperties::default())
+                .await
+                .unwrap();
+            let channel = connection.create_channel().await.unwrap();
+            channel
+                .basic_qos(prefetch, BasicQosOptions::default())
+                .await
+                .unwrap();
+            let options = BasicConsumeOptions::default();
+            let name = self.name.as_str();
+            let arguments = FieldTable::default();
+            let mut consumer = channel
+                .basic_consume(name.into(), "".into(), options, arguments)
+                .await
+                .unwrap();
+            for number in 1..=messages {
+                let delivery = consumer.next().await.unwrap().unwrap();
+                if number % batch == 0 || number == messages {
+                    let all_before = BasicAckOptions { multiple: true };
+                    channel
+                        .basic_ack(delivery.delivery_tag, all_before)
+                        .await
+                        .unwrap();
+                }
+            }
+            connection.close(200, "done".into()).await.unwrap();
+        });
     }
 }
 

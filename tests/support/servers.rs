@@ -166,7 +166,7 @@ impl Server {
     }
 
     /// Ends left-over connections, undoes global switches and drops every user database.
-    fn empty(&self) {
+    pub fn empty(&self) {
         let me = self.query("SELECT CONNECTION_ID()");
         for id in self
             .query("SELECT id FROM information_schema.processlist WHERE user='t'")
