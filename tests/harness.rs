@@ -101,3 +101,11 @@ fn the_benchmarks_stream_is_what_its_sql_does() {
     }
     assert_same_dump(&server.dump(), &source, "the generated stream");
 }
+
+#[test]
+fn a_consumer_takes_every_message_that_was_published() {
+    let queue = broker("harness");
+    queue.publish_many(std::iter::repeat_n(b"x".as_slice(), 5000));
+    queue.consume(5000, 2000, 1000);
+    assert_eq!(queue.ready(), 0);
+}

@@ -108,12 +108,12 @@ impl Bench {
         };
         for _ in 0..runs {
             let queue = broker("bench-peer");
-            queue.publish(lines());
+            queue.publish_many(lines());
             figure.peer.push(bare_consumer(&queue, lines().count()));
             drop(queue);
 
             let (queue, spool) = (broker("bench"), self.path("capture"));
-            queue.publish(lines());
+            queue.publish_many(lines());
             let args = [
                 "--spool",
                 &spool,

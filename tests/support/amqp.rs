@@ -183,6 +183,30 @@ impl Queue {
         });
     }
 
+    /// Publishes a lot: not each message is confirmed, the queue is asked for its length at the end.
+    pub fn publish_many<'a>(&self, messages: impl IntoIterator<Item = &'a [u8]>) {
+        let mut expected = self.ready();
+        self.runtime.block_on(async {
+            let channel = self._connection.create_channel().await.unwrap();
+            for message in messages {
+                let persistent = BasicProperties::default().with_delivery_mode(2);
+                let (options, name) = (BasicPublishOptions::default(), self.name.as_str());
+                let sent =
+                    channel.basic_publish("".into(), name.into(), options, message, persistent);
+                sent.await.unwrap();
+                expected += 1;
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while self.ready() < expected {
+            assert!(
+                Instant::now() < deadline,
+                "the broker does not take the messages"
+            );
+            sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Messages ready in the queue: those handed out and not yet acknowledged are not counted.
     pub fn ready(&self) -> u32 {
         let options = QueueDeclareOptions {

@@ -63,7 +63,7 @@ impl Trace {
             let result = call
                 .rsplit_once(" = ")
                 .and_then(|(_, value)| value.trim().parse::<i64>().ok());
-            let Some(result) = result.filter(|_| on_file(begun, &self.segment)) else {
+            let Some(result) = result.filter(|_| opened(begun).contains(&self.segment)) else {
                 continue;
             };
             if begun.starts_with("fdatasync(") || begun.starts_with("fsync(") {
@@ -85,22 +85,23 @@ impl Trace {
     }
 }
 
-/// The decorated descriptor (`7</path>`) names that file, or the file it is renamed from.
-fn on_file(call: &str, name: &str) -> bool {
-    let path = call
+/// What the first argument is open on: `7</path>` or `9<socket:[1]>`, in hexadecimal under `strace -xx`.
+fn opened(call: &str) -> String {
+    let decoration = call
         .split_once('<')
-        .and_then(|(_, rest)| rest.split_once('>'))
-        .map_or("", |(path, _)| path);
-    path.contains(name)
+        .and_then(|(_, rest)| rest.split_once('>'));
+    let text = decoration.map_or("", |(text, _)| text);
+    if text.starts_with("\\x") {
+        String::from_utf8_lossy(&hex_bytes(text)).into_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// Delivery tags of the ack frames among the bytes sent to a socket.
 fn ack_tags(call: &str) -> Vec<u64> {
-    if !call
-        .split(',')
-        .next()
-        .is_some_and(|first| first.contains("<socket:") || first.contains("<TCP"))
-    {
+    let socket = opened(call);
+    if !socket.starts_with("socket:") && !socket.starts_with("TCP") {
         return Vec::new();
     }
     let bytes = quoted_bytes(call);
@@ -122,13 +123,17 @@ fn ack_tags(call: &str) -> Vec<u64> {
 
 /// All the text in quotes: `"\x01\x00…"`, as `strace -xx` prints it.
 fn quoted_bytes(call: &str) -> Vec<u8> {
-    let quoted = call.split('"').skip(1).step_by(2);
-    quoted
-        .flat_map(|hex| {
-            hex.split("\\x")
-                .skip(1)
-                .filter_map(|pair| u8::from_str_radix(pair, 16).ok())
-        })
+    call.split('"')
+        .skip(1)
+        .step_by(2)
+        .flat_map(hex_bytes)
+        .collect()
+}
+
+fn hex_bytes(text: &str) -> Vec<u8> {
+    text.split("\\x")
+        .skip(1)
+        .filter_map(|pair| u8::from_str_radix(pair.get(..2)?, 16).ok())
         .collect()
 }
 
@@ -142,4 +147,48 @@ fn record_counts(segment: &[u8]) -> Vec<(u64, u64)> {
         counts.push((frame.end as u64, records));
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two frames, of two records and one.
+    fn segment() -> Vec<u8> {
+        let header = [0x53, 0x2A, 0x4D, 0x18, 2, 0, 0, 0, b'h', b'i'];
+        let frames = ["a\nb\n", "c\n"].map(|text| zstd::encode_all(text.as_bytes(), 1).unwrap());
+        [&header[..], &frames[0], &header[..], &frames[1]].concat()
+    }
+
+    fn trace(order: &[&str]) -> u64 {
+        let frames = record_counts(&segment());
+        let sizes = [frames[0].0, frames[1].0 - frames[0].0];
+        let ack = r"\x01\x00\x01\x00\x00\x00\x0d\x00\x3c\x00\x50\x00\x00\x00\x00\x00\x00\x00";
+        let line = |what: &&str| {
+            match *what {
+            "frame 1" => format!("7  write(3</s/0.zst>, \"\", {0}) = {0}\n", sizes[0]),
+            "frame 2" => format!("7  write(3</s/0.zst>, \"\", {0}) = {0}\n", sizes[1]),
+            "sync" => "7  fdatasync(3<\\x2f\\x30\\x2e\\x7a\\x73\\x74> <unfinished ...>\n8  write(1</x>, \"\", 1) = 1\n7  <... fdatasync resumed>) = 0\n".into(),
+            tag => format!("8  sendto(9<socket:[1]>, \"{ack}\\x0{tag}\\x01\\xce\", 21) = 21\n"),
+        }
+        };
+        let log = order.iter().map(line).collect();
+        Trace {
+            log,
+            frames,
+            segment: "0.zst".into(),
+        }
+        .acks_after_their_sync()
+    }
+
+    #[test]
+    fn acks_behind_their_sync_pass_also_while_the_next_frame_is_written() {
+        assert_eq!(trace(&["frame 1", "sync", "frame 2", "2", "sync", "3"]), 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "message 3 was acknowledged when 2 were on disk")]
+    fn an_ack_before_its_sync_is_caught() {
+        trace(&["frame 1", "sync", "frame 2", "3", "sync"]);
+    }
 }
