@@ -152,9 +152,13 @@ fn a_row_that_differs_on_the_target_stops_and_is_shown() {
 }
 
 #[test]
-fn a_read_only_target() {
+fn a_read_only_mariadb() {
     let (server, spool) = (fresh(Kind::MariaDb), Spool::recording("mariadb-edges"));
-    server.sql("CREATE OR REPLACE USER plain@'%' IDENTIFIED BY 'plain'; GRANT SELECT,INSERT,UPDATE,DELETE,CREATE,DROP,ALTER,INDEX,REFERENCES ON *.* TO plain@'%'; SET GLOBAL read_only=1");
+    server.sql(
+        "CREATE OR REPLACE USER plain@'%' IDENTIFIED BY 'plain';
+        GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES ON *.* TO plain@'%';
+        SET GLOBAL read_only=1",
+    );
     let url = server.url().replace("t:t@", "plain:plain@");
     spool.apply(&url, NOTHING).one_of(&[1, 4]).says(&["read"]);
     server.sql("SET GLOBAL read_only=0");
@@ -164,7 +168,10 @@ fn a_read_only_target() {
         &read("mariadb-edges.end.sql"),
         "after read_only was lifted",
     );
+}
 
+#[test]
+fn a_read_only_mysql() {
     let (server, spool) = (fresh(Kind::MySql), Spool::recording("mysql-edges"));
     server.sql("SET GLOBAL super_read_only=1");
     spool

@@ -35,7 +35,8 @@ impl Trace {
     /// Counts the acks; panics at one that left too early.
     pub fn acks_after_their_sync(&self) -> u64 {
         let (mut written, mut synced, mut acks) = (0, 0, 0);
-        let mut pending: HashMap<&str, &str> = HashMap::new();
+        // Calls under way, each with the length of the file when it began.
+        let mut pending: HashMap<&str, (&str, u64)> = HashMap::new();
         for line in self.log.lines() {
             let Some((thread, call)) = line.split_once(' ') else {
                 continue;
@@ -52,13 +53,12 @@ impl Trace {
                 }
             }
             if call.ends_with("<unfinished ...>") {
-                pending.insert(thread, call);
+                pending.insert(thread, (call, written));
                 continue;
             }
-            let begun = if call.starts_with("<...") {
-                pending.remove(thread).unwrap_or("")
-            } else {
-                call
+            let (begun, length) = match call.starts_with("<...") {
+                true => pending.remove(thread).unwrap_or(("", 0)),
+                false => (call, written),
             };
             let result = call
                 .rsplit_once(" = ")
@@ -68,7 +68,7 @@ impl Trace {
             };
             if begun.starts_with("fdatasync(") || begun.starts_with("fsync(") {
                 assert_eq!(result, 0, "a sync failed");
-                synced = written;
+                synced = length;
             } else if begun.contains("write") {
                 written += result as u64;
             }
