@@ -71,6 +71,11 @@ fn each_stretch_can_be_undone(name: &str) {
         apply(&range, false);
         done = end;
     }
+    assert_rows_equal(
+        &server.dump(),
+        &read(&format!("{name}.end.sql")),
+        "all stretches",
+    );
 }
 
 macro_rules! can_be_undone {

@@ -82,4 +82,10 @@ fn a_dry_run_changes_nothing() {
     let spool = Spool::recording("mariadb-types");
     spool.apply(&server.url(), ["--dry-run"]).code(0);
     assert_eq!(server.dump(), "");
+    spool.apply(&server.url(), [] as [&str; 0]).code(0);
+    assert_ne!(
+        server.dump(),
+        "",
+        "after a dry run the work is still to be done"
+    );
 }

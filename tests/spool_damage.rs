@@ -79,6 +79,7 @@ fn compressed_files_and_stdin_are_imported_as_their_text() {
 fn importing_a_file_twice_changes_no_log() {
     let spool = Spool::recording("mariadb-edges");
     let once = spool.run(["log", "--json"]).ok();
+    assert!(!once.is_empty());
     spool
         .run(["import", recording("mariadb-edges").to_str().unwrap()])
         .code(0);

@@ -17,7 +17,10 @@ fn canonical(kind: &str, text: Option<Vec<u8>>) -> String {
         "json" => serde_json::from_slice::<serde_json::Value>(&bytes)
             .unwrap()
             .to_string(),
-        _ => format!("{:?}", words()) + &format!("{:x?}", bytes.len()),
+        _ => match String::from_utf8(bytes) {
+            Ok(text) => format!("{text:?}"),
+            Err(binary) => format!("{:x?}", binary.into_bytes()),
+        },
     }
 }
 
