@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::{Op, TableName};
+use crate::event::{Op, TableName, printable};
 use crate::plan::Table;
 use crate::sql::{Dialect, Statements};
 
@@ -117,4 +117,17 @@ pub trait Target {
     /// # Errors
     /// When it fails or its outcome is not what the source had.
     fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()>;
+}
+
+/// A statement touched another number of rows than the source's events say.
+fn mismatch(place: &str, found: u64, expected: u64) -> Error {
+    Error::stopped(format!("{place}: {found} rows instead of {expected}"))
+        .help("the target's rows are not those of the source at this point; nothing of this transaction was written")
+}
+
+/// The beginning of a statement, safe to print.
+fn shown(sql: &str) -> String {
+    let short: String = sql.chars().take(300).collect();
+    let dots = if short.len() < sql.len() { "…" } else { "" };
+    format!("{}{dots}", printable(&short.replace('\n', " ")))
 }

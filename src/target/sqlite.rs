@@ -16,8 +16,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::mysql::{mismatch, shown};
-use super::{Ddl, Run, Target};
+use super::{Ddl, Run, Target, mismatch, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};

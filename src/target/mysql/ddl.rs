@@ -2,11 +2,11 @@
 
 use mysql::prelude::Queryable;
 
-use super::{Mysql, failed, schema, shown};
+use super::{Mysql, failed, schema};
 use crate::error::{Error, Result};
 use crate::event::Op;
 use crate::sql::Dialect;
-use crate::target::{Ddl, Target};
+use crate::target::{Ddl, Target, shown};
 
 impl Mysql {
     pub(super) fn ddl_once(&mut self, ddl: &Ddl, next: u64) -> Result<()> {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::{Ddl, Run, Target};
+use super::{Ddl, Run, Target, mismatch, shown};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::{TableName, printable};
+use crate::event::TableName;
 use crate::plan::Table;
 use crate::sql::{Dialect, Expect, Statements};
 
@@ -213,19 +213,6 @@ impl Mysql {
         table.in_order |= keys.any && self.logs_cascades == Some(false);
         Ok(())
     }
-}
-
-/// A statement touched another number of rows than the source's events say.
-fn mismatch(place: &str, found: u64, expected: u64) -> Error {
-    Error::stopped(format!("{place}: {found} rows instead of {expected}"))
-        .help("the target's rows are not those of the source at this point; nothing of this transaction was written")
-}
-
-/// The beginning of a statement, safe to print.
-fn shown(sql: &str) -> String {
-    let short: String = sql.chars().take(300).collect();
-    let dots = if short.len() < sql.len() { "…" } else { "" };
-    format!("{}{dots}", printable(&short.replace('\n', " ")))
 }
 
 impl Target for Mysql {
