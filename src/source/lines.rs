@@ -87,6 +87,11 @@ impl Lines {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// Unpacked bytes handed out so far.
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Size of the file on disk; stdin has none.
     pub fn size(&self) -> Option<u64> {
         self.size
