@@ -1,0 +1,158 @@
+//! Records on their way in ([`Batch`]) and out ([`Frame`]).
+//!
+//! A frame's content is the records, each followed by one line end that belongs to none.
+
+use std::ops::Range;
+
+use super::ranges::Ranges;
+use super::segment;
+use super::types::Seq;
+use crate::error::{Error, Result};
+
+/// Records to be stored as one frame.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The records' bytes, one after the other, nothing between them.
+    pub records: Vec<u8>,
+    /// Where each record ends in `records`.
+    pub ends: Vec<u32>,
+    /// The broker's redelivered flag of each record; empty: none is set.
+    pub redelivered: Vec<bool>,
+    /// Arrival, milliseconds since 1970.
+    pub arrival_ms: i64,
+    /// The queue they came from.
+    pub queue: Option<String>,
+    /// The file they came from, and the offset in it behind the last of them.
+    pub source: Option<(String, u64)>,
+}
+
+impl Batch {
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True without records.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Adds a record.
+    pub fn push(&mut self, record: &[u8]) {
+        self.records.extend_from_slice(record);
+        self.ends.push(self.records.len() as u32);
+    }
+
+    /// The content of the frame and where each record ends in it.
+    pub(super) fn content(&self) -> Result<(Vec<u8>, Vec<u64>)> {
+        if u32::try_from(self.records.len()).is_err() {
+            return Err(Error::failed("a frame may not hold 4 GiB or more"));
+        }
+        let mut content = Vec::with_capacity(self.records.len() + self.ends.len());
+        let mut ends = Vec::with_capacity(self.ends.len());
+        let mut start = 0;
+        for &end in &self.ends {
+            let record = self
+                .records
+                .get(start..end as usize)
+                .ok_or_else(|| Error::failed("a batch whose record ends do not rise"))?;
+            content.extend_from_slice(record);
+            ends.push(content.len() as u64);
+            content.push(b'\n');
+            start = end as usize;
+        }
+        Ok((content, ends))
+    }
+}
+
+/// Where a frame lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// First sequence of its segment, which is the segment's name.
+    pub(super) segment: Seq,
+    /// Offset of its header.
+    pub(super) offset: u64,
+    /// Length of header and body.
+    pub(super) len: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} offset {}", segment::name(self.segment), self.offset)
+    }
+}
+
+/// Records read back, decompressed.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub(super) first: Seq,
+    pub(super) content: Vec<u8>,
+    pub(super) ends: Vec<u64>,
+    pub(super) place: Place,
+    pub(super) resend: Ranges,
+    pub(super) damaged: Ranges,
+}
+
+/// One stored message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its sequence.
+    pub seq: Seq,
+    /// Its bytes as they came.
+    pub bytes: &'a [u8],
+    /// The producer sent it a second time: no replay writes it again.
+    pub resend: bool,
+    /// It could not be read; see [`super::Spool::damaged`].
+    pub damaged: bool,
+}
+
+impl Frame {
+    /// Sequence of the first record.
+    pub fn first(&self) -> Seq {
+        self.first
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True without records.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Sequences of its records.
+    pub fn range(&self) -> Range<Seq> {
+        self.first..self.first + self.ends.len() as u64
+    }
+
+    /// The record at place `i`.
+    ///
+    /// # Panics
+    /// When `i` is not below [`Frame::len`], as a slice does.
+    pub fn get(&self, i: usize) -> Record<'_> {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize + 1 };
+        Record {
+            seq: self.first + i as u64,
+            bytes: &self.content[start..self.ends[i] as usize],
+            resend: self.resend.contains(i),
+            damaged: self.damaged.contains(i),
+        }
+    }
+
+    /// All records.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = Record<'_>> + ExactSizeIterator {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    /// Bytes of the content.
+    pub fn raw_len(&self) -> usize {
+        self.content.len()
+    }
+
+    /// Where it lies, in words.
+    pub fn place(&self) -> String {
+        self.place.to_string()
+    }
+}

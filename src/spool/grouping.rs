@@ -1,0 +1,208 @@
+//! Rows to transactions, bootstrap messages to stretches. Sees no re-sends: only what is new.
+
+use serde::{Deserialize, Serialize};
+
+use super::notes::{BootstrapNote, Notes};
+use super::packed::Closed;
+use super::types::{Counts, GapKind, Seq, TransactionKind};
+use crate::event::{Meta, Op};
+
+/// The transaction and the bootstraps under way.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Grouping {
+    open: Option<Open>,
+    /// Bootstraps that have not ended.
+    bootstraps: Vec<BootstrapNote>,
+}
+
+/// A transaction whose commit has not come.
+#[derive(Debug, Serialize, Deserialize)]
+struct Open {
+    first: Seq,
+    last: Seq,
+    epoch: u32,
+    ts: i64,
+    xid: Option<u64>,
+    position: Option<(u64, u64)>,
+    thread_id: Option<u64>,
+    server_id: Option<u64>,
+    tables: Vec<(u32, Counts)>,
+    /// The xoffset to come; `None` where the stream has none.
+    xoffset: Option<u64>,
+}
+
+/// A row's coordinates beyond what the message says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At {
+    pub(super) seq: Seq,
+    pub(super) epoch: u32,
+    /// The table's number; `None` for the producer's own tables, which no transaction counts.
+    pub(super) table: Option<u32>,
+}
+
+impl Grouping {
+    /// First sequence of the open transaction.
+    pub(super) fn open(&self) -> Option<Seq> {
+        self.open.as_ref().map(|o| o.first)
+    }
+
+    /// First sequence of the open transaction if it has this xid.
+    pub(super) fn open_with(&self, xid: u64) -> Option<Seq> {
+        self.open.as_ref().filter(|o| o.xid == Some(xid)).map(|o| o.first)
+    }
+
+    /// True while a bootstrap holds rows of this table back: they come late, and without xid.
+    pub(super) fn is_held_back(&self, table: Option<u32>) -> bool {
+        !self.bootstraps.is_empty() && self.bootstraps.iter().any(|b| Some(b.table) == table)
+    }
+
+    /// Takes a row.
+    pub(super) fn row(&mut self, at: At, meta: &Meta<'_>, notes: &mut Notes) {
+        let held_back = self.is_held_back(at.table);
+        if self.open.as_ref().is_some_and(|open| !open.takes(at, meta, held_back)) {
+            self.abandon(at.seq, notes);
+        }
+        let open = self.open.get_or_insert_with(|| Open::begin(at, meta));
+        open.check_xoffset(at.seq, meta, notes);
+        open.add(at, meta);
+        if meta.commit && meta.xid == open.xid {
+            self.close(TransactionKind::Rows, notes);
+        }
+    }
+
+    /// Takes a statement: a transaction of its own, which ends any other.
+    pub(super) fn statement(&mut self, at: At, meta: &Meta<'_>, notes: &mut Notes) {
+        self.abandon(at.seq, notes);
+        let mut statement = Open::begin(at, meta);
+        statement.add(at, meta);
+        self.open = Some(statement);
+        self.close(TransactionKind::Ddl, notes);
+    }
+
+    /// Takes the start or completion of a bootstrap.
+    pub(super) fn bootstrap(&mut self, seq: Seq, table: u32, meta: &Meta<'_>, notes: &mut Notes) {
+        let running = self.bootstraps.iter().position(|b| b.table == table);
+        match (meta.op, running) {
+            (Op::BootstrapStart, running) => {
+                // A copy begun anew takes over from the one before.
+                if let Some(i) = running {
+                    let before = self.bootstraps.remove(i);
+                    notes.bootstraps.push(BootstrapNote { end: Some(seq), ..before });
+                }
+                let note = BootstrapNote { table, start: seq, complete_ts: None, end: None };
+                self.bootstraps.push(note);
+                notes.bootstraps.push(note);
+            }
+            (Op::BootstrapComplete, Some(i)) => {
+                self.bootstraps[i].complete_ts = Some(meta.ts);
+                notes.bootstraps.push(self.bootstraps[i]);
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends the open transaction, if any, without its commit: `seq` belongs to another.
+    pub(super) fn abandon(&mut self, seq: Seq, notes: &mut Notes) {
+        if let Some(open) = &self.open {
+            let detail =
+                format!("{} (records {} to {}) has no commit", open.name(), open.first, open.last);
+            notes.gap(seq, GapKind::NoCommit, detail);
+            self.close(TransactionKind::Incomplete, notes);
+        }
+    }
+
+    fn close(&mut self, kind: TransactionKind, notes: &mut Notes) {
+        let Some(open) = self.open.take() else {
+            return;
+        };
+        if !self.bootstraps.is_empty() {
+            self.bootstraps.retain(|b| {
+                let later = b.complete_ts.is_some_and(|ts| open.ts > ts);
+                let ends = later && open.tables.iter().any(|(t, _)| *t == b.table);
+                if ends {
+                    notes.bootstraps.push(BootstrapNote { end: Some(open.first), ..*b });
+                }
+                !ends
+            });
+        }
+        // Nothing but the producer's own tables: no transaction of anyone's.
+        if open.tables.is_empty() {
+            return;
+        }
+        notes.closed.push(Closed {
+            first: open.first,
+            last: open.last,
+            epoch: open.epoch,
+            ts: open.ts,
+            xid: open.xid,
+            position: open.position,
+            thread_id: open.thread_id,
+            server_id: open.server_id,
+            kind,
+            tables: open.tables,
+        });
+    }
+}
+
+impl Open {
+    fn begin(at: At, meta: &Meta<'_>) -> Self {
+        Self {
+            first: at.seq,
+            last: at.seq,
+            epoch: at.epoch,
+            ts: meta.ts,
+            xid: meta.xid,
+            position: None,
+            thread_id: None,
+            server_id: None,
+            tables: Vec::with_capacity(2),
+            xoffset: Some(0),
+        }
+    }
+
+    /// True when a row belongs to this transaction. A row without xid that a bootstrap held back
+    /// may come in the middle of another transaction; it is committed with it.
+    fn takes(&self, at: At, meta: &Meta<'_>, held_back: bool) -> bool {
+        let same = meta.xid == self.xid && meta.xoffset != Some(0);
+        self.epoch == at.epoch && (same || (meta.xid.is_none() && held_back))
+    }
+
+    fn check_xoffset(&mut self, seq: Seq, meta: &Meta<'_>, notes: &mut Notes) {
+        if meta.xid != self.xid || meta.commit {
+            return;
+        }
+        if let (Some(expected), Some(came)) = (self.xoffset, meta.xoffset)
+            && expected != came
+        {
+            let detail = format!("{}: row {expected} expected, row {came} came", self.name());
+            notes.gap(seq, GapKind::XoffsetJump, detail);
+        }
+        self.xoffset = meta.xoffset.map(|x| x.saturating_add(1));
+    }
+
+    fn add(&mut self, at: At, meta: &Meta<'_>) {
+        self.last = at.seq;
+        self.ts = meta.ts;
+        self.position = meta.position.map(|p| p.order()).or(self.position);
+        self.thread_id = meta.thread_id.or(self.thread_id);
+        self.server_id = meta.server_id.or(self.server_id);
+        let Some(table) = at.table else {
+            return;
+        };
+        match self.tables.iter_mut().rev().find(|(t, _)| *t == table) {
+            Some((_, counts)) => counts.add(meta.op),
+            None => {
+                let mut counts = Counts::default();
+                counts.add(meta.op);
+                self.tables.push((table, counts));
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        match self.xid {
+            Some(xid) => format!("transaction xid {xid}"),
+            None => "a transaction without xid".to_owned(),
+        }
+    }
+}

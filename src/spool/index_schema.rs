@@ -1,0 +1,37 @@
+//! Tables of `index.sqlite`. Everything in it is derived from the segments.
+
+/// Marks the file as ours ("bsnc").
+pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
+/// An index of another version is built anew.
+pub(super) const VERSION: i64 = 1;
+
+/// `segments.bytes` is how far a segment is indexed. `frames.event_*` is the count of rows in the
+/// event under way where the frame begins. `positions` has a row for each frame and chain of
+/// rising positions in it.
+pub(super) const TABLES: &str = "
+CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL);
+CREATE TABLE frames(
+  first INTEGER PRIMARY KEY, records INTEGER NOT NULL,
+  segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
+  raw INTEGER NOT NULL, crc INTEGER NOT NULL, arrival INTEGER NOT NULL, queue TEXT,
+  ts_min INTEGER, ts_max INTEGER, event TEXT NOT NULL,
+  resend BLOB NOT NULL, damaged BLOB NOT NULL, transactions BLOB NOT NULL);
+CREATE TABLE positions(
+  chain INTEGER, file_max INTEGER, offset_max INTEGER, frame INTEGER,
+  file_min INTEGER NOT NULL, offset_min INTEGER NOT NULL,
+  PRIMARY KEY(chain, file_max, offset_max, frame)) WITHOUT ROWID;
+CREATE TABLE tables(id INTEGER PRIMARY KEY, database TEXT NOT NULL, name TEXT NOT NULL);
+CREATE TABLE ddl(
+  seq INTEGER PRIMARY KEY, grp INTEGER NOT NULL, epoch INTEGER NOT NULL,
+  file INTEGER, offset INTEGER, hash INTEGER NOT NULL);
+CREATE INDEX ddl_position ON ddl(file, offset);
+CREATE TABLE bootstraps(start INTEGER PRIMARY KEY, tab INTEGER NOT NULL, complete INTEGER, stop INTEGER);
+CREATE TABLE epochs(number INTEGER PRIMARY KEY, first INTEGER NOT NULL, base TEXT, server INTEGER, reason TEXT NOT NULL);
+CREATE TABLE gaps(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, kind INTEGER NOT NULL, detail TEXT NOT NULL);
+CREATE TABLE damaged(seq INTEGER PRIMARY KEY, frame INTEGER NOT NULL, len INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE bad_frames(
+  id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  lost_from INTEGER NOT NULL, lost_to INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL) WITHOUT ROWID;
+";

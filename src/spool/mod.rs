@@ -1,0 +1,45 @@
+//! The spool: messages as they came, in compressed segments, and an index derived from them.
+//!
+//! ```text
+//! writer ── frame ── segment (zstd) ── format        bytes, durable before they are acknowledged
+//!    └─ indexing ── indexer ── tracker ── index      what they say: transactions, re-sends, gaps
+//! reader ── index, segment                           many, also while a writer appends
+//! ```
+//!
+//! It knows bytes and what [`crate::event`] reads from them; nothing of brokers, plans or targets.
+
+mod check;
+pub mod format;
+mod frame;
+mod grouping;
+mod index;
+mod index_read;
+mod index_schema;
+mod index_write;
+mod indexer;
+mod indexing;
+mod lock;
+mod lookup;
+mod notes;
+mod packed;
+mod ranges;
+mod reader;
+mod recovery;
+mod resend;
+mod scan;
+mod segment;
+mod snapshots;
+mod tables;
+mod tracker;
+mod types;
+mod writer;
+
+pub use check::{Finding, Report, reindex, verify};
+pub use frame::{Batch, Frame, Record};
+pub use reader::Spool;
+pub use snapshots::{add_snapshot, snapshots};
+pub use types::{
+    BadFrame, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Order, Recovery,
+    SegmentInfo, Seq, Summary, TailRecord, Transaction, TransactionKind,
+};
+pub use writer::{SEGMENT_BYTES, SpoolWriter, WriterOptions};

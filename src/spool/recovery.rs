@@ -1,0 +1,126 @@
+//! What a writer's start does to the live (last) segment: cut a torn end, make the rest durable.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::format::SpoolId;
+use super::scan::{Found, Scan};
+use super::segment::{self, path, sync_dir};
+use super::types::Seq;
+use crate::error::{Context, Error, Result};
+
+/// The live segment as a start finds it.
+#[derive(Debug)]
+pub(super) struct Live {
+    /// Its first sequence, which names it.
+    pub(super) segment: Seq,
+    /// Length of its whole frames.
+    pub(super) len: u64,
+    /// Bytes of their records.
+    pub(super) raw: u64,
+    /// The sequence that comes next.
+    pub(super) next: Seq,
+    /// What was cut from it: where it went, how many bytes.
+    pub(super) torn: Option<(PathBuf, u64)>,
+}
+
+/// Reads the live segment and cuts it after its last whole frame. `None`: there are no segments.
+///
+/// # Errors
+/// When a file cannot be read or written, or is of a newer version.
+pub(super) fn recover(dir: &Path) -> Result<Option<Live>> {
+    let Some(&segment) = segment::list(dir)?.last() else {
+        return Ok(None);
+    };
+    let mut live = Live { segment, len: 0, raw: 0, next: segment, torn: None };
+    let mut scan = Scan::open(dir, segment, 0)?;
+    while let Some(found) = scan.next()? {
+        match found {
+            Found::Frame { place, header, .. } => {
+                live.len = place.offset + place.len;
+                live.raw += header.raw;
+                live.next = live.next.max(header.end());
+            }
+            Found::Bad(_) => {}
+            Found::Torn(torn) => {
+                let kept = keep_torn(dir, segment, torn.offset)?;
+                renew(dir, segment, torn.offset)?;
+                live.len = torn.offset;
+                live.torn = Some((kept, torn.bytes));
+            }
+        }
+    }
+    Ok(Some(live))
+}
+
+/// The id in the first readable frame. `None`: there is no frame.
+///
+/// # Errors
+/// When a segment cannot be read or is of a newer version.
+pub(super) fn spool_id(dir: &Path) -> Result<Option<SpoolId>> {
+    for segment in segment::list(dir)? {
+        let mut scan = Scan::open(dir, segment, 0)?;
+        while let Some(found) = scan.next()? {
+            if let Found::Frame { header, .. } = found {
+                return Ok(Some(header.spool));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// Copies what lies behind `from` into a file of its own, durably, before it is cut.
+fn keep_torn(dir: &Path, segment: Seq, from: u64) -> Result<PathBuf> {
+    let name = segment::name(segment);
+    let mut kept = dir.join(format!("{name}.torn"));
+    for n in 1.. {
+        if !kept.exists() {
+            break;
+        }
+        kept = dir.join(format!("{name}.torn.{n}"));
+    }
+    copy(&path(dir, segment), from, u64::MAX, &kept)?;
+    sync_dir(dir)?;
+    Ok(kept)
+}
+
+/// Makes the first `len` bytes of a segment durable by writing them anew. After a failed fsync
+/// the page cache may show bytes the disk does not hold, and a later fsync does not say so.
+///
+/// # Errors
+/// When the copy cannot be made; the segment is then as it was.
+pub(super) fn renew(dir: &Path, segment: Seq, len: u64) -> Result<()> {
+    let live = path(dir, segment);
+    let temp = dir.join(format!("{}.new", segment::name(segment)));
+    let copied = copy(&live, 0, len, &temp)?;
+    if copied != len {
+        return Err(Error::failed(format!("{}: shorter than when it was read", live.display())));
+    }
+    fs::rename(&temp, &live).context(live.display())?;
+    sync_dir(dir)
+}
+
+/// Copies a stretch of a file into a new, synced one. Through memory, not with the kernel's
+/// copy call, which may share the very blocks that are in doubt.
+fn copy(from: &Path, offset: u64, len: u64, to: &Path) -> Result<u64> {
+    let mut source = File::open(from).context(from.display())?;
+    source.seek(SeekFrom::Start(offset)).context(from.display())?;
+    let mut source = source.take(len);
+    let mut options = OpenOptions::new();
+    let mut target =
+        options.write(true).create(true).truncate(true).open(to).context(to.display())?;
+    let mut bytes = vec![0; 1 << 20];
+    let mut copied = 0;
+    loop {
+        match source.read(&mut bytes).context(from.display())? {
+            0 => break,
+            n => {
+                target.write_all(&bytes[..n]).context(to.display())?;
+                copied += n as u64;
+            }
+        }
+    }
+    target.sync_all().context(to.display())?;
+    Ok(copied)
+}

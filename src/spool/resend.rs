@@ -1,0 +1,73 @@
+//! Identity of messages: what tells a message sent again from a new one.
+//!
+//! A row is known by its place in the binlog and its place in the event there; whether the stored
+//! one says the same is the [tracker](super::tracker)'s question.
+
+use serde::{Deserialize, Serialize};
+
+use super::types::Seq;
+use crate::error::Result;
+use crate::event::Meta;
+
+/// Place of a row in the binlog. Rows of one multi-row event share file and offset; the one that
+/// commits comes last. Orders as the source wrote them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Ident {
+    pub(super) file: u64,
+    pub(super) offset: u64,
+    /// The row's xoffset; its number in the event where the stream has none; the greatest number
+    /// on the row that commits.
+    pub(super) ord: u64,
+}
+
+/// Counts the rows of the event that is being read, for streams without xoffset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EventRows {
+    at: Option<(u64, u64)>,
+    rows: u64,
+}
+
+impl EventRows {
+    /// The identity of the next row; `None` without a position. To be called for every row event
+    /// in turn, re-sends too.
+    pub(super) fn next(&mut self, meta: &Meta<'_>) -> Option<Ident> {
+        let (file, offset) = meta.position?.order();
+        match self.at == Some((file, offset)) {
+            true => self.rows += 1,
+            false => *self = Self { at: Some((file, offset)), rows: 0 },
+        }
+        let ord = match (meta.commit, meta.xoffset) {
+            (true, _) => u64::MAX,
+            (false, Some(xoffset)) => xoffset,
+            (false, None) => self.rows,
+        };
+        Some(Ident { file, offset, ord })
+    }
+}
+
+/// A stored message that is no re-send: a row event, or a statement (then neither identity nor
+/// xid is set and `row` is false).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    pub(super) seq: Seq,
+    pub(super) ident: Option<Ident>,
+    pub(super) xid: Option<u64>,
+    pub(super) row: bool,
+}
+
+/// What is stored already: the records before the one being read.
+pub(super) trait Stored {
+    /// Adds the record being read.
+    fn remember(&mut self, entry: Entry);
+    /// Adds a statement and its place in the binlog.
+    fn remember_ddl(&mut self, file: u64, offset: u64, seq: Seq);
+    /// The rows of that identity that are no re-sends, newest first; the one of the epoch that
+    /// begins with `first` may stand alone. Chains have the numbers below `chains`.
+    fn rows_at(&mut self, ident: Ident, first: Seq, chains: u32) -> Result<Vec<Seq>>;
+    /// The first row or statement from `seq` on that is no re-send.
+    fn next_from(&mut self, seq: Seq) -> Result<Option<Entry>>;
+    /// The statements at a place in the binlog that are no re-sends, newest first.
+    fn ddl_at(&mut self, file: u64, offset: u64) -> Result<Vec<Seq>>;
+    /// A record's bytes.
+    fn record(&mut self, seq: Seq) -> Result<Vec<u8>>;
+}

@@ -1,0 +1,238 @@
+//! Segment files: their names, and frames to bytes and back.
+//!
+//! The only file of the spool that names zstd. Knows nothing of what the records say.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use zstd::bulk::{Compressor, Decompressor};
+
+use super::format::{self, BadHeader, Header, SpoolId};
+use super::frame::{Batch, Frame, Place};
+use super::ranges::Ranges;
+use super::types::Seq;
+use crate::error::{Context, Error, Result};
+
+/// Headers longer than this are not written and not believed.
+pub(super) const MAX_HEADER: usize = 16 << 20;
+
+/// File name of the segment that begins with `first`.
+pub(super) fn name(first: Seq) -> String {
+    format!("{first:020}.zst")
+}
+
+/// Path of that segment.
+pub(super) fn path(dir: &Path, first: Seq) -> PathBuf {
+    dir.join(name(first))
+}
+
+/// First sequences of all segments in a directory, rising.
+///
+/// # Errors
+/// When the directory cannot be read.
+pub(super) fn list(dir: &Path) -> Result<Vec<Seq>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).context(dir.display())? {
+        let file = entry.context(dir.display())?.file_name();
+        let digits = file.to_str().and_then(|f| f.strip_suffix(".zst")).filter(|d| d.len() == 20);
+        found.extend(digits.and_then(|d| d.parse::<Seq>().ok()));
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// When the directory cannot be synced.
+pub(super) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|d| d.sync_all()).context(format_args!("sync {}", dir.display()))
+}
+
+/// A frame ready to be written.
+pub(super) struct Encoded {
+    /// Header and body.
+    pub(super) bytes: Vec<u8>,
+    /// The records, as a reader will see them; its place is still to be set.
+    pub(super) frame: Frame,
+    /// The header.
+    pub(super) header: Header,
+}
+
+/// Turns batches into frames.
+pub(super) struct Encoder {
+    zstd: Compressor<'static>,
+    spool: SpoolId,
+}
+
+impl Encoder {
+    /// An encoder for one spool.
+    pub(super) fn new(level: i32, spool: SpoolId) -> Result<Self> {
+        Ok(Self { zstd: Compressor::new(level).context("zstd")?, spool })
+    }
+
+    /// Encodes a batch whose first record gets the sequence `first`.
+    pub(super) fn encode(&mut self, batch: &Batch, first: Seq) -> Result<Encoded> {
+        let (content, ends) = batch.content()?;
+        let body = self.zstd.compress(&content).context("zstd")?;
+        let mut start = 0;
+        let lengths = ends.iter().map(|&end| end - std::mem::replace(&mut start, end + 1)).collect();
+        let header = Header {
+            spool: self.spool,
+            first,
+            arrival_ms: batch.arrival_ms,
+            generation: 0,
+            compressed: body.len() as u64,
+            raw: content.len() as u64,
+            body_crc: format::crc32(&body),
+            lengths,
+            queue: batch.queue.clone(),
+            redelivered: batch.redelivered.clone(),
+            source: batch.source.clone(),
+        };
+        let mut bytes = header.encode();
+        if bytes.len() > MAX_HEADER {
+            return Err(Error::failed("too many records for one frame"));
+        }
+        bytes.extend_from_slice(&body);
+        let place = Place { segment: 0, offset: 0, len: bytes.len() as u64 };
+        Ok(Encoded { frame: frame(first, content, ends, place), bytes, header })
+    }
+}
+
+fn frame(first: Seq, content: Vec<u8>, ends: Vec<u64>, place: Place) -> Frame {
+    let (resend, damaged) = (Ranges::default(), Ranges::default());
+    Frame { first, content, ends, place, resend, damaged }
+}
+
+/// Decompresses bodies.
+pub(super) struct Decoder(Decompressor<'static>);
+
+impl Decoder {
+    /// A decoder.
+    pub(super) fn new() -> Result<Self> {
+        Ok(Self(Decompressor::new().context("zstd")?))
+    }
+
+    /// Decompresses a body whose header was checked.
+    ///
+    /// # Errors
+    /// When its checksum is wrong or it is not what the header says.
+    pub(super) fn decode(&mut self, header: &Header, body: &[u8], place: Place) -> Result<Frame> {
+        if format::crc32(body) != header.body_crc {
+            return Err(unreadable("the body's checksum is wrong", place));
+        }
+        let mut content = Vec::with_capacity(header.raw as usize);
+        let done = self.0.decompress_to_buffer(body, &mut content);
+        if done.is_err() || content.len() as u64 != header.raw {
+            return Err(unreadable("the body is not what its header says", place));
+        }
+        let mut at = 0;
+        let ends = header.lengths.iter().map(|len| {
+            let end = at + len;
+            at = end + 1;
+            end
+        });
+        let ends = ends.collect();
+        Ok(frame(header.first, content, ends, place))
+    }
+}
+
+/// Reads frames at known places.
+pub(super) struct SegmentReader {
+    dir: PathBuf,
+    open: Option<(Seq, File)>,
+    decoder: Decoder,
+    bytes: Vec<u8>,
+}
+
+impl SegmentReader {
+    /// A reader of the segments in `dir`.
+    pub(super) fn new(dir: &Path) -> Result<Self> {
+        Ok(Self { dir: dir.into(), open: None, decoder: Decoder::new()?, bytes: Vec::new() })
+    }
+
+    /// Reads the frame at a place the index names.
+    ///
+    /// # Errors
+    /// When it is not there or damaged; the error names the place.
+    pub(super) fn read(&mut self, place: Place) -> Result<(Header, Frame)> {
+        self.fill(place)?;
+        let header = Header::decode(&self.bytes).map_err(|e| bad_header(e, place))?;
+        let body = self.bytes.len() as u64 - header.compressed.min(place.len);
+        let frame = self.decoder.decode(&header, &self.bytes[body as usize..], place)?;
+        Ok((header, frame))
+    }
+
+    /// Reads a header alone.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::read`].
+    pub(super) fn header(&mut self, place: Place) -> Result<Header> {
+        self.fill(place)?;
+        Header::decode(&self.bytes).map_err(|e| bad_header(e, place))
+    }
+
+    /// Reads the bytes of a place. A segment is replaced under its name when a writer starts: a
+    /// handle opened before shows less than the index knows, so a failure opens it once more.
+    fn fill(&mut self, place: Place) -> Result<()> {
+        self.bytes.resize(place.len as usize, 0);
+        if let Some((segment, file)) = &self.open
+            && *segment == place.segment
+            && file.read_exact_at(&mut self.bytes, place.offset).is_ok()
+        {
+            return Ok(());
+        }
+        let path = path(&self.dir, place.segment);
+        let file = File::open(&path).context(path.display())?;
+        file.read_exact_at(&mut self.bytes, place.offset)
+            .map_err(|e| unreadable(&e.to_string(), place))?;
+        self.open = Some((place.segment, file));
+        Ok(())
+    }
+}
+
+/// The error of a frame that cannot be read.
+pub(super) fn unreadable(what: &str, place: Place) -> Error {
+    Error::failed(format!("{place}: {what}"))
+        .help("binsync spool verify names every unreadable frame; the others stay readable")
+}
+
+/// The error of a header that cannot be read.
+pub(super) fn bad_header(bad: BadHeader, place: Place) -> Error {
+    match bad {
+        BadHeader::Newer { major, minor } => Error::failed(format!(
+            "{place}: format {major}.{minor}, made by a newer binsync; this one knows {}.{}",
+            format::MAJOR,
+            format::MINOR
+        ))
+        .help("use the binsync that wrote this spool, or a later one"),
+        other => unreadable(&other.to_string(), place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_comes_back_from_its_file() -> Result<()> {
+        let dir = tempfile::tempdir().context("temp")?;
+        let mut batch = Batch { queue: Some("q".into()), ..Batch::default() };
+        for record in [&b"one"[..], b"", b"two\nlines", b"\xff\x00"] {
+            batch.push(record);
+        }
+        let encoded = Encoder::new(1, SpoolId([1; 16]))?.encode(&batch, 5)?;
+        fs::write(path(dir.path(), 5), &encoded.bytes).context("write")?;
+        let place = Place { segment: 5, offset: 0, len: encoded.bytes.len() as u64 };
+        let (header, frame) = SegmentReader::new(dir.path())?.read(place)?;
+        assert_eq!((header.end(), frame.range()), (9, 5..9));
+        let records: Vec<&[u8]> = frame.records().map(|r| r.bytes).collect();
+        assert_eq!(records, [&b"one"[..], b"", b"two\nlines", b"\xff\x00"]);
+        let plain = zstd::decode_all(encoded.bytes.as_slice()).context("zstd")?;
+        assert_eq!(plain, b"one\n\ntwo\nlines\n\xff\x00\n");
+        assert_eq!(list(dir.path())?, [5]);
+        Ok(())
+    }
+}

@@ -1,0 +1,63 @@
+//! Snapshots of table definitions beside the segments. What is in them is not the spool's affair.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+
+use super::segment::sync_dir;
+use super::types::Seq;
+use crate::error::{Context, Result};
+
+/// Stores a snapshot taken at a sequence, durably; one of the same sequence is replaced.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn add_snapshot(dir: &Path, seq: Seq, bytes: &[u8]) -> Result<()> {
+    let schema = dir.join("schema");
+    fs::create_dir_all(&schema).context(schema.display())?;
+    sync_dir(dir)?;
+    let temp = schema.join(format!("{seq:020}.new"));
+    let mut file = File::create(&temp).context(temp.display())?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).context(temp.display())?;
+    let name = schema.join(format!("{seq:020}.json"));
+    fs::rename(&temp, &name).context(name.display())?;
+    sync_dir(&schema)
+}
+
+/// All snapshots by rising sequence.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn snapshots(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
+    let schema = dir.join("schema");
+    if !schema.exists() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(&schema).context(schema.display())? {
+        let path = entry.context(schema.display())?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if let Some(seq) = name.strip_suffix(".json").and_then(|n| n.parse().ok()) {
+            found.push((seq, fs::read(&path).context(path.display())?));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_come_back_in_order() -> Result<()> {
+        let dir = tempfile::tempdir().context("temp")?;
+        assert_eq!(snapshots(dir.path())?, []);
+        add_snapshot(dir.path(), 20, b"late")?;
+        add_snapshot(dir.path(), 3, b"early")?;
+        add_snapshot(dir.path(), 3, b"better")?;
+        let found = snapshots(dir.path())?;
+        assert_eq!(found, [(3, b"better".to_vec()), (20, b"late".to_vec())]);
+        Ok(())
+    }
+}

@@ -1,0 +1,435 @@
+//! Follows the stream record by record: re-sends, epochs, and through
+//! [grouping](super::grouping) transactions, gaps and bootstraps.
+//!
+//! A state machine without files: what is stored already it asks of [`Stored`]. Its state is a
+//! small value that is kept with the index, so that indexing goes on after a restart.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::grouping::{At, Grouping};
+use super::notes::{DamageNote, DdlNote, Notes};
+use super::resend::{Entry, EventRows, Ident, Stored};
+use super::tables::Tables;
+use super::types::{Epoch, GapKind, Seq};
+use crate::error::{Context, Result};
+use crate::event::maxwell::{self, Damage};
+use crate::event::{Body, Event, Meta, Op, Position};
+
+/// How many transactions are remembered by xid where the stream has no positions.
+pub(super) const RECENT_XIDS: usize = 100_000;
+/// How many statements are remembered where the stream has no positions.
+pub(super) const RECENT_DDL: usize = 1_000;
+
+/// The state that outlives a restart.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    epoch: Option<Epoch>,
+    /// The epoch's high-water mark: what lies above it is new.
+    high: Option<Ident>,
+    /// The chain (see [`super::notes::ChainRange`]) of rows above the mark.
+    chain: u32,
+    /// Chains begun so far.
+    chains: u32,
+    /// A run of rows below the mark that are no re-sends: its chain and its own mark.
+    back: Option<(u32, Ident)>,
+    event: EventRows,
+    grouping: Grouping,
+    statement: Option<Statement>,
+    /// Without positions: xid of the transaction that is coming in.
+    coming: Option<u64>,
+    /// Without positions: the stored record that the next row would repeat.
+    repeats: Option<Seq>,
+}
+
+/// The statement that came last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Statement {
+    group: Seq,
+    epoch: u32,
+    position: Option<(u64, u64)>,
+    sql: u64,
+    ts_ms: i64,
+}
+
+/// A record as the tracker takes it.
+pub(super) struct Item<'a, 'e> {
+    pub(super) seq: Seq,
+    /// Its place in the frame.
+    pub(super) index: usize,
+    pub(super) len: u64,
+    pub(super) event: &'a Result<Event<'e>, Damage>,
+}
+
+/// The tracker.
+#[derive(Debug, Default)]
+pub(super) struct Tracker {
+    state: State,
+    /// Table names by number.
+    pub(super) tables: Tables,
+    xids: HashMap<u64, Seq>,
+    xid_order: VecDeque<(u64, Seq)>,
+    ddl: VecDeque<u64>,
+}
+
+impl Tracker {
+    /// Goes on from a saved state.
+    pub(super) fn resume(state: &str, tables: Tables) -> Result<Self> {
+        let state = serde_json::from_str(state).context("index: tracker state")?;
+        Ok(Self { state, tables, ..Self::default() })
+    }
+
+    /// The state as text.
+    pub(super) fn save(&self) -> Result<String> {
+        serde_json::to_string(&self.state).context("index: tracker state")
+    }
+
+    /// First sequence of the transaction under way.
+    pub(super) fn open(&self) -> Option<Seq> {
+        self.state.grouping.open()
+    }
+
+    /// The count of rows in the event under way.
+    pub(super) fn event_rows(&self) -> EventRows {
+        self.state.event
+    }
+
+    /// Remembers a transaction of a stream without positions.
+    pub(super) fn remember_xid(&mut self, xid: u64, first: Seq) {
+        if self.xid_order.len() == RECENT_XIDS
+            && let Some((oldest, at)) = self.xid_order.pop_front()
+            && self.xids.get(&oldest) == Some(&at)
+        {
+            self.xids.remove(&oldest);
+        }
+        self.xids.insert(xid, first);
+        self.xid_order.push_back((xid, first));
+    }
+
+    /// Remembers a statement of a stream without positions.
+    pub(super) fn remember_ddl(&mut self, hash: u64) {
+        if self.ddl.len() == RECENT_DDL {
+            self.ddl.pop_front();
+        }
+        self.ddl.push_back(hash);
+    }
+
+    /// Takes the next record.
+    pub(super) fn feed(
+        &mut self,
+        item: &Item<'_, '_>,
+        stored: &mut impl Stored,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        if self.state.epoch.is_none() {
+            self.begin_epoch(item.seq, "start of the spool".into(), None, notes);
+        }
+        let event = match item.event {
+            Ok(event) => event,
+            Err(damage) => {
+                notes.damaged.push(item.index);
+                let reason = damage.to_string();
+                notes.damages.push(DamageNote { index: item.index, len: item.len, reason });
+                return Ok(());
+            }
+        };
+        match event.meta.op {
+            Op::Heartbeat => {}
+            op if op.is_row() => self.row(item, event, stored, notes)?,
+            op if op.is_ddl() => self.ddl(item, event, stored, notes)?,
+            _ => {
+                let table = self.tables.id(&event.meta);
+                self.state.grouping.bootstrap(item.seq, table, &event.meta, notes);
+            }
+        }
+        Ok(())
+    }
+
+    fn row(
+        &mut self,
+        item: &Item<'_, '_>,
+        event: &Event<'_>,
+        stored: &mut impl Stored,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        let (seq, meta) = (item.seq, &event.meta);
+        let ident = self.state.event.next(meta);
+        let again = match (ident, meta.position) {
+            (Some(ident), Some(position)) => {
+                self.row_again(seq, event, ident, position, stored, notes)?
+            }
+            _ => self.row_again_by_xid(event, stored)?,
+        };
+        if again {
+            notes.resend.push(item.index);
+            return Ok(());
+        }
+        stored.remember(Entry { seq, ident, xid: meta.xid, row: true });
+        notes.at_time(meta.ts);
+        self.state.statement = self.state.statement.filter(|s| s.position.is_some());
+        let table = match meta.is_housekeeping() {
+            true => None,
+            false => Some(self.tables.id(meta)),
+        };
+        let before = notes.closed.len();
+        let at = At { seq, epoch: self.epoch_number(), table };
+        self.state.grouping.row(at, meta, notes);
+        for i in before..notes.closed.len() {
+            if let (None, Some(xid)) = (notes.closed[i].position, notes.closed[i].xid) {
+                self.remember_xid(xid, notes.closed[i].first);
+            }
+        }
+        Ok(())
+    }
+
+    /// True when a row with a position is a re-send. Above the high-water mark it cannot be.
+    fn row_again(
+        &mut self,
+        seq: Seq,
+        event: &Event<'_>,
+        ident: Ident,
+        position: Position<'_>,
+        stored: &mut impl Stored,
+        notes: &mut Notes,
+    ) -> Result<bool> {
+        let moved = self.moved(position, &event.meta);
+        if moved.is_none() && self.state.high.is_none_or(|high| ident > high) {
+            self.state.high = Some(ident);
+            self.state.back = None;
+            self.learn(position, &event.meta, notes);
+            notes.at_position(self.state.chain, ident);
+            return Ok(false);
+        }
+        let mut other = None;
+        for found in stored.rows_at(ident, self.epoch_first(), self.state.chains)? {
+            let bytes = stored.record(found)?;
+            match maxwell::parse(&bytes) {
+                Ok(old) if same(&old, event) => {
+                    self.state.back = None;
+                    return Ok(true);
+                }
+                _ if found >= self.epoch_first() => other = Some(found),
+                _ => {}
+            }
+        }
+        match moved.or_else(|| other.map(|found| clash(position, found))) {
+            Some(reason) => {
+                self.begin_epoch(seq, reason, Some(ident), notes);
+                self.learn(position, &event.meta, notes);
+                notes.at_position(self.state.chain, ident);
+            }
+            None => {
+                let chain = self.gone_back(seq, ident, &event.meta, notes);
+                notes.at_position(chain, ident);
+            }
+        }
+        Ok(false)
+    }
+
+    /// True when a row without position is a re-send: its transaction is known, and its rows so
+    /// far agreed one after the other.
+    fn row_again_by_xid(&mut self, event: &Event<'_>, stored: &mut impl Stored) -> Result<bool> {
+        let meta = &event.meta;
+        let Some(xid) = meta.xid else {
+            (self.state.coming, self.state.repeats) = (None, None);
+            return Ok(false);
+        };
+        if self.state.coming != Some(xid) || meta.xoffset == Some(0) {
+            let open = self.state.grouping.open_with(xid);
+            self.state.repeats = open.or_else(|| self.xids.get(&xid).copied());
+        }
+        self.state.coming = (!meta.commit).then_some(xid);
+        let Some(from) = self.state.repeats.take() else {
+            return Ok(false);
+        };
+        let Some(entry) = stored.next_from(from)?.filter(|e| e.row && e.xid == Some(xid)) else {
+            return Ok(false);
+        };
+        let bytes = stored.record(entry.seq)?;
+        let again = maxwell::parse(&bytes).is_ok_and(|old| same(&old, event));
+        self.state.repeats = again.then_some(entry.seq + 1);
+        Ok(again)
+    }
+
+    fn ddl(
+        &mut self,
+        item: &Item<'_, '_>,
+        event: &Event<'_>,
+        stored: &mut impl Stored,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        let (seq, meta) = (item.seq, &event.meta);
+        let Body::Ddl { sql, .. } = &event.body else {
+            return Ok(());
+        };
+        let sql = xxh3_64(sql.as_bytes());
+        let text = (meta.op.name(), &meta.database, &meta.table, meta.ts_ms, sql);
+        let hash = xxh3_64(format!("{text:?}").as_bytes());
+        let again = match meta.position {
+            Some(position) => self.ddl_again(seq, event, position, stored, notes)?,
+            None => self.ddl.contains(&hash),
+        };
+        if again {
+            notes.resend.push(item.index);
+            return Ok(());
+        }
+        stored.remember(Entry { seq, ident: None, xid: None, row: false });
+        notes.at_time(meta.ts);
+        let position = meta.position.map(Position::order);
+        match position {
+            Some((file, offset)) => stored.remember_ddl(file, offset, seq),
+            None => self.remember_ddl(hash),
+        }
+        let epoch = self.epoch_number();
+        let new = Statement { group: seq, epoch, position, sql, ts_ms: meta.ts_ms };
+        let group = match self.state.statement {
+            Some(last) if new == (Statement { group: seq, ..last }) => last.group,
+            _ => seq,
+        };
+        self.state.statement = Some(Statement { group, ..new });
+        notes.ddl.push(DdlNote { seq, group, epoch, position, hash });
+        let at = At { seq, epoch, table: Some(self.tables.id(meta)) };
+        self.state.grouping.statement(at, meta, notes);
+        Ok(())
+    }
+
+    /// True when a statement with a position is a re-send. Messages of one statement share it.
+    fn ddl_again(
+        &mut self,
+        seq: Seq,
+        event: &Event<'_>,
+        position: Position<'_>,
+        stored: &mut impl Stored,
+        notes: &mut Notes,
+    ) -> Result<bool> {
+        let ident = Ident { file: position.file, offset: position.offset, ord: 0 };
+        let moved = self.moved(position, &event.meta);
+        if moved.is_none() && self.state.high.is_none_or(|high| ident > high) {
+            self.state.high = Some(ident);
+            self.state.back = None;
+            self.learn(position, &event.meta, notes);
+            return Ok(false);
+        }
+        let running = self.state.high == Some(ident);
+        let mut other = None;
+        for found in stored.ddl_at(ident.file, ident.offset)? {
+            let bytes = stored.record(found)?;
+            let Ok(old) = maxwell::parse(&bytes) else {
+                continue;
+            };
+            let (a, b) = (&old.meta, &event.meta);
+            if a.op != b.op || a.database != b.database || a.table != b.table {
+                continue;
+            }
+            let here = found >= self.epoch_first();
+            match same(&old, event) {
+                // One statement may change a table twice (a rename in a ring): the definitions
+                // tell the messages apart.
+                true if here && running && old.body != event.body => {}
+                true => {
+                    self.state.back = None;
+                    return Ok(true);
+                }
+                false if here => other = Some(found),
+                false => {}
+            }
+        }
+        match moved.or_else(|| other.map(|found| clash(position, found))) {
+            Some(reason) => {
+                self.begin_epoch(seq, reason, Some(ident), notes);
+                self.learn(position, &event.meta, notes);
+            }
+            None if running => {}
+            None => {
+                self.gone_back(seq, ident, &event.meta, notes);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Why a message cannot belong to the epoch, if it cannot.
+    fn moved(&self, position: Position<'_>, meta: &Meta<'_>) -> Option<String> {
+        let epoch = self.state.epoch.as_ref()?;
+        if let Some(base) = &epoch.base
+            && base != position.base
+        {
+            return Some(format!("binlog base name changed from {base} to {}", position.base));
+        }
+        match (epoch.server_id, meta.server_id) {
+            (Some(old), Some(new)) if old != new => {
+                Some(format!("server id changed from {old} to {new}"))
+            }
+            _ => None,
+        }
+    }
+
+    /// Completes what is known of the epoch.
+    fn learn(&mut self, position: Position<'_>, meta: &Meta<'_>, notes: &mut Notes) {
+        let Some(epoch) = &mut self.state.epoch else {
+            return;
+        };
+        if epoch.base.is_some() && (epoch.server_id.is_some() || meta.server_id.is_none()) {
+            return;
+        }
+        epoch.base.get_or_insert_with(|| position.base.to_owned());
+        epoch.server_id = epoch.server_id.or(meta.server_id);
+        notes.epochs.push(epoch.clone());
+    }
+
+    fn begin_epoch(&mut self, seq: Seq, reason: String, high: Option<Ident>, notes: &mut Notes) {
+        let number = self.epoch_number() + 1;
+        let epoch = Epoch { number, first_seq: seq, base: None, server_id: None, reason };
+        notes.epochs.push(epoch.clone());
+        self.state.epoch = Some(epoch);
+        self.state.high = high;
+        self.state.chain = self.new_chain();
+        self.state.back = None;
+    }
+
+    /// Notes a message below the high-water mark that is no re-send; returns its chain.
+    fn gone_back(&mut self, seq: Seq, ident: Ident, meta: &Meta<'_>, notes: &mut Notes) -> u32 {
+        if let Some((chain, mark)) = &mut self.state.back
+            && ident > *mark
+        {
+            *mark = ident;
+            return *chain;
+        }
+        let chain = self.new_chain();
+        self.state.back = Some((chain, ident));
+        let table = self.tables.id(meta);
+        if !self.state.grouping.is_held_back(Some(table)) {
+            let at = meta.position.map(|p| p.to_string()).unwrap_or_default();
+            let detail = format!("position went back to {at}, where nothing was stored");
+            notes.gap(seq, GapKind::PositionBack, detail);
+        }
+        chain
+    }
+
+    fn new_chain(&mut self) -> u32 {
+        self.state.chains += 1;
+        self.state.chains - 1
+    }
+
+    fn epoch_number(&self) -> u32 {
+        self.state.epoch.as_ref().map_or(0, |e| e.number)
+    }
+
+    fn epoch_first(&self) -> Seq {
+        self.state.epoch.as_ref().map_or(0, |e| e.first_seq)
+    }
+}
+
+/// True when a stored message and one that came with the same identity are the same.
+fn same(old: &Event<'_>, new: &Event<'_>) -> bool {
+    let server = old.meta.server_id.zip(new.meta.server_id);
+    let base = old.meta.position.zip(new.meta.position);
+    server.is_none_or(|(a, b)| a == b)
+        && base.is_none_or(|(a, b)| a.base == b.base)
+        && old.same_content(new)
+}
+
+fn clash(position: Position<'_>, found: Seq) -> String {
+    format!("{position} came again with other content than record {found}")
+}

@@ -1,0 +1,305 @@
+//! The write side: appends frames, makes them durable, hands them to the index.
+//!
+//! Appending compresses and writes on the caller's thread; reading what the records say and
+//! indexing it happens on a thread of its own, a few frames behind.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use super::format::SpoolId;
+use super::frame::{Batch, Frame, Place};
+use super::index::Index;
+use super::indexer::Indexer;
+use super::indexing::Indexing;
+use super::lock::{Lock, Purpose};
+use super::recovery::{self, recover, renew};
+use super::segment::{self, Encoder, SegmentReader, sync_dir};
+use super::types::{Recovery, Seq, Summary, TailRecord};
+use crate::error::{Context, Error, Result};
+
+/// A segment ends when its records reach this many bytes.
+pub const SEGMENT_BYTES: u64 = 256 << 20;
+
+/// How a writer works.
+#[derive(Clone, Copy, Debug)]
+pub struct WriterOptions {
+    /// zstd's level. On this data 3 compresses no better than 1, and 9 costs five times as much
+    /// for 8 %.
+    pub level: i32,
+    /// Where a segment ends.
+    pub segment_bytes: u64,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        Self { level: 1, segment_bytes: SEGMENT_BYTES }
+    }
+}
+
+/// A spool, open for writing: the only writer there is.
+pub struct SpoolWriter {
+    dir: PathBuf,
+    options: WriterOptions,
+    encoder: Encoder,
+    live: Option<Live>,
+    next: Seq,
+    state: State,
+    sources: HashMap<String, u64>,
+    indexing: Indexing,
+    // Dropped last: the index is still written while the lock is held.
+    _lock: Lock,
+}
+
+/// The segment that is appended to.
+struct Live {
+    segment: Seq,
+    file: File,
+    len: u64,
+    raw: u64,
+}
+
+/// What may be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// As the start found it: the live segment is to be made durable before anything is added.
+    Found,
+    /// All that was appended is durable.
+    Durable,
+    /// Some of it is not.
+    Unsynced,
+    /// A sync failed: what the file shows may not be on disk.
+    Broken,
+}
+
+impl SpoolWriter {
+    /// Opens a spool, making the directory if needed, and mends what a crash left.
+    ///
+    /// # Errors
+    /// When another process writes it, a file cannot be read or written, or it is of a newer
+    /// version.
+    pub fn open(dir: &Path, options: WriterOptions) -> Result<(Self, Recovery)> {
+        fs::create_dir_all(dir).context(dir.display())?;
+        let lock = Lock::take(dir, Purpose::Write)?;
+        let found = recover(dir)?;
+        let spool = recovery::spool_id(dir)?.unwrap_or_else(new_id);
+        let (mut indexer, reindexed) = Indexer::open(dir)?;
+        let caught_up = indexer.catch_up(spool)?;
+        let bad_frames = indexer.index().bad_frames()?;
+        let sources = indexer.index().sources()?.into_iter().collect();
+        let mut next = indexer.next();
+        let mut torn = None;
+        let live = match found {
+            None => None,
+            Some(found) => {
+                torn = found.torn;
+                next = next.max(found.next);
+                let (segment, len, raw) = (found.segment, found.len, found.raw);
+                Some(Live { file: open_live(dir, segment)?, segment, len, raw })
+            }
+        };
+        let encoder = Encoder::new(options.level, spool)?;
+        let indexing = Indexing::start(indexer, spool)?;
+        let (dir, state) = (dir.to_owned(), State::Found);
+        let writer =
+            Self { dir, options, encoder, live, next, state, sources, indexing, _lock: lock };
+        Ok((writer, Recovery { torn, reindexed, caught_up, bad_frames }))
+    }
+
+    /// Appends one frame and makes it durable before it returns. The index follows.
+    ///
+    /// # Errors
+    /// When the frame could not be written or synced: none of it counts as stored.
+    pub fn append(&mut self, batch: &Batch) -> Result<Range<Seq>> {
+        let (range, frame) = self.write(batch)?;
+        self.sync()?;
+        self.hand_over(frame)?;
+        Ok(range)
+    }
+
+    /// Appends one frame; [`SpoolWriter::sync`] makes it durable. For records that can be had
+    /// again from where they came.
+    ///
+    /// # Errors
+    /// When the frame could not be written: none of it counts as stored.
+    pub fn append_unsynced(&mut self, batch: &Batch) -> Result<Range<Seq>> {
+        let (range, frame) = self.write(batch)?;
+        self.hand_over(frame)?;
+        Ok(range)
+    }
+
+    /// Makes all that was appended durable.
+    ///
+    /// # Errors
+    /// When the sync fails. It is never tried again: the kernel may drop what it could not write
+    /// and report the next sync as good. The writer takes nothing more.
+    pub fn sync(&mut self) -> Result<()> {
+        self.check()?;
+        let Some(live) = self.live.as_ref().filter(|_| self.state == State::Unsynced) else {
+            return Ok(());
+        };
+        let synced = live.file.sync_data();
+        self.state = if synced.is_ok() { State::Durable } else { State::Broken };
+        synced
+            .context(format_args!("sync {}", segment::path(&self.dir, live.segment).display()))
+            .map_err(|e| e.help("nothing of the last frame was acknowledged; see to the disk, then start again: the start keeps what is whole"))
+    }
+
+    /// Import: how many bytes of a source are stored already.
+    pub fn source_end(&self, source: &str) -> Option<u64> {
+        self.sources.get(source).copied()
+    }
+
+    /// All sources, each with the bytes of it that are stored.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.sources.iter().map(|(name, &end)| (name.as_str(), end))
+    }
+
+    /// The sequence the next record gets.
+    pub fn next(&self) -> Seq {
+        self.next
+    }
+
+    /// Fingerprints of the last frames of a queue that together hold `n` records or more, oldest
+    /// first; all of that queue if there are fewer.
+    ///
+    /// # Errors
+    /// When a frame cannot be read.
+    pub fn tail(&mut self, queue: &str, n: usize) -> Result<Vec<Vec<TailRecord>>> {
+        self.indexing.flush()?;
+        let Some(index) = Index::open_read(&self.dir)? else {
+            return Ok(Vec::new());
+        };
+        let mut segments = SegmentReader::new(&self.dir)?;
+        let mut frames = Vec::new();
+        for row in index.tail(queue, n as u64)?.into_iter().rev() {
+            let (_, frame) = segments.read(row.place)?;
+            let print = |bytes: &[u8]| TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) };
+            frames.push(frame.records().map(|r| print(r.bytes)).collect());
+        }
+        Ok(frames)
+    }
+
+    /// Free bytes on the spool's disk, and the reserve below which nothing more is to be taken:
+    /// the smaller of 1 GiB and 5 % of the disk.
+    ///
+    /// # Errors
+    /// When the disk cannot be asked.
+    pub fn free_space(&self) -> Result<(u64, u64)> {
+        let free = fs4::available_space(&self.dir).context(self.dir.display())?;
+        let total = fs4::total_space(&self.dir).context(self.dir.display())?;
+        Ok((free, (total / 20).min(1 << 30)))
+    }
+
+    /// Syncs, waits for the index, and says what was appended.
+    ///
+    /// # Errors
+    /// When the last sync or the index failed.
+    pub fn finish(mut self) -> Result<Summary> {
+        self.sync()?;
+        self.indexing.finish()
+    }
+
+    /// Writes one frame at the end of the live segment.
+    fn write(&mut self, batch: &Batch) -> Result<(Range<Seq>, Option<Work>)> {
+        self.check()?;
+        self.indexing.check()?;
+        if batch.is_empty() {
+            return Ok((self.next..self.next, None));
+        }
+        let mut encoded = self.encoder.encode(batch, self.next)?;
+        self.make_room()?;
+        let Some(live) = &mut self.live else {
+            return Err(Error::failed("no live segment"));
+        };
+        if let Err(e) = live.file.write_all_at(&encoded.bytes, live.len) {
+            // A part of a frame at the end is what a start cuts; cutting it now keeps order.
+            let path = segment::path(&self.dir, live.segment);
+            if live.file.set_len(live.len).is_err() {
+                self.state = State::Broken;
+            }
+            return Err(Error::stopped(format!("{}: {e}", path.display()))
+                .help("what was stored before is whole; make room, then run it again"));
+        }
+        encoded.frame.place = Place { segment: live.segment, offset: live.len, ..encoded.frame.place };
+        live.len += encoded.bytes.len() as u64;
+        live.raw += encoded.header.raw;
+        self.state = State::Unsynced;
+        let range = self.next..encoded.header.end();
+        self.next = range.end;
+        if let Some((source, end)) = &batch.source {
+            self.sources.insert(source.clone(), *end);
+        }
+        Ok((range, Some(Work { header: encoded.header, frame: Arc::new(encoded.frame) })))
+    }
+
+    /// Makes the live segment one that takes another frame.
+    fn make_room(&mut self) -> Result<()> {
+        if self.state == State::Found {
+            if let Some(live) = &mut self.live {
+                renew(&self.dir, live.segment, live.len)?;
+                live.file = open_live(&self.dir, live.segment)?;
+            }
+            self.state = State::Durable;
+        }
+        if self.live.as_ref().is_some_and(|live| live.raw < self.options.segment_bytes) {
+            return Ok(());
+        }
+        self.sync()?;
+        let segment = self.next;
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(segment::path(&self.dir, segment))
+            .context(segment::name(segment))?;
+        sync_dir(&self.dir)?;
+        self.live = Some(Live { segment, file, len: 0, raw: 0 });
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.state {
+            State::Broken => Err(Error::failed(format!(
+                "{}: an earlier write did not reach the disk",
+                self.dir.display()
+            ))
+            .help("start again: the start keeps what is whole")),
+            _ => Ok(()),
+        }
+    }
+
+    fn hand_over(&mut self, work: Option<Work>) -> Result<()> {
+        work.map_or(Ok(()), |work| self.indexing.add(work))
+    }
+}
+
+/// A stored frame on its way to the index.
+pub(super) struct Work {
+    pub(super) header: super::format::Header,
+    pub(super) frame: Arc<Frame>,
+}
+
+fn open_live(dir: &Path, segment: Seq) -> Result<File> {
+    let path = segment::path(dir, segment);
+    OpenOptions::new().write(true).open(&path).context(path.display())
+}
+
+/// An id no other spool has: the standard library's hash keys come from the system's randomness.
+fn new_id() -> SpoolId {
+    use std::hash::BuildHasher;
+    let random = || std::collections::hash_map::RandomState::new().hash_one(0).to_le_bytes();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let time = now.map_or(0, |t| t.as_nanos());
+    let here = xxh3_64(format!("{time} {}", std::process::id()).as_bytes()).to_le_bytes();
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&random());
+    id[8..].copy_from_slice(&random());
+    id.iter_mut().zip(here).for_each(|(a, b)| *a ^= b);
+    SpoolId(id)
+}
