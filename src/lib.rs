@@ -8,5 +8,8 @@ pub mod capture;
 pub mod cli;
 pub mod error;
 pub mod event;
+pub mod plan;
 pub mod source;
 pub mod spool;
+pub mod sql;
+pub mod target;
