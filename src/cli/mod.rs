@@ -1,0 +1,127 @@
+//! The command line: arguments in, a flow run, an exit status out.
+//!
+//! Data goes to stdout, everything else to stderr. A reader that went away (`| head`) is no error.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::error::{Context, Error, ErrorKind, Result};
+
+pub mod duration;
+pub mod ingest;
+pub mod maintain;
+pub mod output;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Failed; the reason is on stderr.
+pub const FAILED: u8 = 1;
+/// The call is wrong; nothing was done.
+pub const USAGE: u8 = 2;
+/// Finished, but something differs: damaged messages, gaps, skipped conflicts.
+pub const DIFFERS: u8 = 3;
+/// Stopped before the end; a rerun goes on.
+pub const STOPPED: u8 = 4;
+
+const EXIT_HELP: &str = "\
+Exit status:
+  0  done
+  1  failed
+  2  wrong usage
+  3  finished, but something differs (damaged messages, gaps, skipped conflicts)
+  4  stopped before the end; run it again, it goes on";
+
+/// Records MySQL row changes that Maxwell publishes, and replays them, forward or as flashback.
+#[derive(Parser)]
+#[command(name = "binsync", version, after_help = EXIT_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Args, Clone)]
+pub struct Global {
+    /// Folder the stream is kept in
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BINSYNC_SPOOL",
+        default_value = "./spool"
+    )]
+    pub spool: PathBuf,
+    /// Settings; ./binsync.toml is read if it exists
+    #[arg(long, global = true, value_name = "FILE", env = "BINSYNC_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// No progress, no summary; errors and warnings only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Drains a RabbitMQ queue into the spool
+    Capture(ingest::CaptureArgs),
+    /// Reads files of Maxwell JSON lines into the spool
+    Import(ingest::ImportArgs),
+    /// Shows and checks the files of the spool
+    #[command(subcommand)]
+    Spool(maintain::SpoolCommand),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let Cli { global, command } = Cli::parse();
+    let done = match command {
+        Command::Capture(args) => ingest::capture(&global, args),
+        Command::Import(args) => ingest::import(&global, args),
+        Command::Spool(command) => maintain::run(&global, command),
+    };
+    ExitCode::from(done.unwrap_or_else(|error| report(&error)))
+}
+
+/// Shows an error and gives its exit status.
+fn report(error: &Error) -> u8 {
+    output::line(&format!("binsync: {error}"));
+    match error.kind() {
+        ErrorKind::Usage => USAGE,
+        ErrorKind::Stopped => STOPPED,
+        ErrorKind::Retry | ErrorKind::Failed => FAILED,
+    }
+}
+
+/// Writes data to stdout. False when its reader has gone away, which ends a command well.
+pub fn print(text: &str) -> Result<bool> {
+    use std::io::{ErrorKind::BrokenPipe, Write, stdout};
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == BrokenPipe => Ok(false),
+        other => other.map(|()| true).context("cannot write to stdout"),
+    }
+}
+
+/// A flag that SIGINT and SIGTERM raise. The second signal ends the process at once.
+pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let at_once = i32::from(STOPPED);
+        signal_hook::flag::register_conditional_shutdown(signal, at_once, flag.clone())
+            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+            .context("cannot listen for signals")?;
+    }
+    Ok(flag)
+}
