@@ -16,6 +16,10 @@ pub mod duration;
 pub mod ingest;
 pub mod maintain;
 pub mod output;
+pub mod replay;
+pub mod schema;
+pub mod select;
+pub mod time;
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -60,9 +64,6 @@ pub struct Global {
         default_value = "./spool"
     )]
     pub spool: PathBuf,
-    /// Settings; ./binsync.toml is read if it exists
-    #[arg(long, global = true, value_name = "FILE", env = "BINSYNC_CONFIG")]
-    pub config: Option<PathBuf>,
     /// No progress, no summary; errors and warnings only
     #[arg(long, short, global = true)]
     pub quiet: bool,
@@ -78,6 +79,13 @@ pub enum Command {
     Capture(ingest::CaptureArgs),
     /// Reads files of Maxwell JSON lines into the spool
     Import(ingest::ImportArgs),
+    /// Replays the spool into a database, or takes transactions back there
+    Apply(replay::ApplyArgs),
+    /// Writes the spool as SQL for the stock client
+    Render(replay::RenderArgs),
+    /// Stores and shows table definitions
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// Shows and checks the files of the spool
     #[command(subcommand)]
     Spool(maintain::SpoolCommand),
@@ -89,6 +97,9 @@ pub fn main() -> ExitCode {
     let done = match command {
         Command::Capture(args) => ingest::capture(&global, args),
         Command::Import(args) => ingest::import(&global, args),
+        Command::Apply(args) => replay::apply(&global, &args),
+        Command::Render(args) => replay::render(&global, &args),
+        Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     };
     ExitCode::from(done.unwrap_or_else(|error| report(&error)))

@@ -114,7 +114,7 @@ pub(super) fn find(conn: &Connection, name: &TableName) -> Result<bool> {
     if let Some(other) = owner(conn, &wanted).map_err(sql)?
         && other != *name
     {
-        return Err(same_name(name, &sqlite_name(&other)));
+        return Err(same_name(name, &source_name(&other)));
     }
     let found: Option<String> = conn
         .query_row(
@@ -132,9 +132,16 @@ pub(super) fn find(conn: &Connection, name: &TableName) -> Result<bool> {
     }
 }
 
+fn source_name(name: &TableName) -> String {
+    let mut out = String::new();
+    quote::table(&mut out, Dialect::Mysql, name);
+    out
+}
+
 fn same_name(name: &TableName, other: &str) -> Error {
     Error::stopped(format!(
-        "{name} and {}: SQLite takes these two names for the same",
+        "{} and {}: SQLite takes these two names for the same",
+        printable(&source_name(name)),
         printable(other)
     ))
     .help("apply them to two files, leaving one of them out with --exclude-table")
