@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::select::SelectArgs;
 use super::output::{Output, count, counted};
+use super::select::SelectArgs;
 use super::{DIFFERS, DONE, Global};
 use crate::capture::Watch as _;
 use crate::error::{Context as _, Error, Result};
@@ -22,7 +22,12 @@ use crate::target::{Direction, Run, Target};
 #[derive(Args, Debug)]
 pub struct ApplyArgs {
     /// Where to: mysql://user:password@host:port or sqlite:FILE
-    #[arg(long, env = "BINSYNC_TARGET", hide_env_values = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "BINSYNC_TARGET",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
     target: String,
     #[command(flatten)]
     select: SelectArgs,
@@ -66,7 +71,11 @@ fn done(direction: Direction, selection: &Selection, seq: u64) -> u64 {
 }
 
 fn direction(reverse: bool) -> Direction {
-    if reverse { Direction::Reverse } else { Direction::Forward }
+    if reverse {
+        Direction::Reverse
+    } else {
+        Direction::Forward
+    }
 }
 
 /// Says what is wrong with the stretch; true when anything is.
@@ -81,8 +90,11 @@ fn say_damage(spool: &Spool, cut: &Cut, output: &Output) -> Result<bool> {
     if damaged.len() > 10 {
         output.say(&format!("… and {} more such messages", damaged.len() - 10));
     }
-    let gaps: Vec<_> =
-        spool.gaps()?.into_iter().filter(|gap| cut.range.contains(&gap.seq)).collect();
+    let gaps: Vec<_> = spool
+        .gaps()?
+        .into_iter()
+        .filter(|gap| cut.range.contains(&gap.seq))
+        .collect();
     for gap in gaps.iter().take(10) {
         output.say(&format!("gap before message {}: {}", gap.seq, gap.detail));
     }
@@ -136,7 +148,10 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let default = match direction {
         Direction::Forward => "apply".to_owned(),
         Direction::Reverse => {
-            format!("undo-{:08x}", xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32)
+            format!(
+                "undo-{:08x}",
+                xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32
+            )
         }
     };
     let run = Run {
@@ -149,8 +164,14 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         Some(answer) => Some(answer == "yes"),
         None => definitions.logs_cascades,
     };
-    let mut open = || -> Result<Box<dyn Target>> { open_target(&args.target, cascades, args.dry_run) };
-    let job = Job { spool: &spool, definitions: &definitions, selection: &selection, run };
+    let mut open =
+        || -> Result<Box<dyn Target>> { open_target(&args.target, cascades, args.dry_run) };
+    let job = Job {
+        spool: &spool,
+        definitions: &definitions,
+        selection: &selection,
+        run,
+    };
     let total = selection.range.end - selection.range.start;
     let done = |seq| done(direction, &selection, seq);
     let outcome = apply::apply(&job, &mut open, &mut |seq, trouble| match trouble {
@@ -167,7 +188,11 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     }
     output.finish(&format!(
         "{} {} as {}, {}",
-        if args.dry_run { "would apply" } else { "applied" },
+        if args.dry_run {
+            "would apply"
+        } else {
+            "applied"
+        },
         counted(outcome.rows, "row event"),
         counted(outcome.statements, "statement"),
         counted(outcome.ddl, "DDL statement")
@@ -199,7 +224,9 @@ fn open_target(url: &str, cascades: Option<bool>, dry_run: bool) -> Result<Box<d
 pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let output = Output::new("rendered", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (selection, cut) = args.select.select(&spool, args.select.words(true), &output)?;
+    let (selection, cut) = args
+        .select
+        .select(&spool, args.select.words(true), &output)?;
     let definitions = Definitions::load(&spool)?;
     let damaged = say_damage(&spool, &cut, &output)?;
     if args.reverse {
@@ -209,7 +236,14 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let total = selection.range.end - selection.range.start;
     let mut report = |seq| output.position(done(direction, &selection, seq), Some(total));
     let mut to = |out: &mut dyn std::io::Write| {
-        render::render(&spool, &definitions, &selection, direction, out, &mut report)
+        render::render(
+            &spool,
+            &definitions,
+            &selection,
+            direction,
+            out,
+            &mut report,
+        )
     };
     let outcome = match &args.output {
         None => to(&mut std::io::stdout().lock()),

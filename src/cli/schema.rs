@@ -97,7 +97,11 @@ fn in_words(def: &TableDef) -> String {
         ];
         let flags: Vec<&str> = flags.iter().filter(|f| f.0).map(|f| f.1).collect();
         let name = crate::event::printable(&column.name);
-        text.push_str(&format!("  {name}  {}  {}\n", column.type_name, flags.join(", ")));
+        text.push_str(&format!(
+            "  {name}  {}  {}\n",
+            column.type_name,
+            flags.join(", ")
+        ));
     }
     if !def.complete {
         text.push_str("  (generated and ON UPDATE columns are not known: binsync schema add)\n");

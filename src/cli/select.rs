@@ -84,7 +84,12 @@ impl SelectArgs {
     pub fn cut(&self, spool: &Spool, output: &Output) -> Result<Cut> {
         let time = |text: &Option<String>| text.as_deref().map(time::parse).transpose();
         let (from, to) = self.places()?;
-        let bounds = Bounds { since: time(&self.since)?, until: time(&self.until)?, from, to };
+        let bounds = Bounds {
+            since: time(&self.since)?,
+            until: time(&self.until)?,
+            from,
+            to,
+        };
         for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
             if let Some(instant) = instant {
                 output.say(&format!("{flag} {}", time::utc(instant)));
@@ -94,7 +99,9 @@ impl SelectArgs {
     }
 
     fn places(&self) -> Result<(Option<Place>, Option<Place>)> {
-        let Some(text) = &self.position else { return Ok((None, None)) };
+        let Some(text) = &self.position else {
+            return Ok((None, None));
+        };
         let (from, to) = text.split_once("..").ok_or_else(|| {
             Error::usage(format!("--position {text:?} is no range"))
                 .help("write it as FROM..TO, as in bin.000002:4711..bin.000002:9000")
@@ -131,6 +138,13 @@ impl SelectArgs {
             )),
             _ => output.say("no transaction lies in the stretch asked for"),
         }
+        if cut.last.as_ref().is_some_and(|t| t.position.is_none()) {
+            output.say(
+                "the stream carries no binlog positions: re-sends are recognised only by \
+                 consecutive transactions with the same content, gaps are not seen, and \
+                 --position cannot cut (Maxwell: output_binlog_position)",
+            );
+        }
         if cut.outside > 0 {
             output.say(&format!(
                 "{} transactions outside the stretch have a time inside it (times are those of \
@@ -157,11 +171,20 @@ impl SelectArgs {
             }
         };
         add("since", self.since.iter().cloned().collect());
-        add("until", self.until.iter().filter(|_| with_until).cloned().collect());
+        add(
+            "until",
+            self.until.iter().filter(|_| with_until).cloned().collect(),
+        );
         add("position", self.position.iter().cloned().collect());
         add("table", self.tables.clone());
         add("exclude-table", self.excluded.clone());
-        add("type", self.types.iter().map(|t| format!("{t:?}").to_lowercase()).collect());
+        add(
+            "type",
+            self.types
+                .iter()
+                .map(|t| format!("{t:?}").to_lowercase())
+                .collect(),
+        );
         add("xid", self.xids.iter().map(u64::to_string).collect());
         match words.is_empty() {
             true => "everything".to_owned(),

@@ -1,5 +1,6 @@
 //! Row changes as SQL statements, for apply and render alike.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -49,6 +50,9 @@ pub struct Item {
     pub table: Arc<Table>,
     /// Sequence of the (last) message behind it.
     pub seq: u64,
+    /// Where in the statement the condition stands that names its row; empty for several rows,
+    /// and for a row without a key.
+    pub key: Range<usize>,
 }
 
 /// Statements one after the other in one text, each ended by `;` and a newline.
@@ -61,6 +65,8 @@ pub struct Statements {
     dialect: Dialect,
     guard: Guard,
     rows: usize,
+    /// The key condition written last.
+    key: Range<usize>,
 }
 
 /// A statement of several rows is closed at this size, in bytes.
@@ -75,6 +81,7 @@ impl Statements {
             dialect,
             guard,
             rows: rows.max(1),
+            key: 0..0,
         }
     }
 
@@ -96,11 +103,15 @@ impl Statements {
 
     fn end(&mut self, table: &Arc<Table>, expect: Expect, seq: u64) {
         self.text.push_str(";\n");
+        let start = self.items.last().map_or(0, |item| item.end);
+        let key = std::mem::take(&mut self.key);
+        let key = key.start.saturating_sub(start)..key.end.saturating_sub(start);
         self.items.push(Item {
             end: self.text.len(),
             expect,
             table: table.clone(),
             seq,
+            key,
         });
     }
 

@@ -101,7 +101,10 @@ impl Statements {
         let by_key = table.has_key();
         // Rows without a key are counted one by one: LIMIT holds for a whole statement.
         let most = if by_key { self.rows } else { 1 };
-        let in_list = by_key && (self.guard == Guard::Key || rows.iter().all(|r| r.1.overwrite));
+        // One row is named on its own, so that it can be looked up when the count is wrong.
+        let in_list = by_key
+            && self.rows > 1
+            && (self.guard == Guard::Key || rows.iter().all(|r| r.1.overwrite));
         let mut rest = rows;
         while !rest.is_empty() {
             let start = self.text.len();
@@ -125,6 +128,9 @@ impl Statements {
             }
             if in_list && self.plain_key(table) {
                 self.text.push(')');
+            }
+            if taken > 1 {
+                self.key = 0..0;
             }
             let last = rest[taken - 1].1;
             let any = rest[..taken].iter().any(|r| r.1.overwrite);
@@ -199,6 +205,7 @@ impl Statements {
 
     /// The condition that names a row by its key.
     fn key_is(&mut self, table: &Table, image: &Image<'_>) -> Result<()> {
+        let start = self.text.len();
         for (n, &i) in table.key.iter().enumerate() {
             if n > 0 {
                 self.text.push_str(" AND ");
@@ -211,6 +218,7 @@ impl Statements {
                 self.is(table, image, i)?;
             }
         }
+        self.key = start..self.text.len();
         Ok(())
     }
 

@@ -120,7 +120,10 @@ impl Mysql {
     pub(super) fn lock(&mut self, name: &str) -> Result<()> {
         // Held while a DDL statement runs: a start after a crash waits until the dead client's
         // statement has ended, which no row lock would tell.
-        let lock = format!("binsync.{:016x}", xxhash_rust::xxh3::xxh3_64(name.as_bytes()));
+        let lock = format!(
+            "binsync.{:016x}",
+            xxhash_rust::xxh3::xxh3_64(name.as_bytes())
+        );
         let got: Option<Option<i64>> = self
             .conn
             .exec_first("SELECT GET_LOCK(?, 600)", (lock,))

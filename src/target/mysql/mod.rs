@@ -10,7 +10,7 @@ use mysql::prelude::Queryable;
 use super::{Ddl, Run, Target, mismatch, shown};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::TableName;
+use crate::event::{TableName, printable};
 use crate::plan::Table;
 use crate::sql::{Dialect, Expect, Statements};
 
@@ -32,6 +32,8 @@ pub struct Mysql {
     progress: Option<Progress>,
     in_transaction: bool,
     max_packet: usize,
+    /// How to look up the row that was not as expected.
+    refused: Option<String>,
 }
 
 struct Progress {
@@ -61,6 +63,7 @@ impl Mysql {
             checks_on: false,
             progress: None,
             in_transaction: false,
+            refused: None,
             max_packet: max_packet.unwrap_or(1 << 24) as usize,
         })
     }
@@ -149,6 +152,12 @@ impl Mysql {
                 && affected != rows
             {
                 let place = place(n);
+                if !item.key.is_empty() {
+                    let mut select = "SELECT * FROM ".to_owned();
+                    crate::sql::quote::table(&mut select, Dialect::Mysql, &item.table.name);
+                    let key = &statements[n].0[item.key.clone()];
+                    self.refused = Some(format!("{select} WHERE {key}"));
+                }
                 return Err(mismatch(&place, affected, rows));
             }
             n += 1;
@@ -160,6 +169,25 @@ impl Mysql {
             "{} statements sent, {n} answered",
             statements.len()
         )))
+    }
+
+    /// The row that was not as expected, as the target has it.
+    fn row_now(&mut self, select: &str) -> String {
+        let row: Option<mysql::Row> = self.conn.query_first(select).ok().flatten();
+        let Some(row) = row else {
+            return "the target has no such row; nothing of this transaction was written"
+                .to_owned();
+        };
+        let columns = row.columns();
+        let values = columns
+            .iter()
+            .zip(row.unwrap())
+            .map(|(column, value)| format!("{}={}", column.name_str(), value.as_sql(false)));
+        let values: Vec<String> = values.collect();
+        format!(
+            "the target's row has changed since: {}; nothing of this transaction was written",
+            printable(&values.join(" "))
+        )
     }
 
     fn run_packets(&mut self, statements: &Statements) -> Result<()> {
@@ -257,7 +285,10 @@ impl Target for Mysql {
         if done.is_err() {
             self.rollback();
         }
-        done
+        done.map_err(|e| match self.refused.take() {
+            Some(select) => e.help(self.row_now(&select)),
+            None => e,
+        })
     }
 
     fn commit(&mut self, seq: u64) -> Result<()> {
