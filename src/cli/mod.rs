@@ -14,6 +14,7 @@ use crate::error::{Context, Error, ErrorKind, Result};
 
 pub mod duration;
 pub mod ingest;
+pub mod inspect;
 pub mod maintain;
 pub mod output;
 pub mod replay;
@@ -83,6 +84,8 @@ pub enum Command {
     Apply(replay::ApplyArgs),
     /// Writes the spool as SQL for the stock client
     Render(replay::RenderArgs),
+    /// Lists transactions: time, number, position, rows per table and kind
+    Log(inspect::LogArgs),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => ingest::import(&global, args),
         Command::Apply(args) => replay::apply(&global, &args),
         Command::Render(args) => replay::render(&global, &args),
+        Command::Log(args) => inspect::log(&global, &args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     };

@@ -123,25 +123,16 @@ impl Definitions {
                 }
             }
             ddl.before.extend(before);
-            // A later message of the statement may take a name away again (a rename ring).
             ddl.after.extend(after);
         }
-        if let Some(ddl) = &mut statement {
-            let last = self
-                .ddl
-                .iter()
-                .filter(|d| d.group == group)
-                .map(|d| d.seq)
-                .max();
-            let exists = |name: &TableName| self.history.at(name, last.unwrap_or(seq)).is_some();
-            ddl.after.retain(|def| exists(&def.name()));
-            if let Some(outside) = ddl.names.iter().find(|name| !filter.takes_table(name)) {
-                return Err(Error::stopped(format!(
-                    "DDL statement (message {seq}) also names {outside}, which is not selected: {}",
-                    crate::event::printable(&ddl.sql)
-                ))
-                .help("select that table too, or leave DDL out with --type insert,update,delete"));
-            }
+        if let Some(ddl) = &statement
+            && let Some(outside) = ddl.names.iter().find(|name| !filter.takes_table(name))
+        {
+            return Err(Error::stopped(format!(
+                "DDL statement (message {seq}) also names {outside}, which is not selected: {}",
+                crate::event::printable(&ddl.sql)
+            ))
+            .help("select that table too, or leave DDL out with --type insert,update,delete"));
         }
         Ok(statement)
     }

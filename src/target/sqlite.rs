@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode};
 
-use super::{Ddl, Run, Target};
+use super::{Ddl, Run, Target, mismatch, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
@@ -184,21 +184,6 @@ fn failed(place: &str, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::SystemIoFailure) => made(ErrorKind::Failed),
         _ => made(ErrorKind::Stopped),
     }
-}
-
-/// A statement touched another number of rows than the source's events say.
-fn mismatch(place: &str, found: u64, expected: u64) -> Error {
-    Error::stopped(format!("{place}: {found} rows instead of {expected}")).help(
-        "the target's rows are not those of the source at this point; nothing of this transaction \
-         was written",
-    )
-}
-
-/// The beginning of a text, safe to print.
-fn shown(text: &str) -> String {
-    let short: String = text.chars().take(300).collect();
-    let dots = if short.len() < text.len() { "…" } else { "" };
-    format!("{}{dots}", printable(&short.replace('\n', " ")))
 }
 
 impl Target for Sqlite {

@@ -91,9 +91,7 @@ impl Mysql {
     fn check(&mut self, ddl: &Ddl) -> Result<()> {
         for name in &ddl.names {
             let wanted: Option<Vec<&str>> = ddl
-                .after
-                .iter()
-                .rfind(|d| d.name() == *name)
+                .leaves(name)
                 .map(|d| d.columns.iter().map(|c| c.name.as_str()).collect());
             if name.table.is_empty() {
                 continue;
