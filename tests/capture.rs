@@ -56,9 +56,9 @@ fn a_drained_queue_is_in_the_spool_byte_for_byte() {
 #[test]
 fn a_second_capture_goes_on_behind_the_first() {
     let (queue, spool) = (broker("twice"), Spool::new());
-    let mut stream = publish(&queue, "mariadb-edges");
+    let mut stream = publish(&queue, "mariadb-types");
     spool.capture(&queue, IDLE).code(0);
-    stream.extend(publish(&queue, "mariadb-types"));
+    stream.extend(publish(&queue, "mariadb-edges"));
     spool.capture(&queue, IDLE).code(0);
     assert!(spool.stored() == stream);
 }
