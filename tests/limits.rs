@@ -89,7 +89,7 @@ fn a_full_disk_pauses_a_capture_which_resumes_by_itself() {
     );
     let file = write(&dir, "big.jsonl", stream);
     let script = r#"
-        "$1" --spool /mnt/s capture --queue "$3" --amqp-url "$4" --exit-when-idle 4s & 
+        "$1" --spool /mnt/s capture --queue "$3" --amqp-url "$4" --exit-when-idle 15s & 
         sleep 8; mount -o remount,size=200m /mnt
         wait $!; echo "capture $?"
         zstd -dcq /mnt/s/*.zst | cmp - "$2" && echo same"#;
