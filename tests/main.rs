@@ -16,6 +16,7 @@ mod support;
 mod bad_messages;
 mod capture;
 mod damaged;
+mod demo;
 mod errors;
 mod flashback;
 mod kills;

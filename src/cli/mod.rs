@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::{Context, Error, ErrorKind, Result};
 
+pub mod demo;
 pub mod duration;
 pub mod ingest;
 pub mod inspect;
@@ -76,6 +77,8 @@ pub struct Global {
 /// The commands.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Shows an accident and its repair on a recording, in a temporary folder; no server needed
+    Demo(demo::DemoArgs),
     /// Drains a RabbitMQ queue into the spool
     Capture(ingest::CaptureArgs),
     /// Reads files of Maxwell JSON lines into the spool
@@ -96,8 +99,13 @@ pub enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let Cli { global, command } = Cli::parse();
-    let done = match command {
+    ExitCode::from(run(Cli::parse()).unwrap_or_else(|error| report(&error)))
+}
+
+/// Runs a command and gives its exit status.
+fn run(Cli { global, command }: Cli) -> Result<u8> {
+    match command {
+        Command::Demo(args) => demo::demo(&global, &args),
         Command::Capture(args) => ingest::capture(&global, args),
         Command::Import(args) => ingest::import(&global, args),
         Command::Apply(args) => replay::apply(&global, &args),
@@ -105,8 +113,7 @@ pub fn main() -> ExitCode {
         Command::Log(args) => inspect::log(&global, &args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
-    };
-    ExitCode::from(done.unwrap_or_else(|error| report(&error)))
+    }
 }
 
 /// Shows an error and gives its exit status.

@@ -14,7 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::types::Value;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{Ddl, Run, Target, mismatch, shown};
 use crate::error::{Error, ErrorKind, Result};
@@ -184,6 +185,33 @@ fn failed(place: &str, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::SystemIoFailure) => made(ErrorKind::Failed),
         _ => made(ErrorKind::Stopped),
     }
+}
+
+fn spelled(value: Value) -> String {
+    match value {
+        Value::Null => "NULL".to_owned(),
+        Value::Integer(n) => n.to_string(),
+        Value::Real(n) => n.to_string(),
+        Value::Text(text) => text,
+        Value::Blob(bytes) => format!("{bytes:02X?}"),
+    }
+}
+
+/// What a query answers, as text; for whoever looks at what was applied.
+///
+/// # Errors
+/// When the file cannot be read or SQLite refuses the query.
+pub fn ask(path: &Path, query: &str) -> Result<Vec<Vec<String>>> {
+    let answer = || -> rusqlite::Result<Vec<Vec<String>>> {
+        let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let mut query = conn.prepare(query)?;
+        let columns = query.column_count();
+        let rows = query.query_map((), |row| {
+            (0..columns).map(|i| row.get(i).map(spelled)).collect()
+        })?;
+        rows.collect()
+    };
+    answer().map_err(|e| failed(&path.display().to_string(), &e))
 }
 
 impl Target for Sqlite {
