@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::event::history::History;
-use crate::event::{Body, TableName, maxwell};
+use crate::event::{Body, Op, TableName, maxwell, printable};
 use crate::filter::{Filter, Type};
 use crate::spool::{DdlRef, Seq, Spool};
 use crate::target::Ddl;
@@ -130,7 +130,7 @@ impl Definitions {
         {
             return Err(Error::stopped(format!(
                 "DDL statement (message {seq}) also names {outside}, which is not selected: {}",
-                crate::event::printable(&ddl.sql)
+                printable(&ddl.sql)
             ))
             .help("select that table too, or leave DDL out with --type insert,update,delete"));
         }
@@ -173,25 +173,25 @@ pub fn check_reversible(
         let bytes = spool.record(message.seq)?;
         let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
         let name = event.meta.name();
-        if matches!(
-            event.meta.op,
-            crate::event::Op::DatabaseCreate | crate::event::Op::TableCreate
-        ) {
-            created.push(name);
+        if !selection.filter.takes_table(&name) {
             continue;
         }
         let left_out =
             !selection.filter.takes_type(Type::Ddl) || !selection.filter.xids().is_empty();
-        if selection.filter.takes_table(&name)
-            && (!left_out || rows_before(spool, selection, &name, message.seq)?)
-        {
+        if matches!(event.meta.op, Op::DatabaseCreate | Op::TableCreate) {
+            if !left_out {
+                created.push(name);
+            }
+            continue;
+        }
+        if !left_out || rows_before(spool, selection, &name, message.seq)? {
             let Body::Ddl { sql, .. } = &event.body else {
                 continue;
             };
             return Err(Error::stopped(format!(
                 "{name}: a statement in the stretch cannot be taken back (message {}): {}",
                 message.seq,
-                crate::event::printable(sql)
+                printable(sql)
             ))
             .help("begin after it with --since or --position, or leave the table out with --exclude-table"));
         }
