@@ -7,10 +7,10 @@ use clap::Args;
 
 use super::output::{Output, count, counted};
 use super::select::SelectArgs;
-use super::{DIFFERS, DONE, Global};
+use super::{DIFFERS, DONE, Global, print, stop_flag};
 use crate::capture::Watch as _;
 use crate::error::{Context as _, Error, Result};
-use crate::replay::apply::{self, Job};
+use crate::replay::apply::{self, Job, Report};
 use crate::replay::cut::Cut;
 use crate::replay::{Definitions, Selection, check_reversible, render};
 use crate::spool::Spool;
@@ -166,17 +166,18 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     };
     let mut open =
         || -> Result<Box<dyn Target>> { open_target(&args.target, cascades, args.dry_run) };
+    let stop = stop_flag()?;
     let job = Job {
         spool: &spool,
         definitions: &definitions,
         selection: &selection,
         run,
+        stop: &stop,
     };
     let total = selection.range.end - selection.range.start;
-    let done = |seq| done(direction, &selection, seq);
-    let outcome = apply::apply(&job, &mut open, &mut |seq, trouble| match trouble {
-        Some(text) => output.say(text),
-        None => output.position(done(seq), Some(total)),
+    let outcome = apply::apply(&job, &mut open, &mut |report| match report {
+        Report::Trouble(text) => output.say(text),
+        Report::Reached(seq) => output.position(done(direction, &selection, seq), Some(total)),
     });
     output.clear();
     let outcome = outcome?;
@@ -186,6 +187,13 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
             count(outcome.bootstrap_rows_left_out)
         ));
     }
+    if args.dry_run {
+        for (table, rows) in &outcome.rows {
+            if !print(&format!("{table}  {}\n", counted(*rows, "row event")))? {
+                break;
+            }
+        }
+    }
     output.finish(&format!(
         "{} {} as {}, {}",
         if args.dry_run {
@@ -193,7 +201,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         } else {
             "applied"
         },
-        counted(outcome.rows, "row event"),
+        counted(outcome.row_events(), "row event"),
         counted(outcome.statements, "statement"),
         counted(outcome.ddl, "DDL statement")
     ));

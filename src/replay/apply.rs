@@ -1,8 +1,9 @@
 //! Spool to database: chunks of events, folded to their net effect, each target transaction
 //! ending where a source transaction ends.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::boundary::Boundary;
@@ -24,17 +25,33 @@ const STATEMENT_ROWS: usize = 500;
 /// A step that fails for a passing reason is tried so many times.
 const TRIES: u32 = 8;
 
-/// What an apply did.
-#[derive(Clone, Copy, Debug, Default)]
+/// What an apply did; what was rolled back is not in it.
+#[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// Row events taken.
-    pub rows: u64,
+    /// Row events taken, by table.
+    pub rows: BTreeMap<TableName, u64>,
     /// Statements sent for them.
     pub statements: u64,
     /// DDL statements run.
     pub ddl: u64,
     /// Bootstrap rows left out of a reverse.
     pub bootstrap_rows_left_out: u64,
+}
+
+impl Outcome {
+    /// Row events of all tables.
+    pub fn row_events(&self) -> u64 {
+        self.rows.values().sum()
+    }
+
+    fn add(&mut self, other: Self) {
+        for (table, rows) in other.rows {
+            *self.rows.entry(table).or_default() += rows;
+        }
+        self.statements += other.statements;
+        self.ddl += other.ddl;
+        self.bootstrap_rows_left_out += other.bootstrap_rows_left_out;
+    }
 }
 
 /// What an apply works from.
@@ -47,58 +64,59 @@ pub struct Job<'s> {
     pub selection: &'s Selection,
     /// The progress row.
     pub run: Run,
+    /// Raised to end the apply at the next chance.
+    pub stop: &'s AtomicBool,
 }
 
 /// Applies a selection. `open` connects to the target, again after a lost connection; `report`
-/// is told the sequence reached, and in words what went wrong and is tried again.
+/// is told the sequence reached, or in words what went wrong and is tried again.
 ///
 /// # Errors
-/// When the target refuses; what is committed stays, a rerun goes on after it.
+/// When the target refuses, or the apply was told to stop; what is committed stays, a rerun goes
+/// on after it.
 pub fn apply(
     job: &Job<'_>,
     open: &mut dyn FnMut() -> Result<Box<dyn Target>>,
-    report: &mut dyn FnMut(Seq, Option<&str>),
+    report: &mut dyn FnMut(Report<'_>),
 ) -> Result<Outcome> {
-    let mut rows_a_statement = STATEMENT_ROWS;
-    let mut tries = 0;
     let mut outcome = Outcome::default();
-    let mut refused: Option<Error> = None;
+    let (mut rows_a_statement, mut tries, mut connected) = (STATEMENT_ROWS, 0, false);
     loop {
-        let mut target = match open() {
-            Err(e) if e.kind() == ErrorKind::Retry && tries < TRIES => {
-                pause(&mut tries, &e, report);
-                continue;
-            }
-            other => other?,
-        };
-        let reached = outcome.rows;
-        let mut pass = Pass::new(job, target.as_mut(), rows_a_statement, &mut outcome)?;
-        match pass.run(report) {
-            Ok(()) => match refused.take() {
-                // A statement of many rows was refused, the same rows one by one were not.
-                Some(e) if rows_a_statement == 1 && outcome.rows == reached => return Err(e),
-                _ => return Ok(outcome),
-            },
-            Err(e) if e.kind() == ErrorKind::Retry && tries < TRIES => {
-                pause(&mut tries, &e, report)
-            }
+        let (before, mut executing) = (outcome.statements, false);
+        let done = open().and_then(|mut target| {
+            connected = true;
+            let mut pass = Pass::new(job, target.as_mut(), rows_a_statement, &mut outcome)?;
+            let done = pass.run(report);
+            executing = pass.executing;
+            done
+        });
+        if outcome.statements > before {
+            tries = 0;
+        }
+        match done {
+            Ok(()) => return Ok(outcome),
             // Once more, row by row, so that the error names the row.
-            Err(e) if e.kind() == ErrorKind::Stopped && rows_a_statement > 1 && pass.executing => {
+            Err(e) if e.kind() == ErrorKind::Stopped && rows_a_statement > 1 && executing => {
                 rows_a_statement = 1;
-                refused = Some(e);
+            }
+            Err(e) if e.kind() == ErrorKind::Retry && connected && tries < TRIES => {
+                tries += 1;
+                report(Report::Trouble(&format!(
+                    "{e}; trying again ({tries} of {TRIES})"
+                )));
+                std::thread::sleep(Duration::from_millis(200 << tries.min(6)));
             }
             Err(e) => return Err(e),
         }
     }
 }
 
-fn pause(tries: &mut u32, error: &Error, report: &mut dyn FnMut(Seq, Option<&str>)) {
-    *tries += 1;
-    report(
-        0,
-        Some(&format!("{error}; trying again ({tries} of {TRIES})")),
-    );
-    std::thread::sleep(Duration::from_millis(200 << (*tries).min(6)));
+/// What is told of an apply while it runs.
+pub enum Report<'a> {
+    /// The sequence reached.
+    Reached(Seq),
+    /// What went wrong and is tried again.
+    Trouble(&'a str),
 }
 
 struct Pass<'s> {
@@ -111,6 +129,8 @@ struct Pass<'s> {
     boundary: Boundary,
     from: Seq,
     executing: bool,
+    /// What the open target transaction has done.
+    pending: Outcome,
     outcome: &'s mut Outcome,
 }
 
@@ -134,6 +154,7 @@ impl<'s> Pass<'s> {
             tables: HashMap::new(),
             boundary: Boundary::default(),
             executing: false,
+            pending: Outcome::default(),
             job,
             target,
             direction,
@@ -142,7 +163,7 @@ impl<'s> Pass<'s> {
         })
     }
 
-    fn run(&mut self, report: &mut dyn FnMut(Seq, Option<&str>)) -> Result<()> {
+    fn run(&mut self, report: &mut dyn FnMut(Report<'_>)) -> Result<()> {
         let range = &self.job.selection.range;
         let (range, order, end) = match self.direction {
             Direction::Forward => (
@@ -173,10 +194,20 @@ impl<'s> Pass<'s> {
             if chunk.is_empty() {
                 break;
             }
+            if self.job.stop.load(Ordering::Relaxed) {
+                return Err(Error::stopped("stopped by a signal")
+                    .help("run the same command again, it goes on after what is committed"));
+            }
             let reached = self.chunk(&chunk, &range)?;
-            report(reached, None);
+            report(Report::Reached(reached));
         }
-        self.target.commit(end)
+        self.commit(end)
+    }
+
+    fn commit(&mut self, seq: Seq) -> Result<()> {
+        self.target.commit(seq)?;
+        self.outcome.add(std::mem::take(&mut self.pending));
+        Ok(())
     }
 
     /// Plans and writes the events of one chunk; returns the last sequence seen.
@@ -231,7 +262,7 @@ impl<'s> Pass<'s> {
         }
         if let Some((n, seq)) = whole {
             self.write(&events[..n])?;
-            self.target.commit(seq)?;
+            self.commit(seq)?;
             events.drain(..n);
         }
         self.write(&events)?;
@@ -242,7 +273,7 @@ impl<'s> Pass<'s> {
         if event.meta.op.is_bootstrap() {
             let row = event.meta.op == Op::BootstrapInsert;
             if self.direction == Direction::Reverse {
-                self.outcome.bootstrap_rows_left_out += u64::from(row);
+                self.pending.bootstrap_rows_left_out += u64::from(row);
                 return false;
             }
         }
@@ -253,7 +284,7 @@ impl<'s> Pass<'s> {
         if self.direction == Direction::Reverse {
             return Ok(());
         }
-        self.target.commit(seq)?;
+        self.commit(seq)?;
         if !self.job.selection.filter.takes(&event.meta) {
             return Ok(());
         }
@@ -308,8 +339,10 @@ impl<'s> Pass<'s> {
         self.executing = true;
         self.target.execute(&self.statements)?;
         self.executing = false;
-        self.outcome.rows += events.len() as u64;
-        self.outcome.statements += self.statements.items.len() as u64;
+        for (table, changes) in &by_table {
+            *self.pending.rows.entry(table.name.clone()).or_default() += changes.len() as u64;
+        }
+        self.pending.statements += self.statements.items.len() as u64;
         Ok(())
     }
 

@@ -27,7 +27,7 @@ pub(super) fn connect(url: &str) -> Result<Conn> {
     let mut conn = Conn::new(opts).map_err(|e| match sql_code(&e) {
         Some(1045) => Error::failed(format!("{server}: login refused for user {user:?}: {e}"))
             .help("check user and password of the URL (or BINSYNC_TARGET)"),
-        _ => Error::failed(format!("{server}: cannot connect: {e}"))
+        _ => Error::new(ErrorKind::Retry, format!("{server}: cannot connect: {e}"))
             .help("check host, port and that the server runs"),
     })?;
     let session = "SET NAMES utf8mb4; SET SESSION time_zone='+00:00', \
