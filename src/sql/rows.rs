@@ -236,7 +236,19 @@ impl Statements {
     /// The condition that names `times` of the rows that are equal to `image`.
     fn limited(&mut self, table: &Table, image: &Image<'_>, times: u64) -> Result<()> {
         if self.dialect == Dialect::Sqlite {
-            self.text.push_str("rowid IN (SELECT rowid FROM ");
+            // SQLite's own name for a row has synonyms, for a column may be called so.
+            let taken = |name: &str| {
+                table
+                    .columns
+                    .iter()
+                    .any(|c| c.name.eq_ignore_ascii_case(name))
+            };
+            let names = ["rowid", "oid", "_rowid_"];
+            let id = names
+                .into_iter()
+                .find(|name| !taken(name))
+                .unwrap_or("rowid");
+            self.text.push_str(&format!("{id} IN (SELECT {id} FROM "));
             quote::table(&mut self.text, self.dialect, &table.name);
             self.text.push_str(" WHERE ");
         }

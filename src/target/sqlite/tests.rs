@@ -370,3 +370,14 @@ fn an_index_of_the_targets_own_outlives_an_alter() {
         .expect("an index");
     assert_eq!(index, "mine");
 }
+
+#[test]
+fn one_of_two_equal_rows_goes_also_where_a_column_is_called_rowid() {
+    let mut file = File::new();
+    let keyless = create("t", "rowid:int").replace(r#"["id"]"#, "[]");
+    let gone = row("t", "delete", r#"{"rowid":7}"#);
+    let twin = row("t", "insert", r#"{"rowid":7}"#);
+    file.feed(&[keyless, twin.clone(), twin]).expect("applied");
+    file.feed(&[gone]).expect("one row");
+    assert_eq!(file.rows("d.t", "rowid"), ["7"]);
+}
