@@ -194,6 +194,9 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
             }
         }
     }
+    if outcome.row_events() + outcome.ddl == 0 && !selection.range.is_empty() {
+        output.say("nothing was left to do: the progress in the target stands behind the stretch");
+    }
     output.finish(&format!(
         "{} {} as {}, {}",
         if args.dry_run {
