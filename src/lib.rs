@@ -4,6 +4,14 @@
 //! and their index) → `plan` (net changes, statements) → `target` (databases). The core
 //! (`event`, `filter`, `plan`, `sql`) is pure: no file, socket, clock or terminal.
 
+pub mod capture;
+pub mod cli;
 pub mod error;
 pub mod event;
+pub mod filter;
+pub mod plan;
+pub mod replay;
+pub mod source;
 pub mod spool;
+pub mod sql;
+pub mod target;

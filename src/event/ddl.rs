@@ -1,1 +1,310 @@
-//! (coming)
+//! What only the text of a CREATE or ALTER TABLE tells about its columns.
+//!
+//! The producer's `def` names columns and types, but not which are generated, which carry
+//! ON UPDATE CURRENT_TIMESTAMP, nor the n of BINARY(n). The text is read as tokens, not parsed:
+//! the names are known from `def`, so an unknown clause elsewhere in the statement does no harm.
+
+use sqlparser::dialect::MySqlDialect;
+use sqlparser::tokenizer::{Token, Tokenizer, Word};
+
+use super::attributes::{Attributes, attributes};
+
+/// What a statement says of one column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Clause {
+    /// The column is defined here, its former name being `was` (CHANGE).
+    Defined {
+        /// Its name from now on.
+        name: String,
+        /// Its name before (MODIFY, CHANGE); `None` when it is new.
+        was: Option<String>,
+        /// What its definition says.
+        attributes: Attributes,
+    },
+    /// The column keeps its definition under a new name.
+    Renamed {
+        /// Its name before.
+        was: String,
+        /// Its name from now on.
+        name: String,
+    },
+    /// The column of that name goes; a new one may take its name.
+    Dropped(String),
+}
+
+/// A statement's text, in tokens without white space and comments.
+pub struct Statement(Vec<Token>);
+
+impl Statement {
+    /// Reads the text; `None` when it has no tokens a MySQL server would accept.
+    pub fn read(sql: &str) -> Option<Self> {
+        let tokens = Tokenizer::new(&MySqlDialect {}, sql).tokenize().ok()?;
+        Some(Self(
+            tokens
+                .into_iter()
+                .filter(|t| !matches!(t, Token::Whitespace(_)))
+                .collect(),
+        ))
+    }
+
+    /// The table of `CREATE TABLE … LIKE source`: database (where given) and table.
+    pub fn like(&self) -> Option<(Option<String>, String)> {
+        let rest = self.body("CREATE")?;
+        let at = match rest {
+            [Token::LParen, like, ..] if is(like, "LIKE") => 2,
+            [like, ..] if is(like, "LIKE") => 1,
+            _ => return None,
+        };
+        match &rest[at..] {
+            [Token::Word(db), Token::Period, Token::Word(table), ..] => {
+                Some((Some(db.value.clone()), table.value.clone()))
+            }
+            [Token::Word(table), ..] => Some((None, table.value.clone())),
+            _ => None,
+        }
+    }
+
+    /// What the statement says of columns, in its order.
+    pub fn clauses(&self) -> Vec<Clause> {
+        if let Some(rest) = self.body("CREATE") {
+            let group = group(rest).unwrap_or(&[]);
+            return split(group).into_iter().filter_map(defined).collect();
+        }
+        let Some(rest) = self.body("ALTER") else {
+            return Vec::new();
+        };
+        split(rest).into_iter().flat_map(altered).collect()
+    }
+
+    /// What follows the table's name in `CREATE … TABLE [IF NOT EXISTS] name` or `ALTER … TABLE`.
+    fn body(&self, verb: &str) -> Option<&[Token]> {
+        if !is(self.0.first()?, verb) {
+            return None;
+        }
+        let at = self.0.iter().take(8).position(|t| is(t, "TABLE"))? + 1;
+        let rest = skip(&self.0[at..], &["IF", "NOT", "EXISTS"]);
+        match rest {
+            [Token::Word(_), Token::Period, Token::Word(_), rest @ ..] => Some(rest),
+            [Token::Word(_), rest @ ..] => Some(rest),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn is(token: &Token, keyword: &str) -> bool {
+    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(keyword))
+}
+
+pub(super) fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
+    for word in words {
+        if tokens.first().is_some_and(|t| is(t, word)) {
+            tokens = &tokens[1..];
+        }
+    }
+    tokens
+}
+
+/// The inside of the parenthesis that `tokens` begins with.
+pub(super) fn group(tokens: &[Token]) -> Option<&[Token]> {
+    let [Token::LParen, ..] = tokens else {
+        return None;
+    };
+    let mut depth = 0usize;
+    for (i, token) in tokens.iter().enumerate() {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(&tokens[1..i]);
+        }
+    }
+    None
+}
+
+/// Splits at the commas outside parentheses.
+fn split(tokens: &[Token]) -> Vec<&[Token]> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0i32);
+    for (i, token) in tokens.iter().enumerate() {
+        match token {
+            Token::LParen => depth += 1,
+            Token::RParen => depth -= 1,
+            Token::Comma if depth == 0 => {
+                parts.push(&tokens[start..i]);
+                start = i + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&tokens[start..]);
+    parts
+}
+
+/// A column definition; `None` for an index, a constraint or anything else.
+fn defined(tokens: &[Token]) -> Option<Clause> {
+    const NOT_COLUMNS: [&str; 11] = [
+        "PRIMARY",
+        "KEY",
+        "UNIQUE",
+        "INDEX",
+        "CONSTRAINT",
+        "FOREIGN",
+        "FULLTEXT",
+        "SPATIAL",
+        "CHECK",
+        "PERIOD",
+        "LIKE",
+    ];
+    let (name, rest) = word(tokens)?;
+    if NOT_COLUMNS.iter().any(|k| is(&tokens[0], k)) {
+        return None;
+    }
+    Some(Clause::Defined {
+        name: name.value.clone(),
+        was: None,
+        attributes: attributes(rest),
+    })
+}
+
+pub(super) fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
+    match tokens {
+        [Token::Word(word), rest @ ..] => Some((word, rest)),
+        _ => None,
+    }
+}
+
+/// One action of an ALTER TABLE.
+fn altered(tokens: &[Token]) -> Vec<Clause> {
+    let Some(first) = tokens.first() else {
+        return Vec::new();
+    };
+    let rest = skip(&tokens[1..], &["COLUMN", "IF", "NOT", "EXISTS"]);
+    if is(first, "ADD") {
+        return match group(rest) {
+            Some(inside) => split(inside).into_iter().filter_map(defined).collect(),
+            None => defined(rest).into_iter().collect(),
+        };
+    }
+    if is(first, "MODIFY") {
+        return defined(rest).map(modified).into_iter().collect();
+    }
+    if is(first, "DROP") {
+        return dropped(rest).into_iter().collect();
+    }
+    if is(first, "CHANGE") {
+        return changed(rest).into_iter().collect();
+    }
+    if is(first, "RENAME") && tokens.get(1).is_some_and(|t| is(t, "COLUMN")) {
+        return renamed(rest).into_iter().collect();
+    }
+    Vec::new()
+}
+
+fn modified(clause: Clause) -> Clause {
+    match clause {
+        Clause::Defined {
+            name, attributes, ..
+        } => Clause::Defined {
+            was: Some(name.clone()),
+            name,
+            attributes,
+        },
+        other => other,
+    }
+}
+
+fn dropped(tokens: &[Token]) -> Option<Clause> {
+    let (name, rest) = word(tokens)?;
+    // DROP COLUMN alone names a column in one word; keys and constraints take two.
+    let end = rest
+        .first()
+        .is_none_or(|t| is(t, "RESTRICT") || is(t, "CASCADE"));
+    end.then(|| Clause::Dropped(name.value.clone()))
+}
+
+fn changed(tokens: &[Token]) -> Option<Clause> {
+    let (was, rest) = word(tokens)?;
+    let (name, rest) = word(rest)?;
+    let attributes = attributes(rest);
+    Some(Clause::Defined {
+        name: name.value.clone(),
+        was: Some(was.value.clone()),
+        attributes,
+    })
+}
+
+fn renamed(tokens: &[Token]) -> Option<Clause> {
+    let (was, rest) = word(tokens)?;
+    let (name, _) = word(skip(rest, &["TO"]))?;
+    Some(Clause::Renamed {
+        was: was.value.clone(),
+        name: name.value.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(sql: &str) -> Vec<String> {
+        let clauses = Statement::read(sql).expect("tokens").clauses();
+        clauses
+            .into_iter()
+            .map(|c| match c {
+                Clause::Defined {
+                    name,
+                    was,
+                    attributes: a,
+                } => {
+                    let flags = [(a.generated, "g"), (a.on_update, "u")];
+                    let flags: String = flags
+                        .iter()
+                        .filter(|f| f.0)
+                        .map(|f| f.1)
+                        .collect::<Vec<_>>()
+                        .concat();
+                    let width = a.binary_width.map(|w| format!("({w})")).unwrap_or_default();
+                    let zero = a.zerofill.map(|w| format!("z{w}")).unwrap_or_default();
+                    let was = was.map(|w| format!("{w}>")).unwrap_or_default();
+                    format!("{was}{name}{width}{zero}:{flags}")
+                }
+                Clause::Renamed { was, name } => format!("{was}>{name}"),
+                Clause::Dropped(name) => format!("-{name}"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn create_table_tells_generated_and_on_update_columns() {
+        let sql = "CREATE TABLE IF NOT EXISTS `a b`.`t``x` (id INT PRIMARY KEY, `key` BINARY(16) \
+            COMMENT 'as (1), on update', z INT(8) ZEROFILL, g INT GENERATED ALWAYS AS (id*2) \
+            VIRTUAL, h VARCHAR(9) AS (CONCAT('a', z)) STORED, u TIMESTAMP DEFAULT (now()) ON \
+            UPDATE CURRENT_TIMESTAMP, b BINARY, UNIQUE KEY (g), PRIMARY KEY (id)) /*! ENGINE=x */";
+        assert_eq!(
+            names(sql),
+            ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]
+        );
+    }
+
+    #[test]
+    fn alter_table_tells_what_it_defines_and_renames() {
+        let sql = "ALTER TABLE t ADD COLUMN a INT AS (1) AFTER b, ADD (c INT, d INT), DROP x, \
+            DROP INDEX i, DROP PRIMARY KEY, \
+            MODIFY e TIMESTAMP ON UPDATE now(), CHANGE COLUMN f g BINARY(3), ADD INDEX (a), \
+            RENAME COLUMN `h i` TO j";
+        assert_eq!(
+            names(sql),
+            ["a:g", "c:", "d:", "-x", "e>e:u", "f>g(3):", "h i>j"]
+        );
+    }
+
+    #[test]
+    fn like_names_its_source() {
+        let like = |sql| Statement::read(sql).and_then(|s| s.like());
+        assert_eq!(like("CREATE TABLE a LIKE b"), Some((None, "b".into())));
+        let other = Some((Some("e d".into()), "t".into()));
+        assert_eq!(like("CREATE TABLE `x y`.a (LIKE `e d`.t)"), other);
+        assert_eq!(like("CREATE TABLE a (`like` INT)"), None);
+    }
+}

@@ -1,1 +1,189 @@
-//! (coming)
+//! Table definitions: how the producer encodes each column, and what may be written to it.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::TableName;
+use crate::error::{Error, Result};
+
+/// How the values of a column arrive, and so how they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// TINYINT to BIGINT.
+    Integer,
+    /// YEAR.
+    Year,
+    /// BIT, which arrives as a number.
+    Bit,
+    /// DECIMAL.
+    Decimal,
+    /// FLOAT: six digits are shown, more are stored.
+    Float,
+    /// DOUBLE.
+    Double,
+    /// CHAR, VARCHAR, TEXT.
+    Text,
+    /// ENUM.
+    Enum,
+    /// SET, which arrives as an array.
+    Set,
+    /// BINARY, VARBINARY, BLOB: base64.
+    Binary,
+    /// JSON: raw.
+    Json,
+    /// LONGTEXT checked by `json_valid`, and the source's own definition unknown: MariaDB shows
+    /// a JSON column so, but also a LONGTEXT column, and the producer encodes the two otherwise.
+    JsonOrText,
+    /// DATE, TIME, DATETIME, TIMESTAMP.
+    Temporal,
+    /// Geometry types: WKT.
+    Geometry,
+    /// A type this version does not know.
+    Unknown,
+}
+
+impl Kind {
+    /// Reads a type name as the producer and information_schema print it.
+    pub fn from_type(name: &str, charset: Option<&str>) -> Self {
+        match name.to_ascii_lowercase().as_str() {
+            "tinyint" | "smallint" | "mediumint" | "int" | "integer" | "bigint" | "bool"
+            | "boolean" | "int1" | "int2" | "int3" | "int4" | "int8" | "middleint" | "serial" => {
+                Self::Integer
+            }
+            "year" => Self::Year,
+            "bit" => Self::Bit,
+            "decimal" | "dec" | "numeric" | "fixed" => Self::Decimal,
+            "float" | "float4" => Self::Float,
+            "double" | "real" | "float8" => Self::Double,
+            "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
+                Self::Binary
+            }
+            "char" | "varchar" | "character" | "nchar" | "nvarchar" | "tinytext" | "text"
+            | "mediumtext" | "longtext" | "long" => match charset {
+                Some("binary") => Self::Binary,
+                _ => Self::Text,
+            },
+            "enum" => Self::Enum,
+            "set" => Self::Set,
+            "json" => Self::Json,
+            "date" | "time" | "datetime" | "timestamp" => Self::Temporal,
+            "geometry" | "point" | "linestring" | "polygon" | "multipoint" | "multilinestring"
+            | "multipolygon" | "geometrycollection" | "geomcollection" => Self::Geometry,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// One column of a definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// How its values arrive.
+    pub kind: Kind,
+    /// The type's name, as printed by whoever told us.
+    pub type_name: String,
+    /// UNSIGNED, where told.
+    #[serde(default)]
+    pub unsigned: bool,
+    /// Computed by the server, never written.
+    #[serde(default)]
+    pub generated: bool,
+    /// Set to the current time by the server whenever an UPDATE does not name it.
+    #[serde(default)]
+    pub on_update: bool,
+    /// n of BINARY(n): the producer cuts trailing zero bytes.
+    #[serde(default)]
+    pub binary_width: Option<u32>,
+    /// Shown with leading zeros to this width (ZEROFILL).
+    #[serde(default)]
+    pub zerofill: Option<u32>,
+}
+
+/// A table's definition at some moment of the stream.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableDef {
+    /// The database.
+    pub database: String,
+    /// The table.
+    pub table: String,
+    /// The columns, in order.
+    pub columns: Vec<Column>,
+    /// Names of the primary key's columns; empty without one.
+    pub primary_key: Vec<String>,
+    /// Default character set of the table.
+    #[serde(default)]
+    pub charset: Option<String>,
+    /// False when generated and ON UPDATE columns are unknown: the producer's definition does
+    /// not tell them, only the text of the statements does.
+    pub complete: bool,
+}
+
+impl TableDef {
+    /// Database and table.
+    pub fn name(&self) -> TableName {
+        TableName::new(self.database.clone(), self.table.clone())
+    }
+
+    /// The column of that name. Column names compare without case at the server.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name).or_else(|| {
+            self.columns
+                .iter()
+                .find(|c| c.name.to_lowercase() == name.to_lowercase())
+        })
+    }
+
+    /// Reads the producer's `def` or `old` object. Attributes that only the statement's text
+    /// tells are left at their defaults, and the definition is not `complete`.
+    ///
+    /// # Errors
+    /// When the text is not such an object.
+    pub fn parse(json: &str) -> Result<Self> {
+        let def: Def<'_> = serde_json::from_str(json)
+            .map_err(|e| Error::failed(format!("table definition: {e}")))?;
+        let columns = def.columns.into_iter().map(|c| Column {
+            kind: Kind::from_type(&c.kind, c.charset.as_deref()),
+            binary_width: None,
+            unsigned: c.signed == Some(false),
+            type_name: c.kind.into_owned(),
+            name: c.name.into_owned(),
+            generated: false,
+            on_update: false,
+            zerofill: None,
+        });
+        Ok(Self {
+            columns: columns.collect(),
+            database: def.database.into_owned(),
+            table: def.table.into_owned(),
+            primary_key: def.primary_key,
+            charset: def.charset.map(Cow::into_owned),
+            complete: false,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+struct Def<'a> {
+    #[serde(borrow)]
+    database: Cow<'a, str>,
+    #[serde(borrow)]
+    table: Cow<'a, str>,
+    charset: Option<Cow<'a, str>>,
+    #[serde(rename = "primary-key", default)]
+    primary_key: Vec<String>,
+    #[serde(borrow)]
+    columns: Vec<DefColumn<'a>>,
+}
+
+#[derive(Deserialize)]
+struct DefColumn<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    charset: Option<Cow<'a, str>>,
+    signed: Option<bool>,
+}

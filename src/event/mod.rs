@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+pub mod attributes;
 pub mod ddl;
 pub mod def;
 pub mod history;

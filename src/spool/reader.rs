@@ -151,6 +151,25 @@ impl Spool {
         self.index.damaged(&range)
     }
 
+    /// How many records of `range` the producer sent again.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn resends(&self, range: Range<Seq>) -> Result<u64> {
+        let (mut left, mut count) = (range.clone(), 0);
+        while !left.is_empty() {
+            let rows = self.index.frames(&left, Order::Forward, 512)?;
+            let Some(last) = rows.last() else { break };
+            left.start = last.first + last.records;
+            for row in rows.iter().filter(|row| row.resend.count() > 0) {
+                let records = row.first.max(range.start)..(row.first + row.records).min(range.end);
+                let again = records.filter(|seq| row.resend.contains((seq - row.first) as usize));
+                count += again.count() as u64;
+            }
+        }
+        Ok(count)
+    }
+
     /// Unreadable stretches of the segments.
     ///
     /// # Errors

@@ -187,6 +187,11 @@ impl SpoolWriter {
         self.sources.get(source).copied()
     }
 
+    /// All sources, each with the bytes of it that are stored.
+    pub fn sources(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.sources.iter().map(|(name, &end)| (name.as_str(), end))
+    }
+
     /// The sequence the next record gets.
     pub fn next(&self) -> Seq {
         self.next

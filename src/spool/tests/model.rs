@@ -103,8 +103,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
     assert_eq!(verify(dir)?.findings, []);
     let mut plain = Vec::new();
     for segment in segment::list(dir)? {
-        let file = fs::File::open(segment::path(dir, segment)).context("open")?;
-        zstd::stream::copy_decode(file, &mut plain).context("zstd")?;
+        plain.extend(segment::plain(dir, segment)?);
     }
     let lines: Vec<u8> = model
         .iter()

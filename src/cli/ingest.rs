@@ -1,0 +1,216 @@
+//! `capture` and `import`: arguments and summaries.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::output::{Output, count, counted};
+use super::{DIFFERS, DONE, Global, duration, stop_flag};
+use crate::capture::{self, Watch};
+use crate::error::{Context, Result};
+use crate::source::queue::{Config, Declare, Sizes};
+use crate::spool::{Recovery, SpoolWriter, Summary, WriterOptions};
+
+const CAPTURE_EXAMPLES: &str = "\
+Examples:
+  binsync capture --queue maxwell --amqp-url amqp://joe:secret@mq.example:5672/%2f
+  binsync capture --declare --bind maxwell:'#'        make queue 'binsync', bind it, drain it
+  binsync capture --queue maxwell --exit-when-idle 5s until nothing comes for five seconds
+
+A message is acknowledged when it is on disk. SIGINT and SIGTERM end a capture in good order;
+after a kill, what was not acknowledged comes again and is recognised.";
+
+/// Arguments of `capture`.
+#[derive(Args)]
+#[command(after_help = CAPTURE_EXAMPLES)]
+pub struct CaptureArgs {
+    /// Queue to drain
+    #[arg(
+        long,
+        value_name = "Q",
+        env = "BINSYNC_QUEUE",
+        default_value = "binsync"
+    )]
+    queue: String,
+    /// The broker; amqps:// for TLS, the vhost / is written %2f
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "BINSYNC_AMQP_URL",
+        hide_env_values = true,
+        default_value = "amqp://guest:guest@127.0.0.1:5672/%2f"
+    )]
+    amqp_url: String,
+    /// File that holds the broker's password
+    #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+    /// Make the queue (durable) if it is not there
+    #[arg(long)]
+    declare: bool,
+    /// Bind the declared queue to an exchange
+    #[arg(long, value_name = "EXCHANGE:KEY", requires = "declare", value_parser = binding)]
+    bind: Vec<(String, String)>,
+    /// Kind of the declared queue: classic or quorum
+    #[arg(
+        long,
+        value_name = "TYPE",
+        requires = "declare",
+        default_value = "classic"
+    )]
+    queue_type: String,
+    /// Do not ask for the queue alone (needed with x-single-active-consumer)
+    #[arg(long)]
+    shared: bool,
+    /// End when nothing has come for this long, such as 5s
+    #[arg(long, value_name = "TIME", env = "BINSYNC_EXIT_WHEN_IDLE", value_parser = duration::parse)]
+    exit_when_idle: Option<std::time::Duration>,
+    /// Take the table definitions from this database first
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "BINSYNC_SCHEMA_FROM",
+        hide_env_values = true
+    )]
+    pub schema_from: Option<String>,
+}
+
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  binsync import changes.jsonl older/*.jsonl.zst
+  zcat changes.jsonl.gz | binsync import -
+
+A file is known by its first 64 KiB: imported again it adds nothing, grown it is gone on with,
+whatever its name. Stdin cannot be gone on with: it is stored again and marked as re-sent.
+`zstd -dc SPOOL/*.zst` prints what was imported (a last line without line end gets one).";
+
+/// Arguments of `import`.
+#[derive(Args)]
+#[command(after_help = IMPORT_EXAMPLES)]
+pub struct ImportArgs {
+    /// Files of one JSON message a line: plain, .gz or .zst; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Runs `binsync capture`.
+pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
+    let stop = stop_flag()?;
+    let config = Config {
+        password: args.password_file.as_deref().map(password).transpose()?,
+        url: args.amqp_url,
+        queue: args.queue,
+        declare: args.declare.then_some(Declare {
+            kind: args.queue_type,
+            bindings: args.bind,
+        }),
+        exclusive: !args.shared,
+        patient: false,
+        sizes: Sizes::default(),
+    };
+    let output = Output::new("captured", global.quiet);
+    let mut spool = open(&global.spool, &output)?;
+    let captured = capture::capture(&mut spool, config, args.exit_when_idle, &stop, &output);
+    close(
+        spool,
+        &global.spool,
+        "captured",
+        &output,
+        captured.map(drop),
+    )
+}
+
+/// Runs `binsync import`.
+pub fn import(global: &Global, args: ImportArgs) -> Result<u8> {
+    let stop = stop_flag()?;
+    let output = Output::new("imported", global.quiet);
+    let mut spool = open(&global.spool, &output)?;
+    let mut files = args.files.iter();
+    let imported =
+        files.try_for_each(|file| capture::import::import(&mut spool, file, &stop, &output));
+    close(spool, &global.spool, "imported", &output, imported)
+}
+
+fn open(dir: &Path, output: &Output) -> Result<SpoolWriter> {
+    let (spool, recovery) = SpoolWriter::open(dir, WriterOptions::default())?;
+    let Recovery {
+        torn,
+        reindexed,
+        bad_frames,
+        ..
+    } = recovery;
+    if let Some((file, bytes)) = torn {
+        let file = file.display();
+        output.say(&format!(
+            "the spool ended inside a frame: {bytes} bytes were moved to {file}"
+        ));
+    }
+    if let Some(reason) = reindexed {
+        output.say(&format!("the index was built anew: {reason}"));
+    }
+    for bad in bad_frames {
+        let (segment, offset) = (&bad.segment, bad.offset);
+        output.say(&format!(
+            "{segment} offset {offset}: {} bytes unreadable: {}",
+            bad.bytes, bad.reason
+        ));
+    }
+    Ok(spool)
+}
+
+/// Completes the index, then says what was done, or why it ended early.
+fn close(
+    spool: SpoolWriter,
+    dir: &Path,
+    verb: &str,
+    output: &Output,
+    outcome: Result<()>,
+) -> Result<u8> {
+    let summary = spool.finish();
+    output.clear();
+    if let (Ok(summary), true) = (&summary, outcome.is_ok() || summary_matters(&summary)) {
+        output.finish(&describe(verb, summary, dir));
+    }
+    outcome?;
+    let Summary { damaged, gaps, .. } = summary?;
+    Ok(if damaged + gaps > 0 { DIFFERS } else { DONE })
+}
+
+fn summary_matters(summary: &Result<Summary>) -> bool {
+    summary.as_ref().is_ok_and(|s| s.records > 0)
+}
+
+fn describe(verb: &str, summary: &Summary, dir: &Path) -> String {
+    let Summary {
+        records,
+        transactions,
+        resends,
+        damaged,
+        gaps,
+        ..
+    } = *summary;
+    let stored = format!(
+        "{} in {}",
+        counted(records, "message"),
+        counted(transactions, "transaction")
+    );
+    let marks = format!(
+        "{}, {} damaged, {}",
+        counted(resends, "re-send"),
+        count(damaged),
+        counted(gaps, "gap")
+    );
+    format!("{verb} {stored} ({marks}) into {}", dir.display())
+}
+
+fn binding(text: &str) -> Result<(String, String), String> {
+    let parts = text
+        .split_once(':')
+        .filter(|(exchange, _)| !exchange.is_empty());
+    let (exchange, key) = parts.ok_or("write EXCHANGE:KEY, such as maxwell:#")?;
+    Ok((exchange.to_owned(), key.to_owned()))
+}
+
+fn password(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file).context(file.display())?;
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}

@@ -1,0 +1,149 @@
+//! The command line: arguments in, a flow run, an exit status out.
+//!
+//! Data goes to stdout, everything else to stderr. A reader that went away (`| head`) is no error.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use clap::{Args, Parser, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use crate::error::{Context, Error, ErrorKind, Result};
+
+pub mod demo;
+pub mod duration;
+pub mod ingest;
+pub mod inspect;
+pub mod maintain;
+pub mod output;
+pub mod replay;
+pub mod schema;
+pub mod select;
+pub mod time;
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Failed; the reason is on stderr.
+pub const FAILED: u8 = 1;
+/// The call is wrong; nothing was done.
+pub const USAGE: u8 = 2;
+/// Finished, but something differs: damaged messages, gaps, skipped conflicts.
+pub const DIFFERS: u8 = 3;
+/// Stopped before the end; a rerun goes on.
+pub const STOPPED: u8 = 4;
+
+const EXIT_HELP: &str = "\
+Exit status:
+  0  done
+  1  failed
+  2  wrong usage
+  3  finished, but something differs (damaged messages, gaps, skipped conflicts)
+  4  stopped before the end; run it again, it goes on";
+
+/// Records MySQL row changes that Maxwell publishes, and replays them, forward or as flashback.
+#[derive(Parser)]
+#[command(name = "binsync", version, after_help = EXIT_HELP, max_term_width = 100)]
+pub struct Cli {
+    /// What holds for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What holds for every command.
+#[derive(Args, Clone)]
+pub struct Global {
+    /// Folder the stream is kept in
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "BINSYNC_SPOOL",
+        default_value = "./spool"
+    )]
+    pub spool: PathBuf,
+    /// No progress, no summary; errors and warnings only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Data as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Shows an accident and its repair on a recording, in a temporary folder; no server needed
+    Demo(demo::DemoArgs),
+    /// Drains a RabbitMQ queue into the spool
+    Capture(ingest::CaptureArgs),
+    /// Reads files of Maxwell JSON lines into the spool
+    Import(ingest::ImportArgs),
+    /// Replays the spool into a database, or takes transactions back there
+    Apply(replay::ApplyArgs),
+    /// Writes the spool as SQL for the stock client
+    Render(replay::RenderArgs),
+    /// Lists transactions: time, number, position, rows per table and kind
+    Log(inspect::LogArgs),
+    /// Stores and shows table definitions
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
+    /// Shows and checks the files of the spool
+    #[command(subcommand)]
+    Spool(maintain::SpoolCommand),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    ExitCode::from(run(Cli::parse()).unwrap_or_else(|error| report(&error)))
+}
+
+/// Runs a command and gives its exit status.
+fn run(Cli { global, command }: Cli) -> Result<u8> {
+    match command {
+        Command::Demo(args) => demo::demo(&global, &args),
+        Command::Capture(args) => ingest::capture(&global, args),
+        Command::Import(args) => ingest::import(&global, args),
+        Command::Apply(args) => replay::apply(&global, &args),
+        Command::Render(args) => replay::render(&global, &args),
+        Command::Log(args) => inspect::log(&global, &args),
+        Command::Schema(command) => schema::run(&global, &command),
+        Command::Spool(command) => maintain::run(&global, command),
+    }
+}
+
+/// Shows an error and gives its exit status.
+fn report(error: &Error) -> u8 {
+    output::line(&format!("binsync: {error}"));
+    match error.kind() {
+        ErrorKind::Usage => USAGE,
+        ErrorKind::Stopped => STOPPED,
+        ErrorKind::Retry | ErrorKind::Failed => FAILED,
+    }
+}
+
+/// Writes data to stdout. False when its reader has gone away, which ends a command well.
+pub fn print(text: &str) -> Result<bool> {
+    use std::io::{ErrorKind::BrokenPipe, Write, stdout};
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == BrokenPipe => Ok(false),
+        other => other.map(|()| true).context("cannot write to stdout"),
+    }
+}
+
+/// A flag that SIGINT and SIGTERM raise. The second signal ends the process at once.
+pub fn stop_flag() -> Result<Arc<AtomicBool>> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let at_once = i32::from(STOPPED);
+        signal_hook::flag::register_conditional_shutdown(signal, at_once, flag.clone())
+            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
+            .context("cannot listen for signals")?;
+    }
+    Ok(flag)
+}

@@ -1,0 +1,189 @@
+//! What the user sees on stderr while a command runs: messages, and how far it is.
+//!
+//! On a terminal a bar with rate and time left, elsewhere a plain line every few seconds; with
+//! `--quiet` neither, only messages that matter. Data goes to stdout and is not written here.
+
+use std::cell::RefCell;
+use std::io::{IsTerminal, Write, stderr};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::capture::Watch;
+
+/// How often a plain line is written.
+const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// Progress and messages of one run.
+pub struct Output {
+    verb: &'static str,
+    quiet: bool,
+    bar: Option<ProgressBar>,
+    state: RefCell<State>,
+}
+
+struct State {
+    started: Instant,
+    line_at: Instant,
+    messages: u64,
+    bytes: u64,
+    done: u64,
+    total: Option<u64>,
+}
+
+impl Output {
+    /// Output of a command whose progress reads `VERB 1,234 messages …`.
+    pub fn new(verb: &'static str, quiet: bool) -> Self {
+        let bar = (!quiet && stderr().is_terminal()).then(ProgressBar::new_spinner);
+        if let Some(bar) = &bar {
+            bar.set_style(style("{spinner} {msg}"));
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        let now = Instant::now();
+        let state = State {
+            started: now,
+            line_at: now,
+            messages: 0,
+            bytes: 0,
+            done: 0,
+            total: None,
+        };
+        Self {
+            verb,
+            quiet,
+            bar,
+            state: RefCell::new(state),
+        }
+    }
+
+    /// The last line, also with `--quiet` off a terminal left out: what was done.
+    pub fn finish(&self, summary: &str) {
+        self.clear();
+        if !self.quiet {
+            line(summary);
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&self) {
+        let mut state = self.state.borrow_mut();
+        match &self.bar {
+            Some(bar) => bar.set_message(state.text(self.verb)),
+            None if !self.quiet && state.line_at.elapsed() >= LINE_EVERY => {
+                state.line_at = Instant::now();
+                let left = state
+                    .left()
+                    .map_or(String::new(), |s| format!(", {s} s left"));
+                line(&format!("{}{left}", state.text(self.verb)));
+            }
+            None => {}
+        }
+    }
+}
+
+impl State {
+    fn text(&self, verb: &str) -> String {
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let rate = count((self.messages as f64 / seconds) as u64);
+        let bytes = megabytes(self.bytes);
+        format!(
+            "{verb} {} messages, {bytes}, {rate}/s",
+            count(self.messages)
+        )
+    }
+
+    /// Seconds left, by the part of the input that has been read.
+    fn left(&self) -> Option<u64> {
+        let total = self.total.filter(|_| self.done > 0)?;
+        let per_byte = self.started.elapsed().as_secs_f64() / self.done as f64;
+        Some((per_byte * total.saturating_sub(self.done) as f64) as u64)
+    }
+}
+
+impl Watch for Output {
+    fn say(&self, message: &str) {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| line(message)),
+            None => line(message),
+        }
+    }
+
+    fn stored(&self, messages: u64, bytes: u64) {
+        let mut state = self.state.borrow_mut();
+        state.messages += messages;
+        state.bytes += bytes;
+        drop(state);
+        self.show();
+    }
+
+    fn position(&self, done: u64, total: Option<u64>) {
+        let first = {
+            let mut state = self.state.borrow_mut();
+            let first = state.total.is_none() && total.is_some();
+            (state.done, state.total) = (done, total);
+            first
+        };
+        if let (Some(bar), Some(total)) = (&self.bar, total) {
+            if first {
+                bar.set_style(style("{bar:30} {percent}% {msg}, {eta} left"));
+            }
+            bar.set_length(total);
+            bar.set_position(done);
+        }
+        self.show();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
+}
+
+/// Writes a line to stderr; a closed stderr is nobody's concern.
+pub fn line(text: &str) {
+    let _ = writeln!(stderr(), "{text}");
+}
+
+/// `1234567` as `1,234,567`.
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.char_indices() {
+        if i > 0 && (digits.len() - i) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// `1 message`, `2 messages`.
+pub fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(number))
+}
+
+/// Bytes as `12.3 MB`.
+pub fn megabytes(bytes: u64) -> String {
+    format!("{:.1} MB", bytes as f64 / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped_by_three_digits() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1000), "1,000");
+        assert_eq!(count(1_234_567), "1,234,567");
+        assert_eq!(counted(1, "gap"), "1 gap");
+        assert_eq!(counted(0, "gap"), "0 gaps");
+    }
+}

@@ -1,0 +1,206 @@
+//! From events to what has to be true afterwards: row changes bound to a table's columns.
+//!
+//! Pure: a [`Table`] comes from a target or a definition, events come borrowed from a frame.
+
+use crate::error::{Error, Result};
+use crate::event::def::{Column, TableDef};
+use crate::event::row::{Columns, Value};
+use crate::event::{Body, Event, Op, TableName};
+
+pub mod net;
+
+/// A table as changes are planned for it: the columns that may appear in events, and its keys.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// Its name at the target.
+    pub name: TableName,
+    /// Its columns.
+    pub columns: Vec<Column>,
+    /// Indexes of the columns that name a row: the primary key, or a unique key without NULL.
+    /// Empty without one.
+    pub key: Vec<usize>,
+    /// Every unique index whose columns are all known; a change of one of them moves the row.
+    pub uniques: Vec<Vec<usize>>,
+    /// Changes are written one by one in the source's order: foreign keys with actions, or a
+    /// unique index over something the events do not carry.
+    pub in_order: bool,
+}
+
+impl Table {
+    /// A table as its definition has it, for targets that are made from definitions.
+    pub fn from_def(def: &TableDef) -> Self {
+        let at = |name: &String| def.columns.iter().position(|c| c.name == *name);
+        let key: Option<Vec<usize>> = def.primary_key.iter().map(at).collect();
+        let key = key.unwrap_or_default();
+        Self {
+            name: def.name(),
+            columns: def.columns.clone(),
+            uniques: vec![key.clone()],
+            key,
+            in_order: false,
+        }
+    }
+
+    /// True when the row is found by a key rather than by its whole content.
+    pub fn has_key(&self) -> bool {
+        !self.key.is_empty()
+    }
+
+    fn position(&self, name: &str, guess: usize) -> Option<usize> {
+        if self.columns.get(guess).is_some_and(|c| c.name == name) {
+            return Some(guess);
+        }
+        let exact = self.columns.iter().position(|c| c.name == name);
+        exact.or_else(|| {
+            let lower = name.to_lowercase();
+            self.columns
+                .iter()
+                .position(|c| c.name.to_lowercase() == lower)
+        })
+    }
+
+    /// Puts named values into the places of this table's columns.
+    ///
+    /// # Errors
+    /// When the table has no such column.
+    fn fill<'a>(&self, image: &mut Image<'a>, columns: Columns<'a>) -> Result<()> {
+        for (i, (name, value)) in columns.0.into_iter().enumerate() {
+            let at = self.position(&name, i).ok_or_else(|| {
+                Error::stopped(format!(
+                    "{}: the event has a column {:?} that the table lacks",
+                    self.name, name
+                ))
+                .help("add the column to the table, then run the same command again")
+            })?;
+            image.0[at] = Some(value);
+        }
+        Ok(())
+    }
+}
+
+/// One version of a row: a value for each column of its table, `None` where the event has none.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Image<'a>(pub Box<[Option<Value<'a>>]>);
+
+impl<'a> Image<'a> {
+    /// The values of the given columns.
+    ///
+    /// # Errors
+    /// When one is missing or NULL, so that the row cannot be named.
+    pub fn key(&self, table: &Table) -> Result<Vec<Value<'a>>> {
+        table
+            .key
+            .iter()
+            .map(|&i| {
+                self.0[i].filter(|v| !v.is_null()).ok_or_else(|| {
+                    Error::stopped(format!(
+                        "{}: a row without a value for the key column {:?}",
+                        table.name, table.columns[i].name
+                    ))
+                    .help("the producer must send full row images (binlog_row_image=FULL)")
+                })
+            })
+            .collect()
+    }
+
+    /// True when both agree in every column that both have.
+    pub fn agrees(&self, other: &Image<'_>) -> bool {
+        self.0.iter().zip(&other.0).all(|(a, b)| match (a, b) {
+            (Some(a), Some(b)) => a.0 == b.0,
+            _ => true,
+        })
+    }
+
+    /// True when every column that is written has a value.
+    pub fn is_full(&self, table: &Table) -> bool {
+        self.0
+            .iter()
+            .zip(&table.columns)
+            .all(|(v, c)| v.is_some() || c.generated)
+    }
+}
+
+/// One row change, bound to a table. An insert has no `before`, a delete no `after`.
+#[derive(Clone, Debug)]
+pub struct Change<'a> {
+    /// Sequence of the message in the spool.
+    pub seq: u64,
+    /// The row before.
+    pub before: Option<Image<'a>>,
+    /// The row after.
+    pub after: Option<Image<'a>>,
+    /// The row's final image wins, whatever is there: while the producer copies the table, its
+    /// snapshot runs ahead of the events.
+    pub overwrite: bool,
+}
+
+impl<'a> Change<'a> {
+    /// Binds a row event or a bootstrap row to its table.
+    ///
+    /// # Errors
+    /// When the event's columns do not fit the table.
+    pub fn bind(seq: u64, event: &Event<'a>, table: &Table, overwrite: bool) -> Result<Self> {
+        let Body::Row { data, old } = &event.body else {
+            return Err(Error::failed(format!(
+                "{}: not a row event",
+                event.meta.op.name()
+            )));
+        };
+        let mut data_image = Image(vec![None; table.columns.len()].into());
+        table.fill(&mut data_image, Columns::parse(data)?)?;
+        let (before, after) = match event.meta.op {
+            Op::Delete => (Some(data_image), None),
+            Op::Update => {
+                let mut before = data_image.clone();
+                if let Some(old) = old {
+                    table.fill(&mut before, Columns::parse(old)?)?;
+                }
+                (Some(before), Some(data_image))
+            }
+            _ => (None, Some(data_image)),
+        };
+        Ok(Self {
+            seq,
+            before,
+            after,
+            overwrite,
+        })
+    }
+
+    /// The change that takes this one back.
+    ///
+    /// # Errors
+    /// When an image is not whole, so that the former row is not known.
+    pub fn inverse(self, table: &Table) -> Result<Self> {
+        let known = |image: &Option<Image<'_>>| image.as_ref().is_none_or(|i| i.is_full(table));
+        if !known(&self.before) || !known(&self.after) {
+            return Err(Error::stopped(format!(
+                "{}: a row image lacks columns, what it was before is not known",
+                table.name
+            ))
+            .help("leave the table out with --exclude-table"));
+        }
+        Ok(Self {
+            before: self.after,
+            after: self.before,
+            ..self
+        })
+    }
+
+    /// Indexes of the columns whose value changes; the producer names exactly these in `old`.
+    pub fn touched(&self) -> Vec<usize> {
+        touched(self.before.as_ref(), self.after.as_ref())
+    }
+}
+
+/// Indexes of the columns that differ between two versions of a row.
+pub fn touched(before: Option<&Image<'_>>, after: Option<&Image<'_>>) -> Vec<usize> {
+    let (Some(before), Some(after)) = (before, after) else {
+        return Vec::new();
+    };
+    let pairs = before.0.iter().zip(&after.0).enumerate();
+    pairs
+        .filter(|(_, (b, a))| a.is_some() && a != b)
+        .map(|(i, _)| i)
+        .collect()
+}

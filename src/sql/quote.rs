@@ -1,0 +1,290 @@
+//! Identifiers and literals: the only place that escapes.
+
+use std::fmt::Write as _;
+
+use super::Dialect;
+use crate::error::{Error, Result};
+use crate::event::def::{Column, Kind};
+use crate::event::row::Value;
+use crate::event::{TableName, printable};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+/// Writes an identifier.
+pub fn identifier(out: &mut String, dialect: Dialect, name: &str) {
+    let quote = if dialect == Dialect::Mysql { '`' } else { '"' };
+    out.push(quote);
+    for c in name.chars() {
+        if c == quote {
+            out.push(quote);
+        }
+        out.push(c);
+    }
+    out.push(quote);
+}
+
+/// Writes a table's name: two identifiers, or for SQLite one that holds both.
+pub fn table(out: &mut String, dialect: Dialect, name: &TableName) {
+    match dialect {
+        Dialect::Mysql => {
+            identifier(out, dialect, &name.database);
+            out.push('.');
+            identifier(out, dialect, &name.table);
+        }
+        Dialect::Sqlite => identifier(out, dialect, &format!("{}.{}", name.database, name.table)),
+    }
+}
+
+/// Writes a text literal.
+///
+/// For MySQL `\0 \n \r \Z ' \` are escaped: the stock client turns a raw CR LF inside quotes into
+/// LF, and dies on a NUL.
+pub fn text(out: &mut String, dialect: Dialect, text: &str) {
+    if dialect == Dialect::Sqlite && text.contains('\0') {
+        out.push_str("CAST(");
+        bytes(out, text.as_bytes());
+        out.push_str(" AS TEXT)");
+        return;
+    }
+    out.push('\'');
+    let special = |c: char| match dialect {
+        Dialect::Mysql => matches!(c, '\0' | '\n' | '\r' | '\x1a' | '\'' | '\\'),
+        Dialect::Sqlite => c == '\'',
+    };
+    let mut rest = text;
+    while let Some(at) = rest.find(special) {
+        out.push_str(&rest[..at]);
+        let c = rest.as_bytes()[at];
+        out.push_str(match (dialect, c) {
+            (Dialect::Sqlite, _) => "''",
+            (_, 0) => "\\0",
+            (_, b'\n') => "\\n",
+            (_, b'\r') => "\\r",
+            (_, 0x1a) => "\\Z",
+            (_, b'\'') => "\\'",
+            _ => "\\\\",
+        });
+        rest = &rest[at + 1..];
+    }
+    out.push_str(rest);
+    out.push('\'');
+}
+
+/// Writes a hex literal.
+pub fn bytes(out: &mut String, bytes: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    out.reserve(bytes.len() * 2 + 3);
+    out.push_str("X'");
+    for b in bytes {
+        out.push(HEX[usize::from(b >> 4)] as char);
+        out.push(HEX[usize::from(b & 15)] as char);
+    }
+    out.push('\'');
+}
+
+/// Writes a column's value as a literal.
+///
+/// # Errors
+/// When the value does not have the form its type arrives in, or its type is not known.
+pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'_>) -> Result<()> {
+    if value.is_null() {
+        out.push_str("NULL");
+        return Ok(());
+    }
+    match column.kind {
+        Kind::Json => text(out, dialect, value.0),
+        Kind::JsonOrText => text(out, dialect, &json(column, value)?),
+        Kind::Unknown if !is_number(value) => return Err(unknown(column)),
+        _ if is_number(value) => number(out, dialect, column, value.0),
+        Kind::Set if value.0.starts_with('[') => {
+            let labels = value.strings().ok_or_else(|| unfit(column, value))?;
+            text(out, dialect, &labels.join(","));
+        }
+        Kind::Binary => bytes(out, &binary(column, value)?),
+        Kind::Geometry => geometry(out, dialect, &string(column, value)?),
+        _ => text(out, dialect, &string(column, value)?),
+    }
+    Ok(())
+}
+
+fn is_number(value: Value<'_>) -> bool {
+    value
+        .0
+        .starts_with(|c: char| c == '-' || c.is_ascii_digit())
+}
+
+fn string<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
+    if let Some(text) = value.string() {
+        return Ok(text);
+    }
+    // An object or array in a text column is JSON the source keeps as text.
+    match value.0.starts_with(['{', '[']) && column.kind == Kind::Text {
+        true => Ok(value.0.into()),
+        false => Err(unfit(column, value)),
+    }
+}
+
+/// JSON whose definition at the source is not known: a string could be a JSON string or the text
+/// of a LONGTEXT column. Only when it is not itself JSON, or is no string, is there no doubt.
+fn json<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
+    let Some(inner) = value.string() else {
+        return Ok(value.0.into());
+    };
+    match serde_json::from_str::<serde::de::IgnoredAny>(&inner) {
+        Err(_) => Ok(value.0.into()),
+        Ok(_) => Err(Error::stopped(format!(
+            "column {:?}: {} may be a JSON string or the text of a LONGTEXT column",
+            column.name,
+            shorten(value.0)
+        ))
+        .help("store the source's definitions with: binsync schema add --from URL")),
+    }
+}
+
+/// The bytes of a base64 value, BINARY(n) padded: the producer cuts trailing zero bytes.
+///
+/// # Errors
+/// When the value is not base64.
+pub fn binary(column: &Column, value: Value<'_>) -> Result<Vec<u8>> {
+    let text = value.string().ok_or_else(|| unfit(column, value))?;
+    let mut bytes = BASE64
+        .decode(text.as_bytes())
+        .map_err(|_| unfit(column, value))?;
+    if let Some(width) = column.binary_width {
+        bytes.resize(bytes.len().max(width as usize), 0);
+    }
+    Ok(bytes)
+}
+
+fn geometry(out: &mut String, dialect: Dialect, wkt: &str) {
+    match dialect {
+        Dialect::Mysql => {
+            out.push_str("ST_GeomFromText(");
+            text(out, dialect, wkt);
+            out.push(')');
+        }
+        // As the servers print it: no blanks after commas and before parentheses.
+        Dialect::Sqlite => text(out, dialect, &wkt.replace(", ", ",").replace(" (", "(")),
+    }
+}
+
+fn number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
+    let quoted = |out: &mut String, text: &str| {
+        let _ = write!(out, "'{text}'");
+    };
+    match (column.kind, dialect) {
+        (Kind::Decimal, Dialect::Mysql) => out.push_str(&plain_decimal(token)),
+        (Kind::Decimal, Dialect::Sqlite) => quoted(out, &plain_decimal(token)),
+        (Kind::Float, Dialect::Sqlite) => quoted(out, &super::float::text(token, Some(6))),
+        (Kind::Double, Dialect::Sqlite) => quoted(out, &super::float::text(token, None)),
+        (Kind::Integer | Kind::Bit | Kind::Year, Dialect::Sqlite) => match column.zerofill {
+            Some(width) => quoted(out, &format!("{token:0>0$}", width as usize)),
+            None if column.unsigned && column.type_name == "bigint" => quoted(out, token),
+            None if token.parse::<i64>().is_err() => quoted(out, token),
+            None => out.push_str(token),
+        },
+        (Kind::Text | Kind::Enum | Kind::Set | Kind::Temporal, _) => quoted(out, token),
+        _ => out.push_str(token),
+    }
+}
+
+/// Expands `0E-30` and `1.2E-7`, as the producer prints small decimals, to plain digits.
+fn plain_decimal(token: &str) -> std::borrow::Cow<'_, str> {
+    let Some((mantissa, exponent)) = token.split_once(['E', 'e']) else {
+        return token.into();
+    };
+    let Ok(exponent) = exponent.parse::<i64>() else {
+        return token.into();
+    };
+    let (sign, mantissa) = match mantissa.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", mantissa),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let point = whole.len() as i64 + exponent;
+    let text = if point <= 0 {
+        format!("0.{}{digits}", "0".repeat(point.unsigned_abs() as usize))
+    } else if point as usize >= digits.len() {
+        format!("{digits}{}", "0".repeat(point as usize - digits.len()))
+    } else {
+        format!(
+            "{}.{}",
+            &digits[..point as usize],
+            &digits[point as usize..]
+        )
+    };
+    format!("{sign}{text}").into()
+}
+
+/// Writes `column = value` so that it holds for exactly that value, NULL included.
+///
+/// # Errors
+/// As [`value`].
+pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>) -> Result<()> {
+    if v.is_null() || dialect == Dialect::Sqlite {
+        identifier(out, dialect, &column.name);
+        out.push_str(" IS ");
+        return value(out, dialect, column, v);
+    }
+    // The two sides of the comparison: what stands around the column, and around the value.
+    // Text compares as bytes, since a collation takes 'a', 'A' and 'a ' for the same; a FLOAT
+    // holds more than it prints; MySQL compares JSON only with JSON, MariaDB only as text (it
+    // skips comments of that version range).
+    let ((a, b), (c, d)) = match column.kind {
+        Kind::Text | Kind::JsonOrText => (
+            ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
+            ("CAST(", " AS BINARY)"),
+        ),
+        Kind::Float => (("", ""), ("CAST(", " AS FLOAT)")),
+        Kind::Json => (("", ""), ("/*!50701 CAST(*/", "/*!50701  AS JSON)*/")),
+        _ => (("", ""), ("", "")),
+    };
+    out.push_str(a);
+    identifier(out, dialect, &column.name);
+    out.push_str(b);
+    out.push_str(" <=> ");
+    out.push_str(c);
+    if column.type_name == "binary" && column.binary_width.is_none() {
+        out.push_str("RPAD(");
+        value(out, dialect, column, v)?;
+        out.push_str(", LENGTH(");
+        identifier(out, dialect, &column.name);
+        out.push_str("), X'00')");
+    } else {
+        value(out, dialect, column, v)?;
+    }
+    out.push_str(d);
+    Ok(())
+}
+
+fn unfit(column: &Column, value: Value<'_>) -> Error {
+    Error::stopped(format!(
+        "column {:?} of type {}: the value {} is not of that type",
+        column.name,
+        column.type_name,
+        shorten(value.0)
+    ))
+    .help("store the source's definitions with: binsync schema add --from URL")
+}
+
+fn unknown(column: &Column) -> Error {
+    Error::stopped(format!(
+        "column {:?}: how a {} arrives is not known, its value is not guessed",
+        column.name,
+        match column.type_name.as_str() {
+            "" => "value of unknown type",
+            name => name,
+        }
+    ))
+    .help("leave the table out with --exclude-table, or store the source's definitions with: binsync schema add --from URL")
+}
+
+fn shorten(token: &str) -> String {
+    let mut short: String = token.chars().take(60).collect();
+    if short.len() < token.len() {
+        short.push('…');
+    }
+    printable(&short).into_owned()
+}

@@ -1,0 +1,373 @@
+//! What a MySQL or MariaDB server tells of its tables, and the progress tables kept there.
+
+use std::collections::BTreeMap;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Params, Result as Sql};
+
+use crate::error::{Error, Result};
+use crate::event::TableName;
+use crate::event::def::{Column, Kind, TableDef};
+use crate::plan::Table;
+use crate::sql::{Dialect, quote};
+use crate::target::Run;
+
+const PROGRESS: [&str; 3] = [
+    "CREATE DATABASE IF NOT EXISTS binsync CHARACTER SET utf8mb4",
+    "CREATE TABLE IF NOT EXISTS binsync.progress (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
+     utf8mb4_bin PRIMARY KEY, spool VARCHAR(64) NOT NULL, direction VARCHAR(10) NOT NULL, \
+     selection TEXT NOT NULL, epoch BIGINT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL) \
+     ENGINE=InnoDB",
+    "CREATE TABLE IF NOT EXISTS binsync.intent (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
+     utf8mb4_bin PRIMARY KEY, seq BIGINT UNSIGNED NOT NULL, fingerprint LONGTEXT NOT NULL) \
+     ENGINE=InnoDB",
+];
+
+/// Claims a progress row: takes the next epoch, waiting for whoever holds the row, and returns
+/// the epoch and the sequence it stands at.
+///
+/// # Errors
+/// When the name belongs to another run (usage), or the server refuses.
+pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, u64)> {
+    let sql = |e: mysql::Error| {
+        Error::failed(format!("target: progress tables: {e}"))
+            .help("the user needs the right to create and write the database `binsync`")
+    };
+    let exists: Option<u64> = conn
+        .query_first(
+            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='binsync' \
+             AND TABLE_NAME IN ('progress','intent')",
+        )
+        .map_err(sql)?;
+    if exists != Some(2) {
+        for statement in PROGRESS {
+            conn.query_drop(statement).map_err(sql)?;
+        }
+    }
+    conn.exec_drop(
+        "INSERT IGNORE INTO binsync.progress (name, spool, direction, selection, epoch, seq) \
+         VALUES (?,?,?,?,0,?)",
+        (
+            &run.name,
+            &run.spool,
+            run.direction.name(),
+            &run.selection,
+            first,
+        ),
+    )
+    .map_err(sql)?;
+    let row: Option<(String, String, String)> = conn
+        .exec_first(
+            "SELECT spool, direction, selection FROM binsync.progress WHERE name=?",
+            (&run.name,),
+        )
+        .map_err(sql)?;
+    let (spool, direction, selection) =
+        row.ok_or_else(|| Error::failed("target: the progress row vanished"))?;
+    if (&*spool, &*direction, &*selection) != (&*run.spool, run.direction.name(), &*run.selection) {
+        return Err(Error::usage(format!(
+            "the name {:?} belongs to another run\n  that run:  {direction}, spool {spool}, \
+             selection {selection}\n  this run:  {run}",
+            run.name
+        ))
+        .help("give this run a --name of its own"));
+    }
+    conn.exec_drop(
+        "UPDATE binsync.progress SET epoch=epoch+1 WHERE name=?",
+        (&run.name,),
+    )
+    .map_err(sql)?;
+    let row: Option<(u64, u64)> = conn
+        .exec_first(
+            "SELECT epoch, seq FROM binsync.progress WHERE name=?",
+            (&run.name,),
+        )
+        .map_err(sql)?;
+    row.ok_or_else(|| Error::failed("target: the progress row vanished"))
+}
+
+/// Names of a table's columns, in order; none when there is no such table.
+pub(super) fn column_names(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
+    conn.exec(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=? AND \
+         TABLE_NAME=? ORDER BY ORDINAL_POSITION",
+        (&name.database, &name.table),
+    )
+}
+
+/// What tells whether a DDL statement has changed these tables: SHOW CREATE, and where the server
+/// lets us see it InnoDB's own id, since renaming equal tables in a ring changes nothing else.
+pub(super) fn fingerprint(conn: &mut Conn, names: &[TableName]) -> Sql<String> {
+    let mut all = Vec::new();
+    for name in names {
+        let mut show = "SHOW CREATE ".to_owned();
+        if name.table.is_empty() {
+            show.push_str("DATABASE ");
+            quote::identifier(&mut show, Dialect::Mysql, &name.database);
+        } else {
+            show.push_str("TABLE ");
+            quote::table(&mut show, Dialect::Mysql, name);
+        }
+        let text = match conn.query_first::<mysql::Row, _>(&show) {
+            Ok(row) => row
+                .and_then(|mut r| r.take::<String, _>(1))
+                .unwrap_or_default(),
+            Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1146 | 1049 | 1932) => {
+                "absent".to_owned()
+            }
+            Err(e) => return Err(e),
+        };
+        let id = innodb_id(conn, name).unwrap_or_default();
+        all.push(format!("{name}#{id}: {}", without_counter(&text)));
+    }
+    Ok(all.join("\n"))
+}
+
+fn innodb_id(conn: &mut Conn, name: &TableName) -> Option<u64> {
+    ["INNODB_TABLES", "INNODB_SYS_TABLES"]
+        .iter()
+        .find_map(|view| {
+            let sql = format!("SELECT TABLE_ID, NAME FROM information_schema.{view} WHERE NAME=?");
+            let file = format!("{}/{}", file_name(&name.database), file_name(&name.table));
+            conn.exec_first::<(u64, String), _, _>(sql, (file,))
+                .ok()
+                .flatten()
+                .map(|row| row.0)
+        })
+}
+
+/// An identifier as InnoDB writes it in file names: `@` and four hex digits for what is not
+/// a letter, digit or underscore.
+fn file_name(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.chars()
+        .map(|c| {
+            if plain(c) {
+                c.to_string()
+            } else {
+                format!("@{:04x}", c as u32)
+            }
+        })
+        .collect()
+}
+
+fn without_counter(show: &str) -> String {
+    let Some(at) = show.rfind(" AUTO_INCREMENT=") else {
+        return show.to_owned();
+    };
+    let rest = show[at + 16..].trim_start_matches(|c: char| c.is_ascii_digit());
+    format!("{}{rest}", &show[..at])
+}
+
+/// The table as the server has it, values encoded as the source's definition says where known.
+pub(super) fn table(
+    conn: &mut Conn,
+    name: &TableName,
+    source: Option<&TableDef>,
+) -> Sql<Option<Table>> {
+    let Some(mut def) = definitions(conn, Some(name))?.pop() else {
+        return Ok(None);
+    };
+    for column in &mut def.columns {
+        match source.and_then(|s| s.column(&column.name)).map(|c| c.kind) {
+            None | Some(Kind::Unknown) => {}
+            Some(kind) => column.kind = kind,
+        }
+    }
+    let indexes = unique_indexes(conn, name)?;
+    let at = |column: &Option<String>| {
+        column
+            .as_ref()
+            .and_then(|c| def.columns.iter().position(|d| d.name == *c))
+    };
+    let nullable = nullable_columns(conn, name)?;
+    let (mut key, mut uniques, mut hidden) = (Vec::new(), Vec::new(), false);
+    for (index, columns) in &indexes {
+        let Some(columns) = columns.iter().map(at).collect::<Option<Vec<usize>>>() else {
+            hidden = true;
+            continue;
+        };
+        let names_rows = columns
+            .iter()
+            .all(|&c| !nullable.contains(&def.columns[c].name) && !def.columns[c].generated);
+        if index == "PRIMARY" || (key.is_empty() && names_rows) {
+            key = columns.clone();
+        }
+        uniques.push(columns);
+    }
+    Ok(Some(Table {
+        name: name.clone(),
+        columns: def.columns,
+        key,
+        uniques,
+        in_order: hidden,
+    }))
+}
+
+/// Unique indexes by name, the primary key among them; an expression has no column name.
+fn unique_indexes(conn: &mut Conn, name: &TableName) -> Sql<BTreeMap<String, Vec<Option<String>>>> {
+    let rows: Vec<(String, Option<String>)> = conn.exec(
+        "SELECT INDEX_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=? \
+         AND TABLE_NAME=? AND NON_UNIQUE=0 ORDER BY INDEX_NAME, SEQ_IN_INDEX",
+        (&name.database, &name.table),
+    )?;
+    let mut indexes: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+    for (index, column) in rows {
+        indexes.entry(index).or_default().push(column);
+    }
+    Ok(indexes)
+}
+
+fn nullable_columns(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
+    conn.exec(
+        "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=? AND \
+         TABLE_NAME=? AND IS_NULLABLE='YES'",
+        (&name.database, &name.table),
+    )
+}
+
+/// The foreign keys a table is an end of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ForeignKeys {
+    /// There are any.
+    pub(super) any: bool,
+    /// One of them changes rows by itself (CASCADE, SET NULL, SET DEFAULT).
+    pub(super) acting: bool,
+}
+
+/// Looks up the foreign keys a table is an end of.
+pub(super) fn foreign_keys(conn: &mut Conn, name: &TableName) -> Sql<ForeignKeys> {
+    let rows: Vec<(String, String)> = conn.exec(
+        "SELECT DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
+         (CONSTRAINT_SCHEMA=? AND TABLE_NAME=?) OR \
+         (UNIQUE_CONSTRAINT_SCHEMA=? AND REFERENCED_TABLE_NAME=?)",
+        (&name.database, &name.table, &name.database, &name.table),
+    )?;
+    let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
+    Ok(ForeignKeys {
+        any: !rows.is_empty(),
+        acting: rows.iter().any(|(d, u)| acts(d) || acts(u)),
+    })
+}
+
+type ColumnRow = (
+    String,
+    String,
+    String,
+    String,
+    String,
+    Option<String>,
+    String,
+    Option<u64>,
+);
+
+/// Definitions of one table, or of all user tables, as the server has them.
+pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<TableDef>> {
+    let (filter, params) = match only {
+        Some(name) => (
+            "TABLE_SCHEMA=? AND TABLE_NAME=?",
+            Params::from((name.database.clone(), name.table.clone())),
+        ),
+        None => (
+            "TABLE_SCHEMA NOT IN ('mysql','information_schema','performance_schema','sys','binsync')",
+            Params::Empty,
+        ),
+    };
+    let rows: Vec<ColumnRow> = conn.exec(
+        format!(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, \
+             CHARACTER_SET_NAME, EXTRA, CHARACTER_MAXIMUM_LENGTH FROM information_schema.COLUMNS \
+             WHERE {filter} ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION"
+        ),
+        params,
+    )?;
+    let json = json_checked(conn, only)?;
+    let mut defs: Vec<TableDef> = Vec::new();
+    for (database, table, name, data_type, column_type, charset, extra, length) in rows {
+        let extra = extra.to_lowercase();
+        let mut kind = Kind::from_type(&data_type, charset.as_deref());
+        let place = (database.clone(), table.clone(), name.clone());
+        if kind == Kind::Text && json.contains(&place) {
+            kind = Kind::JsonOrText;
+        }
+        let width = |text: &str| text.split(['(', ')']).nth(1).and_then(|n| n.parse().ok());
+        let column = Column {
+            name,
+            kind,
+            unsigned: column_type.contains("unsigned"),
+            generated: ["virtual generated", "stored generated", "persistent"]
+                .iter()
+                .any(|word| extra.contains(word)),
+            on_update: extra.contains("on update"),
+            binary_width: if data_type == "binary" {
+                length.map(|l| l as u32)
+            } else {
+                None
+            },
+            zerofill: if column_type.contains("zerofill") {
+                width(&column_type)
+            } else {
+                None
+            },
+            type_name: data_type,
+        };
+        match defs
+            .last_mut()
+            .filter(|d| d.database == database && d.table == table)
+        {
+            Some(def) => def.columns.push(column),
+            None => defs.push(TableDef {
+                database,
+                table,
+                columns: vec![column],
+                primary_key: Vec::new(),
+                charset: None,
+                complete: true,
+            }),
+        }
+    }
+    for def in &mut defs {
+        let primary = unique_indexes(conn, &def.name())?
+            .remove("PRIMARY")
+            .unwrap_or_default();
+        def.primary_key = primary.into_iter().flatten().collect();
+    }
+    Ok(defs)
+}
+
+/// Columns that MariaDB checks with `json_valid`, which is how it shows a JSON column.
+fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<(String, String, String)>> {
+    let rows: Result<Vec<(String, String, String)>, mysql::Error> = conn.query(
+        "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CHECK_CLAUSE FROM \
+         information_schema.CHECK_CONSTRAINTS WHERE CHECK_CLAUSE LIKE 'json_valid(%'",
+    );
+    // MySQL has that view without TABLE_NAME, and a JSON type of its own.
+    let Ok(rows) = rows else {
+        return Ok(Vec::new());
+    };
+    let column = |clause: &str| {
+        let name = clause
+            .trim_start_matches("json_valid(`")
+            .trim_end_matches("`)");
+        name.replace("``", "`")
+    };
+    Ok(rows
+        .into_iter()
+        .filter(|(db, table, _)| only.is_none_or(|n| n.database == *db && n.table == *table))
+        .map(|(db, table, clause)| (db, table, column(&clause)))
+        .collect())
+}
+
+/// A server's version and the definitions of all its tables.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub fn snapshot(url: &str) -> Result<(String, Vec<TableDef>)> {
+    let mut conn = super::connect::connect(url)?;
+    let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
+    let version: Option<String> = conn.query_first("SELECT VERSION()").map_err(failed)?;
+    Ok((
+        version.unwrap_or_default(),
+        definitions(&mut conn, None).map_err(failed)?,
+    ))
+}
