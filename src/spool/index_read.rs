@@ -102,13 +102,13 @@ impl Index {
     }
 
     /// Frames whose rows of a chain reach over a place in the binlog.
-    pub(super) fn frames_at(&self, chain: u32, at: Ident) -> Result<Vec<Seq>> {
+    pub(super) fn frames_at(&self, chain: usize, at: Ident) -> Result<Vec<Seq>> {
         let mut frames = Vec::new();
         self.walk(
             "SELECT frame, file_min, offset_min FROM positions
              WHERE chain = ? AND (file_max, offset_max) >= (?, ?)
              ORDER BY file_max, offset_max, frame",
-            &[int(chain.into()), int(at.file), int(at.offset)],
+            &[int(chain as u64), int(at.file), int(at.offset)],
             |row| {
                 let reaches = (row.int(1)?, row.int(2)?) <= (at.file, at.offset);
                 if reaches {
@@ -119,6 +119,14 @@ impl Index {
             },
         )?;
         Ok(frames)
+    }
+
+    /// Rows of an identity that are in no chain.
+    pub(super) fn strays_at(&self, at: Ident) -> Result<Vec<Seq>> {
+        let sql = "SELECT seq FROM strays WHERE file = ? AND offset = ? AND ord = ?";
+        self.rows(sql, &[int(at.file), int(at.offset), int(at.ord)], |row| {
+            row.int(0)
+        })
     }
 
     /// Statements at a place in the binlog, newest first.

@@ -76,6 +76,7 @@ impl Index {
             ],
         )?;
         self.add_positions(header.first, notes)?;
+        self.add_strays(notes)?;
         self.add_findings(header.first, notes)?;
         if let Some((name, end)) = &header.source {
             self.execute(
@@ -91,7 +92,7 @@ impl Index {
             self.execute(
                 "INSERT INTO positions VALUES(?, ?, ?, ?, ?, ?)",
                 &[
-                    int(r.chain.into()),
+                    int(r.chain as u64),
                     int(r.max.0),
                     int(r.max.1),
                     int(frame),
@@ -99,6 +100,14 @@ impl Index {
                     int(r.min.1),
                 ],
             )?;
+        }
+        Ok(())
+    }
+
+    fn add_strays(&self, notes: &Notes) -> Result<()> {
+        for (seq, at) in &notes.strays {
+            let values = [int(at.file), int(at.offset), int(at.ord), int(*seq)];
+            self.execute("INSERT INTO strays VALUES(?, ?, ?, ?)", &values)?;
         }
         Ok(())
     }

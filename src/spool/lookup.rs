@@ -149,31 +149,42 @@ impl Stored for Storage<'_> {
         self.lookup.statements.push(((file, offset), seq));
     }
 
-    fn rows_at(&mut self, ident: Ident, first: Seq, chains: u32) -> Result<Vec<Seq>> {
-        let is = |e: &Entry| e.ident == Some(ident);
-        if let Some(entry) = self.next_entry().filter(|e| is(e) && e.seq >= first) {
-            self.lookup.last = Some(entry.seq);
-            return Ok(vec![entry.seq]);
-        }
+    fn next_like(&mut self, ident: Ident) -> Result<Vec<Seq>> {
+        let next = self.next_entry().filter(|e| e.ident == Some(ident));
+        self.lookup.last = next.map(|e| e.seq).or(self.lookup.last);
+        Ok(next.map(|e| e.seq).into_iter().collect())
+    }
+
+    fn rows_at(&mut self, ident: Ident, chains: usize) -> Result<Vec<Seq>> {
+        let is = |e: &&Entry| e.ident == Some(ident);
+        let mut found = self.index.strays_at(ident)?;
+        let here = self.lookup.current.iter().flat_map(|d| &d.entries);
+        found.extend(here.filter(is).map(|e| e.seq));
         let mut frames = Vec::new();
         for chain in 0..chains {
             frames.extend(self.index.frames_at(chain, ident)?);
         }
-        frames.sort_unstable();
-        frames.dedup();
-        let mut found = Vec::new();
         for frame in frames {
             let entries = &self.lookup.decoded(self.index, frame)?.entries;
-            found.extend(entries.iter().filter(|e| is(e)).map(|e| e.seq));
+            found.extend(entries.iter().filter(is).map(|e| e.seq));
         }
-        let current = self.lookup.current.iter().flat_map(|d| &d.entries);
-        found.extend(current.filter(|e| is(e)).map(|e| e.seq));
+        found.sort_unstable();
+        found.dedup();
         found.reverse();
         self.lookup.last = found.first().copied();
         Ok(found)
     }
 
     fn next_from(&mut self, seq: Seq) -> Result<Option<Entry>> {
+        // The frame that holds `seq` is likely kept; what is behind it in that frame comes first.
+        let kept = self
+            .lookup
+            .kept
+            .iter()
+            .find(|d| d.frame.range().contains(&seq));
+        if let Some(entry) = kept.and_then(|d| first_from(&d.entries, seq)) {
+            return Ok(Some(entry));
+        }
         let mut from = seq;
         let current = self
             .lookup

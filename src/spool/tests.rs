@@ -321,6 +321,26 @@ fn an_index_continued_after_each_frame_gives_the_same_answers() -> Result<()> {
 }
 
 #[test]
+fn rows_in_any_order_of_positions_are_known_when_they_come_again() -> Result<()> {
+    let dir = tempfile::tempdir().context("temp")?;
+    // Falling positions fit no chain after the first few.
+    let falling: Vec<Vec<u8>> = (1..60).rev().map(row).collect();
+    let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
+    for records in falling.chunks(5).chain(falling.chunks(7)) {
+        writer.append_unsynced(&batch(records))?;
+    }
+    let summary = writer.finish()?;
+    assert_eq!(
+        (summary.transactions, summary.resends, summary.gaps),
+        (59, 59, 58)
+    );
+    let incremental = answers(dir.path())?;
+    reindex(dir.path())?;
+    assert_eq!(answers(dir.path())?, incremental);
+    Ok(())
+}
+
+#[test]
 fn an_index_behind_the_segments_is_caught_up() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     let stream = stream_with_resend(true);

@@ -26,18 +26,19 @@ pub(super) const RECENT_XIDS: usize = 100_000;
 /// How many statements are remembered where the stream has no positions.
 pub(super) const RECENT_DDL: usize = 1_000;
 
+/// How many chains there may be; rows that fit none are indexed one by one.
+const CHAINS: usize = 16;
+
 /// The state that outlives a restart.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct State {
     epoch: Option<Epoch>,
     /// The epoch's high-water mark: what lies above it is new.
     high: Option<Ident>,
-    /// The chain (see [`super::notes::ChainRange`]) of rows above the mark.
-    chain: u32,
-    /// Chains begun so far.
-    chains: u32,
-    /// A run of rows below the mark that are no re-sends: its chain and its own mark.
-    back: Option<(u32, Ident)>,
+    /// The mark of each chain (see [`super::notes::ChainRange`]): its last row.
+    chains: Vec<Ident>,
+    /// The mark of a run of rows below the high-water mark that are no re-sends.
+    back: Option<Ident>,
     event: EventRows,
     grouping: Grouping,
     statement: Option<Statement>,
@@ -221,33 +222,57 @@ impl Tracker {
             self.state.high = Some(ident);
             self.state.back = None;
             self.learn(position, &event.meta, notes);
-            notes.at_position(self.state.chain, ident);
+            self.place(seq, ident, notes);
             return Ok(false);
         }
-        let mut other = None;
-        for found in stored.rows_at(ident, self.epoch_first(), self.state.chains)? {
-            let bytes = stored.record(found)?;
-            match maxwell::parse(&bytes) {
-                Ok(old) if same(&old, event) => {
-                    self.state.back = None;
-                    return Ok(true);
+        let mut found = stored.next_like(ident)?;
+        if !self.any_same(&found, event, stored)? {
+            found = stored.rows_at(ident, self.state.chains.len())?;
+            if !self.any_same(&found, event, stored)? {
+                let other = found.into_iter().find(|&seq| seq >= self.epoch_first());
+                match moved.or_else(|| other.map(|found| clash(position, found))) {
+                    Some(reason) => {
+                        self.begin_epoch(seq, reason, Some(ident), notes);
+                        self.learn(position, &event.meta, notes);
+                    }
+                    None => self.gone_back(seq, ident, &event.meta, notes),
                 }
-                _ if found >= self.epoch_first() => other = Some(found),
-                _ => {}
+                self.place(seq, ident, notes);
+                return Ok(false);
             }
         }
-        match moved.or_else(|| other.map(|found| clash(position, found))) {
-            Some(reason) => {
-                self.begin_epoch(seq, reason, Some(ident), notes);
-                self.learn(position, &event.meta, notes);
-                notes.at_position(self.state.chain, ident);
-            }
-            None => {
-                let chain = self.gone_back(seq, ident, &event.meta, notes);
-                notes.at_position(chain, ident);
+        self.state.back = None;
+        Ok(true)
+    }
+
+    /// True when one of the stored records says the same.
+    fn any_same(&self, found: &[Seq], event: &Event<'_>, stored: &mut impl Stored) -> Result<bool> {
+        for &seq in found {
+            let bytes = stored.record(seq)?;
+            if maxwell::parse(&bytes).is_ok_and(|old| same(&old, event)) {
+                return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Puts a row into the chain whose mark is next below it, so that chains stay few.
+    fn place(&mut self, seq: Seq, ident: Ident, notes: &mut Notes) {
+        let chains = &mut self.state.chains;
+        let below = chains.iter().enumerate().filter(|(_, mark)| **mark < ident);
+        let chain = match below.max_by_key(|(_, mark)| **mark) {
+            Some((chain, _)) => chain,
+            None if chains.len() < CHAINS => {
+                chains.push(ident);
+                chains.len() - 1
+            }
+            None => {
+                notes.strays.push((seq, ident));
+                return;
+            }
+        };
+        chains[chain] = ident;
+        notes.at_position(chain, ident);
     }
 
     /// True when a row without position is a re-send: its transaction is known, and its rows so
@@ -322,32 +347,21 @@ impl Tracker {
         notes.epochs.push(epoch.clone());
         self.state.epoch = Some(epoch);
         self.state.high = high;
-        self.state.chain = self.new_chain();
         self.state.back = None;
     }
 
-    /// Notes a message below the high-water mark that is no re-send; returns its chain.
-    fn gone_back(&mut self, seq: Seq, ident: Ident, meta: &Meta<'_>, notes: &mut Notes) -> u32 {
-        if let Some((chain, mark)) = &mut self.state.back
-            && ident > *mark
-        {
-            *mark = ident;
-            return *chain;
+    /// Notes a message below the high-water mark that is no re-send: one gap for each run.
+    fn gone_back(&mut self, seq: Seq, ident: Ident, meta: &Meta<'_>, notes: &mut Notes) {
+        let run = self.state.back.replace(ident);
+        if run.is_some_and(|mark| ident > mark) {
+            return;
         }
-        let chain = self.new_chain();
-        self.state.back = Some((chain, ident));
         let table = self.tables.id(meta);
         if !self.state.grouping.is_held_back(Some(table)) {
             let at = meta.position.map(|p| p.to_string()).unwrap_or_default();
             let detail = format!("position went back to {at}, where nothing was stored");
             notes.gap(seq, GapKind::PositionBack, detail);
         }
-        chain
-    }
-
-    fn new_chain(&mut self) -> u32 {
-        self.state.chains += 1;
-        self.state.chains - 1
     }
 
     fn epoch_number(&self) -> u32 {

@@ -127,9 +127,7 @@ impl Tracker {
                 self.learn(position, &event.meta, notes);
             }
             None if running => {}
-            None => {
-                self.gone_back(seq, ident, &event.meta, notes);
-            }
+            None => self.gone_back(seq, ident, &event.meta, notes),
         }
         Ok(false)
     }

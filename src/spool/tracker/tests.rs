@@ -18,7 +18,10 @@ impl Stored for Memory {
     fn remember_ddl(&mut self, file: u64, offset: u64, seq: Seq) {
         self.statements.push(((file, offset), seq));
     }
-    fn rows_at(&mut self, ident: Ident, _: Seq, _: u32) -> Result<Vec<Seq>> {
+    fn next_like(&mut self, _: Ident) -> Result<Vec<Seq>> {
+        Ok(Vec::new())
+    }
+    fn rows_at(&mut self, ident: Ident, _: usize) -> Result<Vec<Seq>> {
         let found = self.entries.iter().rev().filter(|e| e.ident == Some(ident));
         Ok(found.map(|e| e.seq).collect())
     }
