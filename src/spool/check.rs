@@ -44,14 +44,20 @@ pub struct Report {
 /// # Errors
 /// When a file cannot be read at all, or is of a newer version.
 pub fn verify(dir: &Path) -> Result<Report> {
-    // Whoever writes is in the middle of a frame: its end is no finding then.
-    let lock = Lock::try_take(dir, Purpose::Index)?;
     let index = Index::open_read(dir)?;
     let mut report = Report::default();
     let mut next: Option<Seq> = None;
     let segments = segment::list(dir)?;
     for &segment in &segments {
-        let live = lock.is_none() && segments.last() == Some(&segment);
+        // Whoever writes is in the middle of a frame: the end of the last segment is no finding
+        // then. A writer that starts waits for this lock, so it is held for that segment only.
+        let last = segments.last() == Some(&segment);
+        let lock = if last {
+            Lock::try_take(dir, Purpose::Index)?
+        } else {
+            None
+        };
+        let live = last && lock.is_none();
         verify_segment(dir, segment, live, index.as_ref(), &mut next, &mut report)?;
     }
     if index.is_none() && !segments.is_empty() {

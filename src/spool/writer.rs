@@ -26,6 +26,9 @@ use crate::error::{Context, Error, Result};
 /// A segment ends when its records reach this many bytes.
 pub const SEGMENT_BYTES: u64 = 256 << 20;
 
+/// What a frame may need on disk.
+const ONE_FRAME: u64 = 1 << 20;
+
 /// How a writer works.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterOptions {
@@ -87,7 +90,7 @@ impl SpoolWriter {
     /// When another process writes it, a file cannot be read or written, or it is of a newer
     /// version.
     pub fn open(dir: &Path, options: WriterOptions) -> Result<(Self, Recovery)> {
-        fs::create_dir_all(dir).context(dir.display())?;
+        make_dir(dir)?;
         let lock = Lock::take(dir, Purpose::Write)?;
         let found = recover(dir)?;
         let spool = recovery::spool_id(dir)?.unwrap_or_else(new_id);
@@ -221,14 +224,14 @@ impl SpoolWriter {
     }
 
     /// Free bytes on the spool's disk, and the reserve below which nothing more is to be taken:
-    /// the smaller of 1 GiB and 5 % of the disk.
+    /// the smaller of 1 GiB and 5 % of the disk, but room for one frame.
     ///
     /// # Errors
     /// When the disk cannot be asked.
     pub fn free_space(&self) -> Result<(u64, u64)> {
         let free = fs4::available_space(&self.dir).context(self.dir.display())?;
         let total = fs4::total_space(&self.dir).context(self.dir.display())?;
-        Ok((free, (total / 20).min(1 << 30)))
+        Ok((free, (total / 20).clamp(ONE_FRAME, 1 << 30)))
     }
 
     /// Syncs, waits for the index, and says what was appended.
@@ -354,6 +357,19 @@ fn open_live(dir: &Path, segment: Seq) -> Result<File> {
         .write(true)
         .open(&path)
         .context(path.display())
+}
+
+/// Makes the directory, and its name durable.
+fn make_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).context(dir.display())?;
+    match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    }
 }
 
 /// An id no other spool has: the standard library's hash keys come from the system's randomness.
