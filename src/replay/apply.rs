@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::boundary::Boundary;
-use super::{Definitions, Selection};
+use super::{Definitions, Selection, ahead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell};
@@ -180,7 +180,7 @@ impl<'s> Pass<'s> {
         if range.is_empty() {
             return Ok(());
         }
-        let mut frames = self.job.spool.frames(range.clone(), order);
+        let mut frames = ahead(self.job.spool.frames(range.clone(), order));
         let mut chunk: Vec<Frame> = Vec::new();
         loop {
             let (mut rows, mut bytes) = (0, 0);

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::history::History;
 use crate::event::{Body, Op, TableName, maxwell, printable};
 use crate::filter::{Filter, Type};
-use crate::spool::{DdlRef, Seq, Spool};
+use crate::spool::{DdlRef, Frame, Seq, Spool};
 use crate::target::Ddl;
 
 pub mod apply;
@@ -151,6 +151,24 @@ fn runnable(sql: &str) -> String {
         }
         _ => trimmed.to_owned(),
     }
+}
+
+/// How many frames are read ahead.
+const AHEAD: usize = 4;
+
+/// Reads and decompresses frames on a thread of their own, a few ahead of their use.
+fn ahead(
+    frames: impl Iterator<Item = Result<Frame>> + Send + 'static,
+) -> impl Iterator<Item = Result<Frame>> {
+    let (send, receive) = std::sync::mpsc::sync_channel(AHEAD);
+    std::thread::spawn(move || {
+        for frame in frames {
+            if send.send(frame).is_err() {
+                break;
+            }
+        }
+    });
+    receive.into_iter()
 }
 
 /// Names what in the stretch cannot be taken back, before anything is written. Statements that
