@@ -275,3 +275,6 @@ impl Defined<'_> {
         Some(Value::Text(format!("{whole}{point}{fraction:0<digits$}")))
     }
 }
+
+#[cfg(test)]
+mod tests;
