@@ -64,6 +64,13 @@ impl Output {
         }
     }
 
+    /// Says what is good to know; not with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.say(text);
+        }
+    }
+
     /// Takes the bar off the screen.
     pub fn clear(&self) {
         if let Some(bar) = &self.bar {

@@ -122,7 +122,7 @@ fn before_reverse(
 ) -> Result<()> {
     let created = check_reversible(spool, definitions, selection)?;
     if !created.is_empty() {
-        output.say(&format!(
+        output.note(&format!(
             "{} CREATE statements in the stretch are not taken back: their tables stay",
             created.len()
         ));
@@ -195,7 +195,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         }
     }
     if outcome.row_events() + outcome.ddl == 0 && !selection.range.is_empty() {
-        output.say("nothing was left to do: the progress in the target stands behind the stretch");
+        output.note("nothing was left to do: the progress in the target stands behind the stretch");
     }
     output.finish(&format!(
         "{} {} as {}, {}",

@@ -92,7 +92,7 @@ impl SelectArgs {
         };
         for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
             if let Some(instant) = instant {
-                output.say(&format!("{flag} {}", time::utc(instant)));
+                output.note(&format!("{flag} {}", time::utc(instant)));
             }
         }
         cut::cut(spool, &bounds)
@@ -130,30 +130,30 @@ impl SelectArgs {
     ) -> Result<(Selection, Cut)> {
         let cut = self.cut(spool, output)?;
         match (&cut.first, &cut.last) {
-            (Some(first), Some(last)) => output.say(&format!(
+            (Some(first), Some(last)) => output.note(&format!(
                 "{}, from {} to {}",
                 counted(cut.transactions, "transaction"),
                 cut::describe(first),
                 cut::describe(last)
             )),
-            _ => output.say("no transaction lies in the stretch asked for"),
+            _ => output.note("no transaction lies in the stretch asked for"),
         }
         if cut.last.as_ref().is_some_and(|t| t.position.is_none()) {
-            output.say(
+            output.note(
                 "the stream carries no binlog positions: re-sends are recognised only by \
                  consecutive transactions with the same content, gaps are not seen, and \
                  --position cannot cut (Maxwell: output_binlog_position)",
             );
         }
         if cut.outside > 0 {
-            output.say(&format!(
+            output.note(&format!(
                 "{} transactions outside the stretch have a time inside it (times are those of \
                  statements, not of commits)",
                 cut.outside
             ));
         }
         if cut.open.is_some() && cut.open == Some(cut.range.end) {
-            output.say("the last transaction has not ended yet, it is left for the next run");
+            output.note("the last transaction has not ended yet, it is left for the next run");
         }
         let selection = cut::select(spool, &cut, self.filter()?, words)?;
         Ok((selection, cut))

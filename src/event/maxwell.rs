@@ -76,7 +76,7 @@ struct Envelope<'a> {
     charset: Option<Text<'a>>,
 }
 
-/// Reads one message.
+/// Reads one message as it came from outside.
 ///
 /// # Errors
 /// [`Damage`] with the reason when the bytes are not a message this version knows.
@@ -85,6 +85,14 @@ pub fn parse(bytes: &[u8]) -> Result<Event<'_>, Damage> {
         return Err(Damage("empty message".into()));
     }
     check_depth(bytes)?;
+    parse_stored(bytes)
+}
+
+/// Reads a message that [`parse`] has read before: the index marks those it could not.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
     let text = std::str::from_utf8(bytes).map_err(|e| Damage(format!("not UTF-8: {e}")))?;
     let env: Envelope<'_> =
         serde_json::from_str(text).map_err(|e| Damage(format!("not a Maxwell message: {e}")))?;

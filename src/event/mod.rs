@@ -114,7 +114,8 @@ impl fmt::Display for TableName {
 
 /// Writes every control character as `\xNN`: safe in a comment, a terminal and a log line.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
+    // Control characters beyond ASCII begin with the byte 0xC2.
+    if !text.bytes().any(|b| b < 0x20 || b == 0x7f || b == 0xc2) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);

@@ -231,7 +231,7 @@ impl<'s> Pass<'s> {
                 if record.resend || record.damaged {
                     continue;
                 }
-                let event = maxwell::parse(record.bytes).map_err(|damage| {
+                let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
                     Error::failed(format!(
                         "{} message {}: {damage}",
                         frame.place(),

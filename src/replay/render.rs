@@ -84,7 +84,7 @@ pub fn render(
             if record.resend || record.damaged || !selection.range.contains(&record.seq) {
                 continue;
             }
-            let event = maxwell::parse(record.bytes).map_err(|damage| {
+            let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
                 Error::failed(format!(
                     "{} message {}: {damage}",
                     frame.place(),
@@ -273,7 +273,15 @@ impl Writer<'_> {
         if let Some(xid) = meta.xid {
             let _ = write!(self.text, " xid {xid}");
         }
-        let _ = writeln!(self.text, " {} {}", meta.op.name(), meta.name());
+        self.text.push(' ');
+        self.text.push_str(meta.op.name());
+        self.text.push(' ');
+        self.text.push_str(&printable(&meta.database));
+        if !meta.table.is_empty() {
+            self.text.push('.');
+            self.text.push_str(&printable(&meta.table));
+        }
+        self.text.push('\n');
     }
 
     fn flush(&mut self) -> Result<()> {

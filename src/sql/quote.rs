@@ -15,11 +15,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 pub fn identifier(out: &mut String, dialect: Dialect, name: &str) {
     let quote = if dialect == Dialect::Mysql { '`' } else { '"' };
     out.push(quote);
-    for c in name.chars() {
-        if c == quote {
+    for (n, part) in name.split(quote).enumerate() {
+        if n > 0 {
+            out.push(quote);
             out.push(quote);
         }
-        out.push(c);
+        out.push_str(part);
     }
     out.push(quote);
 }
@@ -48,12 +49,12 @@ pub fn text(out: &mut String, dialect: Dialect, text: &str) {
         return;
     }
     out.push('\'');
-    let special = |c: char| match dialect {
-        Dialect::Mysql => matches!(c, '\0' | '\n' | '\r' | '\x1a' | '\'' | '\\'),
-        Dialect::Sqlite => c == '\'',
+    let special = |b: u8| match dialect {
+        Dialect::Mysql => matches!(b, 0 | b'\n' | b'\r' | 0x1a | b'\'' | b'\\'),
+        Dialect::Sqlite => b == b'\'',
     };
     let mut rest = text;
-    while let Some(at) = rest.find(special) {
+    while let Some(at) = rest.bytes().position(special) {
         out.push_str(&rest[..at]);
         let c = rest.as_bytes()[at];
         out.push_str(match (dialect, c) {
