@@ -86,7 +86,9 @@ impl Indexing {
     pub(super) fn add(&mut self, work: Work) -> Result<()> {
         self.budget.take(work.frame.raw_len());
         // A thread that is gone tells why at the next append: this frame is stored.
-        let _ = self.jobs.as_ref().map(|jobs| jobs.send(Job::Frame(work)));
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(Job::Frame(work));
+        }
         Ok(())
     }
 

@@ -207,7 +207,7 @@ mod tests {
             ..full.clone()
         };
         let mut blob = pack(100, &[full.clone(), ddl.clone()]);
-        blob.extend(pack(100, &[torso.clone()]));
+        blob.extend(pack(100, std::slice::from_ref(&torso)));
         assert_eq!(unpack(100, &blob), Some(vec![full, ddl, torso]));
         for cut in 1..blob.len() {
             unpack(100, &blob[..cut]);

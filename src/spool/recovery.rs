@@ -13,6 +13,8 @@ use crate::error::{Context, Error, Result};
 /// The live segment as a start finds it.
 #[derive(Debug)]
 pub(super) struct Live {
+    /// False when no frame was left and the file was removed.
+    pub(super) exists: bool,
     /// Its first sequence, which names it.
     pub(super) segment: Seq,
     /// Length of its whole frames.
@@ -34,6 +36,7 @@ pub(super) fn recover(dir: &Path) -> Result<Option<Live>> {
         return Ok(None);
     };
     let mut live = Live {
+        exists: true,
         segment,
         len: 0,
         raw: 0,
@@ -57,7 +60,20 @@ pub(super) fn recover(dir: &Path) -> Result<Option<Live>> {
             }
         }
     }
+    drop_if_empty(dir, &mut live)?;
     Ok(Some(live))
+}
+
+/// Removes a live segment without a frame: zstd takes an empty file for a broken one. Its name is
+/// kept where nothing else would tell the next sequence.
+fn drop_if_empty(dir: &Path, live: &mut Live) -> Result<()> {
+    let file = path(dir, live.segment);
+    live.exists = live.len > 0 || (live.segment > 1 && segment::list(dir)?.len() == 1);
+    if !live.exists {
+        fs::remove_file(&file).context(file.display())?;
+        sync_dir(dir)?;
+    }
+    Ok(())
 }
 
 /// The id in the first readable frame. `None`: there is no frame.

@@ -245,6 +245,13 @@ pub(super) fn bad_header(bad: BadHeader, place: Place) -> Error {
     }
 }
 
+/// What `zstd -dc` prints of a segment.
+#[cfg(test)]
+pub(super) fn plain(dir: &Path, segment: Seq) -> Result<Vec<u8>> {
+    let file = File::open(path(dir, segment)).context("open")?;
+    zstd::stream::decode_all(file).context("zstd")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

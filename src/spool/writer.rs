@@ -103,12 +103,15 @@ impl SpoolWriter {
                 torn = found.torn;
                 next = next.max(found.next);
                 let (segment, len, raw) = (found.segment, found.len, found.raw);
-                Some(Live {
-                    file: open_live(dir, segment)?,
-                    segment,
-                    len,
-                    raw,
-                })
+                let live = || {
+                    Ok(Live {
+                        file: open_live(dir, segment)?,
+                        segment,
+                        len,
+                        raw,
+                    })
+                };
+                found.exists.then(live).transpose()?
             }
         };
         let encoder = Encoder::new(options.level, spool)?;
@@ -250,13 +253,7 @@ impl SpoolWriter {
             return Err(Error::failed("no live segment"));
         };
         if let Err(e) = live.file.write_all_at(&encoded.bytes, live.len) {
-            // A part of a frame at the end is what a start cuts; cutting it now keeps order.
-            let path = segment::path(&self.dir, live.segment);
-            if live.file.set_len(live.len).is_err() {
-                self.state = State::Broken;
-            }
-            return Err(Error::stopped(format!("{}: {e}", path.display()))
-                .help("what was stored before is whole; make room, then run it again"));
+            return Err(self.take_back(&e));
         }
         encoded.frame.place = Place {
             segment: live.segment,
@@ -278,6 +275,21 @@ impl SpoolWriter {
                 frame: Arc::new(encoded.frame),
             }),
         ))
+    }
+
+    /// Cuts what a failed write left at the end of the live segment.
+    fn take_back(&mut self, e: &std::io::Error) -> Error {
+        if let Some(live) = self.live.take_if(|live| live.len == 0) {
+            // An empty segment left behind is what the next start removes.
+            let _ = fs::remove_file(segment::path(&self.dir, live.segment));
+        }
+        if let Some(live) = &self.live
+            && live.file.set_len(live.len).is_err()
+        {
+            self.state = State::Broken;
+        }
+        Error::stopped(format!("{}: {e}", self.dir.display()))
+            .help("what was stored before is whole; make room, then run it again")
     }
 
     /// Makes the live segment one that takes another frame.
