@@ -257,6 +257,10 @@ impl Session {
     }
 }
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one value at a time, on the stack"
+)]
 enum Come {
     Command(Option<Command>),
     Delivery(Option<lapin::Result<Delivery>>),
