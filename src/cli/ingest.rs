@@ -94,9 +94,12 @@ pub struct ImportArgs {
 
 /// Runs `binsync capture`.
 pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
+    if let Some(url) = &args.schema_from {
+        super::schema::add(global, &super::secret::with_password(url, None)?)?;
+    }
     let stop = stop_flag()?;
     let config = Config {
-        password: args.password_file.as_deref().map(password).transpose()?,
+        password: args.password_file.as_deref().map(super::secret::read).transpose()?,
         url: args.amqp_url,
         queue: args.queue,
         declare: args.declare.then_some(Declare {
@@ -208,9 +211,4 @@ fn binding(text: &str) -> Result<(String, String), String> {
         .filter(|(exchange, _)| !exchange.is_empty());
     let (exchange, key) = parts.ok_or("write EXCHANGE:KEY, such as maxwell:#")?;
     Ok((exchange.to_owned(), key.to_owned()))
-}
-
-fn password(file: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(file).context(file.display())?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::output::{Output, count, counted};
 use super::select::SelectArgs;
-use super::{DIFFERS, DONE, Global, print, stop_flag};
+use super::{DIFFERS, DONE, Global, print, secret, stop_flag};
 use crate::capture::Watch as _;
 use crate::error::{Context as _, Error, Result};
 use crate::replay::apply::{self, Job, Report};
@@ -18,8 +18,27 @@ use crate::target::mysql::Mysql;
 use crate::target::sqlite::Sqlite;
 use crate::target::{Direction, Run, Target};
 
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  binsync apply --target mysql://joe:secret@db2.example --until 2024-01-01T10:00
+  binsync apply --target sqlite:look.db --table 'shop.*'
+  binsync apply --target mysql://joe@db1.example --reverse --xid 4711 --dry-run
+
+The progress is kept in the target, in the same transactions as the rows: stop it or kill it at
+any time, and run the same command again.";
+
+const RENDER_EXAMPLES: &str = "\
+Examples:
+  binsync render --reverse --xid 4711 > undo.sql
+  binsync render --table 'shop.*' --since 2024-01-01T10:00 -o replay.sql
+  mariadb < undo.sql
+
+The SQL sets its own character set, time zone and sql_mode; one BEGIN/COMMIT is one transaction of
+the source. The last line says that it is complete.";
+
 /// Arguments of `apply`.
 #[derive(Args, Debug)]
+#[command(after_help = APPLY_EXAMPLES)]
 pub struct ApplyArgs {
     /// Where to: mysql://user:password@host:port or sqlite:FILE
     #[arg(
@@ -29,8 +48,9 @@ pub struct ApplyArgs {
         value_name = "URL"
     )]
     target: String,
-    #[command(flatten)]
-    select: SelectArgs,
+    /// File that holds the target's password
+    #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
     /// Take the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
@@ -47,19 +67,22 @@ pub struct ApplyArgs {
     /// Known from `binsync schema add`; asked for only when the target has such foreign keys.
     #[arg(long, value_name = "YES|NO", value_parser = ["yes", "no"])]
     source_logs_cascades: Option<String>,
+    #[command(flatten)]
+    select: SelectArgs,
 }
 
 /// Arguments of `render`.
 #[derive(Args, Debug)]
+#[command(after_help = RENDER_EXAMPLES)]
 pub struct RenderArgs {
-    #[command(flatten)]
-    select: SelectArgs,
     /// The SQL that takes the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
     /// Write to a file instead of stdout; it appears only when it is complete
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    select: SelectArgs,
 }
 
 /// How many messages of the stretch are behind us at a sequence.
@@ -164,8 +187,9 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         Some(answer) => Some(answer == "yes"),
         None => definitions.logs_cascades,
     };
+    let target = secret::with_password(&args.target, args.password_file.as_deref())?;
     let mut open =
-        || -> Result<Box<dyn Target>> { open_target(&args.target, cascades, args.dry_run) };
+        || -> Result<Box<dyn Target>> { open_target(&target, cascades, args.dry_run) };
     let stop = stop_flag()?;
     let job = Job {
         spool: &spool,
