@@ -35,7 +35,7 @@ pub fn import(
             .map(|(name, end)| (name.to_owned(), end));
         source = Some(known.unwrap_or_else(|| (identity.name(), 0)));
     } else {
-        watch.say(&format!(
+        watch.note(&format!(
             "{shown} is a stream: it cannot be gone on with. If it is imported again, \
              what is in the spool already is stored again and marked as re-sent"
         ));
@@ -50,11 +50,11 @@ pub fn import(
             Err(Error::stopped(place).help("run the same command again, it goes on"))
         }
         Copied { messages: 0, .. } if before > 0 => {
-            watch.say(&format!("{shown}: already imported"));
+            watch.note(&format!("{shown}: already imported"));
             Ok(())
         }
         Copied { .. } if before > 0 => {
-            watch.say(&format!("{shown}: went on at byte {before}"));
+            watch.note(&format!("{shown}: went on at byte {before}"));
             Ok(())
         }
         Copied { .. } => Ok(()),

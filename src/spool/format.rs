@@ -185,7 +185,10 @@ impl Header {
             return Err(BadHeader::Wrong("the header's checksum is wrong"));
         }
         if header[at::MAJOR] > MAJOR {
-            return Err(BadHeader::Newer { major: header[at::MAJOR], minor: header[at::MINOR] });
+            return Err(BadHeader::Newer {
+                major: header[at::MAJOR],
+                minor: header[at::MINOR],
+            });
         }
         let mut id = [0; 16];
         id.copy_from_slice(&header[at::SPOOL..at::FIRST]);
@@ -206,7 +209,10 @@ impl Header {
         decoded
             .decode_parts(&header[at::PARTS..], records)
             .ok_or(BadHeader::Wrong("a part of the header is malformed"))?;
-        let content = decoded.lengths.iter().try_fold(0u64, |sum, &l| sum.checked_add(l)?.checked_add(1));
+        let content = decoded
+            .lengths
+            .iter()
+            .try_fold(0u64, |sum, &l| sum.checked_add(l)?.checked_add(1));
         match decoded.lengths.len() == records && content == Some(decoded.raw) {
             true => Ok(decoded),
             false => Err(BadHeader::Wrong("the record lengths do not add up")),
@@ -356,12 +362,19 @@ mod tests {
             let mut bad = bytes.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
             assert!(
-                matches!(Header::decode(&bad), Err(BadHeader::Short | BadHeader::Wrong(_))),
+                matches!(
+                    Header::decode(&bad),
+                    Err(BadHeader::Short | BadHeader::Wrong(_))
+                ),
                 "bit {bit}"
             );
         }
         for len in 0..bytes.len() {
-            assert_eq!(Header::decode(&bytes[..len]), Err(BadHeader::Short), "cut at {len}");
+            assert_eq!(
+                Header::decode(&bytes[..len]),
+                Err(BadHeader::Short),
+                "cut at {len}"
+            );
         }
     }
 
@@ -379,7 +392,13 @@ mod tests {
         newer[at::MAJOR] = MAJOR + 1;
         newer[at::MINOR] = 3;
         let newer = Header::decode(&resealed(newer));
-        assert_eq!(newer, Err(BadHeader::Newer { major: MAJOR + 1, minor: 3 }));
+        assert_eq!(
+            newer,
+            Err(BadHeader::Newer {
+                major: MAJOR + 1,
+                minor: 3
+            })
+        );
         let mut more = sample().encode();
         more[at::MINOR] = MINOR + 1;
         put_part(&mut more, 4711, b"for later");
@@ -388,7 +407,16 @@ mod tests {
 
     #[test]
     fn varints_of_every_size_come_back_and_overlong_ones_do_not() {
-        for n in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX] {
+        for n in [
+            0,
+            1,
+            127,
+            128,
+            16_383,
+            16_384,
+            u64::from(u32::MAX),
+            u64::MAX,
+        ] {
             let mut bytes = Vec::new();
             put_varint(&mut bytes, n);
             assert_eq!(take_varint(&mut bytes.as_slice()), Some(n));
@@ -438,7 +466,10 @@ mod tests {
             (tag::KEY_RUN, "key run"),
         ];
         for (tag, name) in tags {
-            assert!(docs.contains(&format!("| {tag} | {name}")), "docs/format.md: tag {tag}");
+            assert!(
+                docs.contains(&format!("| {tag} | {name}")),
+                "docs/format.md: tag {tag}"
+            );
         }
         assert!(docs.contains(&format!("0x{SKIPPABLE:08X}")));
         assert!(docs.contains(&format!("format version is {MAJOR}.{MINOR}")));

@@ -61,14 +61,26 @@ impl Indexer {
         if let Some((last, crc)) = index.last_frame()? {
             let header = SegmentReader::new(dir)?.header(last.place);
             if !header.is_ok_and(|h| h.first == last.first && h.body_crc == crc) {
-                return Ok(Err(format!("it knows a frame ({}) that is not there", last.place)));
+                return Ok(Err(format!(
+                    "it knows a frame ({}) that is not there",
+                    last.place
+                )));
             }
         }
         let tracker = resume(&index)?;
         let next = index.end()?.next;
         let tables = tracker.tables.names().len();
         let (dir, lookup, counts) = (dir.to_owned(), Lookup::new(dir)?, Summary::default());
-        Ok(Ok(Self { dir, index, tracker, lookup, next, tables, pending: 0, counts }))
+        Ok(Ok(Self {
+            dir,
+            index,
+            tracker,
+            lookup,
+            next,
+            tables,
+            pending: 0,
+            counts,
+        }))
     }
 
     /// The sequence after the last indexed.
@@ -91,7 +103,10 @@ impl Indexer {
         if live.is_none() {
             self.next = segments.first().copied().unwrap_or(1);
         }
-        for &segment in segments.iter().filter(|&&s| live.is_none_or(|(l, _)| s >= l)) {
+        for &segment in segments
+            .iter()
+            .filter(|&&s| live.is_none_or(|(l, _)| s >= l))
+        {
             let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
             let mut scan = Scan::open(&self.dir, segment, from)?;
             while let Some(found) = scan.next()? {
@@ -106,16 +121,35 @@ impl Indexer {
                     Found::Frame { place, header, .. } if header.first < self.next => {
                         let reason = format!("record {} comes a second time", header.first);
                         let (offset, bytes) = (place.offset, place.len);
-                        self.add_bad(segment, &Unread { offset, bytes, reason }, self.next)?;
+                        self.add_bad(
+                            segment,
+                            &Unread {
+                                offset,
+                                bytes,
+                                reason,
+                            },
+                            self.next,
+                        )?;
                     }
-                    Found::Frame { place, header, body } => match decoder.decode(&header, &body, place) {
+                    Found::Frame {
+                        place,
+                        header,
+                        body,
+                    } => match decoder.decode(&header, &body, place) {
                         Ok(frame) => {
                             self.hole(segment, bad.take(), place, header.first)?;
                             self.add(&header, Arc::new(frame))?;
                         }
                         Err(e) => {
                             let (offset, bytes, reason) = (place.offset, place.len, e.to_string());
-                            bad.get_or_insert((segment, Unread { offset, bytes, reason }));
+                            bad.get_or_insert((
+                                segment,
+                                Unread {
+                                    offset,
+                                    bytes,
+                                    reason,
+                                },
+                            ));
                         }
                     },
                     Found::Bad(unread) => {
@@ -134,12 +168,26 @@ impl Indexer {
     }
 
     /// Notes what lies between the last whole frame and the one at `place`.
-    fn hole(&mut self, segment: Seq, bad: Option<(Seq, Unread)>, place: Place, first: Seq) -> Result<()> {
+    fn hole(
+        &mut self,
+        segment: Seq,
+        bad: Option<(Seq, Unread)>,
+        place: Place,
+        first: Seq,
+    ) -> Result<()> {
         match bad {
             Some((at, unread)) => self.add_bad(at, &unread, first),
             None if first > self.next => {
                 let reason = "records are missing before this frame".to_owned();
-                self.add_bad(segment, &Unread { offset: place.offset, bytes: 0, reason }, first)
+                self.add_bad(
+                    segment,
+                    &Unread {
+                        offset: place.offset,
+                        bytes: 0,
+                        reason,
+                    },
+                    first,
+                )
             }
             None => Ok(()),
         }
@@ -166,16 +214,35 @@ impl Indexer {
         for (index, record) in frame.records().enumerate() {
             let parsed = maxwell::parse(record.bytes);
             let (seq, len) = (record.seq, record.bytes.len() as u64);
-            let item = Item { seq, index, len, event: &parsed };
-            let mut stored = Storage { lookup: &mut self.lookup, index: &self.index };
+            let item = Item {
+                seq,
+                index,
+                len,
+                event: &parsed,
+            };
+            let mut stored = Storage {
+                lookup: &mut self.lookup,
+                index: &self.index,
+            };
             self.tracker.feed(&item, &mut stored, &mut notes)?;
         }
         self.lookup.end();
-        for (id, name) in self.tracker.tables.names().iter().enumerate().skip(self.tables) {
+        for (id, name) in self
+            .tracker
+            .tables
+            .names()
+            .iter()
+            .enumerate()
+            .skip(self.tables)
+        {
             self.index.add_table(id as u64, name)?;
         }
         self.tables = self.tracker.tables.names().len();
-        let new = NewFrame { place: frame.place, header, event: &event };
+        let new = NewFrame {
+            place: frame.place,
+            header,
+            event: &event,
+        };
         self.index.add_frame(&new, &notes)?;
         self.next = header.end();
         self.count(&notes, frame.len());
@@ -208,7 +275,8 @@ impl Indexer {
     pub(super) fn save(&mut self, spool: SpoolId) -> Result<()> {
         self.begin()?;
         self.index.set("spool", Val::Text(&spool.to_string()))?;
-        self.index.set("tracker", Val::Text(&self.tracker.save()?))?;
+        self.index
+            .set("tracker", Val::Text(&self.tracker.save()?))?;
         self.index.set("next", int(self.next))?;
         self.index.set("open", maybe_int(self.tracker.open()))?;
         self.index.commit()?;

@@ -45,7 +45,11 @@ impl Spool {
         }
         let index = current_index(dir)?;
         let id = index.get("spool")?.unwrap_or_default();
-        Ok(Self { dir: dir.into(), index, id })
+        Ok(Self {
+            dir: dir.into(),
+            index,
+            id,
+        })
     }
 
     /// Its id, 32 hex digits, given when it was made.
@@ -83,7 +87,13 @@ impl Spool {
         order: Order,
     ) -> impl Iterator<Item = Result<Frame>> + Send + use<> {
         let dir = self.dir.clone();
-        let mut walk = Frames { state: None, dir, range, order, ahead: VecDeque::new() };
+        let mut walk = Frames {
+            state: None,
+            dir,
+            range,
+            order,
+            ahead: VecDeque::new(),
+        };
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -95,7 +105,14 @@ impl Spool {
     ) -> impl Iterator<Item = Result<Transaction>> + Send + use<> {
         let dir = self.dir.clone();
         let ahead = VecDeque::new();
-        let mut walk = Transactions { state: None, dir, range, firsts: 0..0, order, ahead };
+        let mut walk = Transactions {
+            state: None,
+            dir,
+            range,
+            firsts: 0..0,
+            order,
+            ahead,
+        };
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -104,7 +121,10 @@ impl Spool {
     /// # Errors
     /// When it is not stored or its frame cannot be read.
     pub fn record(&self, seq: Seq) -> Result<Vec<u8>> {
-        let row = self.index.frame_of(seq)?.filter(|row| row.first + row.records > seq);
+        let row = self
+            .index
+            .frame_of(seq)?
+            .filter(|row| row.first + row.records > seq);
         let row = row.ok_or_else(|| {
             Error::failed(format!("{}: no record {seq}", self.dir.display()))
                 .help("binsync spool ls shows which records there are")
@@ -183,7 +203,10 @@ fn current_index(dir: &Path) -> Result<Index> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         // An index that cannot be opened is built anew below, so why does not matter here.
-        let index = Index::open_read(dir).ok().flatten().filter(|i| i.get("spool").is_ok());
+        let index = Index::open_read(dir)
+            .ok()
+            .flatten()
+            .filter(|i| i.get("spool").is_ok());
         if let Some(index) = index.filter(|index| is_complete(dir, index).unwrap_or(false)) {
             return Ok(index);
         }
@@ -258,7 +281,10 @@ impl Frames {
         };
         let (header, mut frame) = segments.read(row.place)?;
         if header.first != row.first || header.lengths.len() as u64 != row.records {
-            return Err(segment::unreadable("not the frame the index knows", row.place));
+            return Err(segment::unreadable(
+                "not the frame the index knows",
+                row.place,
+            ));
         }
         (frame.resend, frame.damaged) = (row.resend, row.damaged);
         Ok(Some(frame))
@@ -352,14 +378,21 @@ impl Transactions {
 impl Names {
     fn resolve(&mut self, index: &Index, t: Closed) -> Result<Transaction> {
         let known = |names: &Self| {
-            t.tables.iter().all(|(id, _)| (*id as usize) < names.tables.len())
-                && names.epoch(t.epoch).is_some_and(|e| e.base.is_some() || t.position.is_none())
+            t.tables
+                .iter()
+                .all(|(id, _)| (*id as usize) < names.tables.len())
+                && names
+                    .epoch(t.epoch)
+                    .is_some_and(|e| e.base.is_some() || t.position.is_none())
         };
         // A live writer may have added names since they were read.
         if !known(self) {
             (self.tables, self.epochs) = (index.tables()?, index.epochs()?);
         }
-        let base = self.epoch(t.epoch).and_then(|e| e.base.clone()).unwrap_or_default();
+        let base = self
+            .epoch(t.epoch)
+            .and_then(|e| e.base.clone())
+            .unwrap_or_default();
         let name = |id: u32| {
             let name = self.tables.get(id as usize).cloned();
             name.ok_or_else(|| Error::failed("index: a table without name"))

@@ -78,7 +78,11 @@ impl Tracker {
     /// Goes on from a saved state.
     pub(super) fn resume(state: &str, tables: Tables) -> Result<Self> {
         let state = serde_json::from_str(state).context("index: tracker state")?;
-        Ok(Self { state, tables, ..Self::default() })
+        Ok(Self {
+            state,
+            tables,
+            ..Self::default()
+        })
     }
 
     /// The state as text.
@@ -131,7 +135,11 @@ impl Tracker {
             Err(damage) => {
                 notes.damaged.push(item.index);
                 let reason = damage.to_string();
-                notes.damages.push(DamageNote { index: item.index, len: item.len, reason });
+                notes.damages.push(DamageNote {
+                    index: item.index,
+                    len: item.len,
+                    reason,
+                });
                 return Ok(());
             }
         };
@@ -141,7 +149,9 @@ impl Tracker {
             op if op.is_ddl() => self.ddl(item, event, stored, notes)?,
             _ => {
                 let table = self.tables.id(&event.meta);
-                self.state.grouping.bootstrap(item.seq, table, &event.meta, notes);
+                self.state
+                    .grouping
+                    .bootstrap(item.seq, table, &event.meta, notes);
             }
         }
         Ok(())
@@ -166,7 +176,12 @@ impl Tracker {
             notes.resend.push(item.index);
             return Ok(());
         }
-        stored.remember(Entry { seq, ident, xid: meta.xid, row: true });
+        stored.remember(Entry {
+            seq,
+            ident,
+            xid: meta.xid,
+            row: true,
+        });
         notes.at_time(meta.ts);
         self.state.statement = self.state.statement.filter(|s| s.position.is_some());
         let table = match meta.is_housekeeping() {
@@ -174,7 +189,11 @@ impl Tracker {
             false => Some(self.tables.id(meta)),
         };
         let before = notes.closed.len();
-        let at = At { seq, epoch: self.epoch_number(), table };
+        let at = At {
+            seq,
+            epoch: self.epoch_number(),
+            table,
+        };
         self.state.grouping.row(at, meta, notes);
         for i in before..notes.closed.len() {
             if let (None, Some(xid)) = (notes.closed[i].position, notes.closed[i].xid) {
@@ -244,7 +263,10 @@ impl Tracker {
         let Some(from) = self.state.repeats.take() else {
             return Ok(false);
         };
-        let Some(entry) = stored.next_from(from)?.filter(|e| e.row && e.xid == Some(xid)) else {
+        let Some(entry) = stored
+            .next_from(from)?
+            .filter(|e| e.row && e.xid == Some(xid))
+        else {
             return Ok(false);
         };
         let bytes = stored.record(entry.seq)?;
@@ -275,7 +297,12 @@ impl Tracker {
             notes.resend.push(item.index);
             return Ok(());
         }
-        stored.remember(Entry { seq, ident: None, xid: None, row: false });
+        stored.remember(Entry {
+            seq,
+            ident: None,
+            xid: None,
+            row: false,
+        });
         notes.at_time(meta.ts);
         let position = meta.position.map(Position::order);
         match position {
@@ -283,14 +310,30 @@ impl Tracker {
             None => self.remember_ddl(hash),
         }
         let epoch = self.epoch_number();
-        let new = Statement { group: seq, epoch, position, sql, ts_ms: meta.ts_ms };
+        let new = Statement {
+            group: seq,
+            epoch,
+            position,
+            sql,
+            ts_ms: meta.ts_ms,
+        };
         let group = match self.state.statement {
             Some(last) if new == (Statement { group: seq, ..last }) => last.group,
             _ => seq,
         };
         self.state.statement = Some(Statement { group, ..new });
-        notes.ddl.push(DdlNote { seq, group, epoch, position, hash });
-        let at = At { seq, epoch, table: Some(self.tables.id(meta)) };
+        notes.ddl.push(DdlNote {
+            seq,
+            group,
+            epoch,
+            position,
+            hash,
+        });
+        let at = At {
+            seq,
+            epoch,
+            table: Some(self.tables.id(meta)),
+        };
         self.state.grouping.statement(at, meta, notes);
         Ok(())
     }
@@ -304,7 +347,11 @@ impl Tracker {
         stored: &mut impl Stored,
         notes: &mut Notes,
     ) -> Result<bool> {
-        let ident = Ident { file: position.file, offset: position.offset, ord: 0 };
+        let ident = Ident {
+            file: position.file,
+            offset: position.offset,
+            ord: 0,
+        };
         let moved = self.moved(position, &event.meta);
         if moved.is_none() && self.state.high.is_none_or(|high| ident > high) {
             self.state.high = Some(ident);
@@ -355,7 +402,10 @@ impl Tracker {
         if let Some(base) = &epoch.base
             && base != position.base
         {
-            return Some(format!("binlog base name changed from {base} to {}", position.base));
+            return Some(format!(
+                "binlog base name changed from {base} to {}",
+                position.base
+            ));
         }
         match (epoch.server_id, meta.server_id) {
             (Some(old), Some(new)) if old != new => {
@@ -380,7 +430,13 @@ impl Tracker {
 
     fn begin_epoch(&mut self, seq: Seq, reason: String, high: Option<Ident>, notes: &mut Notes) {
         let number = self.epoch_number() + 1;
-        let epoch = Epoch { number, first_seq: seq, base: None, server_id: None, reason };
+        let epoch = Epoch {
+            number,
+            first_seq: seq,
+            base: None,
+            server_id: None,
+            reason,
+        };
         notes.epochs.push(epoch.clone());
         self.state.epoch = Some(epoch);
         self.state.high = high;

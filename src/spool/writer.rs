@@ -38,7 +38,10 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self { level: 1, segment_bytes: SEGMENT_BYTES }
+        Self {
+            level: 1,
+            segment_bytes: SEGMENT_BYTES,
+        }
     }
 }
 
@@ -100,15 +103,37 @@ impl SpoolWriter {
                 torn = found.torn;
                 next = next.max(found.next);
                 let (segment, len, raw) = (found.segment, found.len, found.raw);
-                Some(Live { file: open_live(dir, segment)?, segment, len, raw })
+                Some(Live {
+                    file: open_live(dir, segment)?,
+                    segment,
+                    len,
+                    raw,
+                })
             }
         };
         let encoder = Encoder::new(options.level, spool)?;
         let indexing = Indexing::start(indexer, spool)?;
         let (dir, state) = (dir.to_owned(), State::Found);
-        let writer =
-            Self { dir, options, encoder, live, next, state, sources, indexing, _lock: lock };
-        Ok((writer, Recovery { torn, reindexed, caught_up, bad_frames }))
+        let writer = Self {
+            dir,
+            options,
+            encoder,
+            live,
+            next,
+            state,
+            sources,
+            indexing,
+            _lock: lock,
+        };
+        Ok((
+            writer,
+            Recovery {
+                torn,
+                reindexed,
+                caught_up,
+                bad_frames,
+            },
+        ))
     }
 
     /// Appends one frame and makes it durable before it returns. The index follows.
@@ -144,7 +169,11 @@ impl SpoolWriter {
             return Ok(());
         };
         let synced = live.file.sync_data();
-        self.state = if synced.is_ok() { State::Durable } else { State::Broken };
+        self.state = if synced.is_ok() {
+            State::Durable
+        } else {
+            State::Broken
+        };
         synced
             .context(format_args!("sync {}", segment::path(&self.dir, live.segment).display()))
             .map_err(|e| e.help("nothing of the last frame was acknowledged; see to the disk, then start again: the start keeps what is whole"))
@@ -179,7 +208,10 @@ impl SpoolWriter {
         let mut frames = Vec::new();
         for row in index.tail(queue, n as u64)?.into_iter().rev() {
             let (_, frame) = segments.read(row.place)?;
-            let print = |bytes: &[u8]| TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) };
+            let print = |bytes: &[u8]| TailRecord {
+                len: bytes.len() as u64,
+                hash: xxh3_128(bytes),
+            };
             frames.push(frame.records().map(|r| print(r.bytes)).collect());
         }
         Ok(frames)
@@ -226,7 +258,11 @@ impl SpoolWriter {
             return Err(Error::stopped(format!("{}: {e}", path.display()))
                 .help("what was stored before is whole; make room, then run it again"));
         }
-        encoded.frame.place = Place { segment: live.segment, offset: live.len, ..encoded.frame.place };
+        encoded.frame.place = Place {
+            segment: live.segment,
+            offset: live.len,
+            ..encoded.frame.place
+        };
         live.len += encoded.bytes.len() as u64;
         live.raw += encoded.header.raw;
         self.state = State::Unsynced;
@@ -235,7 +271,13 @@ impl SpoolWriter {
         if let Some((source, end)) = &batch.source {
             self.sources.insert(source.clone(), *end);
         }
-        Ok((range, Some(Work { header: encoded.header, frame: Arc::new(encoded.frame) })))
+        Ok((
+            range,
+            Some(Work {
+                header: encoded.header,
+                frame: Arc::new(encoded.frame),
+            }),
+        ))
     }
 
     /// Makes the live segment one that takes another frame.
@@ -247,7 +289,11 @@ impl SpoolWriter {
             }
             self.state = State::Durable;
         }
-        if self.live.as_ref().is_some_and(|live| live.raw < self.options.segment_bytes) {
+        if self
+            .live
+            .as_ref()
+            .is_some_and(|live| live.raw < self.options.segment_bytes)
+        {
             return Ok(());
         }
         self.sync()?;
@@ -259,7 +305,12 @@ impl SpoolWriter {
             .open(segment::path(&self.dir, segment))
             .context(segment::name(segment))?;
         sync_dir(&self.dir)?;
-        self.live = Some(Live { segment, file, len: 0, raw: 0 });
+        self.live = Some(Live {
+            segment,
+            file,
+            len: 0,
+            raw: 0,
+        });
         Ok(())
     }
 
@@ -287,13 +338,20 @@ pub(super) struct Work {
 
 fn open_live(dir: &Path, segment: Seq) -> Result<File> {
     let path = segment::path(dir, segment);
-    OpenOptions::new().write(true).open(&path).context(path.display())
+    OpenOptions::new()
+        .write(true)
+        .open(&path)
+        .context(path.display())
 }
 
 /// An id no other spool has: the standard library's hash keys come from the system's randomness.
 fn new_id() -> SpoolId {
     use std::hash::BuildHasher;
-    let random = || std::collections::hash_map::RandomState::new().hash_one(0).to_le_bytes();
+    let random = || {
+        std::collections::hash_map::RandomState::new()
+            .hash_one(0)
+            .to_le_bytes()
+    };
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let time = now.map_or(0, |t| t.as_nanos());
     let here = xxh3_64(format!("{time} {}", std::process::id()).as_bytes()).to_le_bytes();
