@@ -23,7 +23,11 @@ pub fn import(
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<()> {
-    let shown = path.display();
+    let shown = if path == Path::new("-") {
+        "stdin".into()
+    } else {
+        path.display().to_string()
+    };
     let mut lines = Lines::open(path)?;
     let mut source = None;
     if path.is_file() {
