@@ -30,6 +30,8 @@ const DISK_HEADROOM: u64 = 4 << 20;
 pub trait Watch {
     /// Something the user should know.
     fn say(&self, message: &str);
+    /// Something good to know, left out with `--quiet`.
+    fn note(&self, message: &str);
     /// So many further messages and bytes have been stored.
     fn stored(&self, messages: u64, bytes: u64);
     /// So much of the input has been read, of so much in all if that is known.
@@ -124,8 +126,8 @@ impl Drain<'_> {
                 None if !self.held.is_empty() && last.elapsed() > SETTLE => self.settle()?,
                 None if connected && !stopping && idle.is_some_and(|t| last.elapsed() >= t) => {
                     self.settle()?;
-                    stopping = true;
-                    self.amqp.stop();
+                    self.amqp.stop_if_empty();
+                    last = Instant::now();
                 }
                 None => {}
             }

@@ -23,7 +23,11 @@ pub fn import(
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<()> {
-    let shown = path.display();
+    let shown = if path == Path::new("-") {
+        "stdin".into()
+    } else {
+        path.display().to_string()
+    };
     let mut lines = Lines::open(path)?;
     let mut source = None;
     if path.is_file() {
@@ -35,7 +39,7 @@ pub fn import(
             .map(|(name, end)| (name.to_owned(), end));
         source = Some(known.unwrap_or_else(|| (identity.name(), 0)));
     } else {
-        watch.say(&format!(
+        watch.note(&format!(
             "{shown} is a stream: it cannot be gone on with. If it is imported again, \
              what is in the spool already is stored again and marked as re-sent"
         ));
@@ -50,11 +54,11 @@ pub fn import(
             Err(Error::stopped(place).help("run the same command again, it goes on"))
         }
         Copied { messages: 0, .. } if before > 0 => {
-            watch.say(&format!("{shown}: already imported"));
+            watch.note(&format!("{shown}: already imported"));
             Ok(())
         }
         Copied { .. } if before > 0 => {
-            watch.say(&format!("{shown}: went on at byte {before}"));
+            watch.note(&format!("{shown}: went on at byte {before}"));
             Ok(())
         }
         Copied { .. } => Ok(()),

@@ -56,7 +56,7 @@ impl Output {
         }
     }
 
-    /// The last line, also with `--quiet` off a terminal left out: what was done.
+    /// The last line: what was done.
     pub fn finish(&self, summary: &str) {
         self.clear();
         if !self.quiet {
@@ -118,6 +118,12 @@ impl Watch for Output {
         match &self.bar {
             Some(bar) => bar.suspend(|| line(message)),
             None => line(message),
+        }
+    }
+
+    fn note(&self, message: &str) {
+        if !self.quiet {
+            self.say(message);
         }
     }
 

@@ -40,6 +40,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 enum Command {
     Ack { session: u32, tag: u64 },
+    StopIfEmpty,
     Stop,
     Close,
 }
@@ -50,8 +51,9 @@ struct Address(AMQPUri);
 
 impl Address {
     fn of(config: &Config) -> Result<Self> {
-        let mut uri: AMQPUri = config.url.parse().map_err(|reason: String| {
-            Error::usage(format!("the AMQP URL cannot be read: {reason}")).help(
+        // The parser's own message repeats the URL, password and all.
+        let mut uri: AMQPUri = config.url.parse().map_err(|_: String| {
+            Error::usage("the AMQP URL cannot be read").help(
                 "it looks like amqp://USER:PASSWORD@HOST:5672/VHOST \
              (the usual vhost / is written %2f; amqps:// for TLS)",
             )
@@ -186,6 +188,11 @@ impl Session {
             .map_err(|e| lost(&e))
     }
 
+    /// Messages in the queue that are on their way to nobody.
+    async fn queued(&self, queue: &str) -> Result<u32> {
+        queued(&self.channel, queue).await.map_err(|e| lost(&e))
+    }
+
     /// Begins a new consumer.
     async fn consume(&mut self, config: &Config, prefetch: u16) -> Result<()> {
         let consumer = consume(&self.channel, config, prefetch).await;
@@ -294,6 +301,18 @@ async fn prepare(channel: &Channel, config: &Config) -> lapin::Result<()> {
             .await?;
     }
     Ok(())
+}
+
+/// How many messages wait in the queue; an error if there is no such queue.
+async fn queued(channel: &Channel, queue: &str) -> lapin::Result<u32> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    let queue = channel
+        .queue_declare(queue.into(), options, FieldTable::default())
+        .await?;
+    Ok(queue.message_count())
 }
 
 async fn consume(channel: &Channel, config: &Config, prefetch: u16) -> lapin::Result<Consumer> {
