@@ -99,7 +99,11 @@ pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
     }
     let stop = stop_flag()?;
     let config = Config {
-        password: args.password_file.as_deref().map(super::secret::read).transpose()?,
+        password: args
+            .password_file
+            .as_deref()
+            .map(super::secret::read)
+            .transpose()?,
         url: args.amqp_url,
         queue: args.queue,
         declare: args.declare.then_some(Declare {

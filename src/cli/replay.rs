@@ -188,8 +188,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         None => definitions.logs_cascades,
     };
     let target = secret::with_password(&args.target, args.password_file.as_deref())?;
-    let mut open =
-        || -> Result<Box<dyn Target>> { open_target(&target, cascades, args.dry_run) };
+    let mut open = || -> Result<Box<dyn Target>> { open_target(&target, cascades, args.dry_run) };
     let stop = stop_flag()?;
     let job = Job {
         spool: &spool,

@@ -23,7 +23,12 @@ pub enum SchemaCommand {
 #[derive(Args, Debug)]
 pub struct AddArgs {
     /// The source server, as mysql://user:password@host:port
-    #[arg(long, value_name = "URL", env = "BINSYNC_SCHEMA_FROM", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "BINSYNC_SCHEMA_FROM",
+        hide_env_values = true
+    )]
     from: String,
     /// File that holds the server's password
     #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
@@ -44,9 +49,10 @@ pub struct ShowArgs {
 /// When the server or the spool cannot be read.
 pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
     match command {
-        SchemaCommand::Add(args) => {
-            add(global, &secret::with_password(&args.from, args.password_file.as_deref())?)
-        }
+        SchemaCommand::Add(args) => add(
+            global,
+            &secret::with_password(&args.from, args.password_file.as_deref())?,
+        ),
         SchemaCommand::Show(args) => show(global, args),
     }
 }
