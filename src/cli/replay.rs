@@ -41,12 +41,7 @@ the source. The last line says that it is complete.";
 #[command(after_help = APPLY_EXAMPLES)]
 pub struct ApplyArgs {
     /// Where to: mysql://user:password@host:port or sqlite:FILE
-    #[arg(
-        long,
-        env = "BINSYNC_TARGET",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long, env = "BINSYNC_TARGET", hide_env_values = true, value_name = "URL")]
     target: String,
     /// File that holds the target's password
     #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
@@ -94,11 +89,7 @@ fn done(direction: Direction, selection: &Selection, seq: u64) -> u64 {
 }
 
 fn direction(reverse: bool) -> Direction {
-    if reverse {
-        Direction::Reverse
-    } else {
-        Direction::Forward
-    }
+    if reverse { Direction::Reverse } else { Direction::Forward }
 }
 
 /// Says what is wrong with the stretch; true when anything is.
@@ -113,11 +104,8 @@ fn say_damage(spool: &Spool, cut: &Cut, output: &Output) -> Result<bool> {
     if damaged.len() > 10 {
         output.say(&format!("… and {} more such messages", damaged.len() - 10));
     }
-    let gaps: Vec<_> = spool
-        .gaps()?
-        .into_iter()
-        .filter(|gap| cut.range.contains(&gap.seq))
-        .collect();
+    let gaps: Vec<_> =
+        spool.gaps()?.into_iter().filter(|gap| cut.range.contains(&gap.seq)).collect();
     for gap in gaps.iter().take(10) {
         output.say(&format!("gap before message {}: {}", gap.seq, gap.detail));
     }
@@ -171,10 +159,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let default = match direction {
         Direction::Forward => "apply".to_owned(),
         Direction::Reverse => {
-            format!(
-                "undo-{:08x}",
-                xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32
-            )
+            format!("undo-{:08x}", xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32)
         }
     };
     let run = Run {
@@ -190,13 +175,8 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let target = secret::with_password(&args.target, args.password_file.as_deref())?;
     let mut open = || -> Result<Box<dyn Target>> { open_target(&target, cascades, args.dry_run) };
     let stop = stop_flag()?;
-    let job = Job {
-        spool: &spool,
-        definitions: &definitions,
-        selection: &selection,
-        run,
-        stop: &stop,
-    };
+    let job =
+        Job { spool: &spool, definitions: &definitions, selection: &selection, run, stop: &stop };
     let total = selection.range.end - selection.range.start;
     let outcome = apply::apply(&job, &mut open, &mut |report| match report {
         Report::Trouble(text) => output.say(text),
@@ -222,11 +202,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     }
     output.finish(&format!(
         "{} {} as {}, {}",
-        if args.dry_run {
-            "would apply"
-        } else {
-            "applied"
-        },
+        if args.dry_run { "would apply" } else { "applied" },
         counted(outcome.row_events(), "row event"),
         counted(outcome.statements, "statement"),
         counted(outcome.ddl, "DDL statement")
@@ -258,9 +234,7 @@ fn open_target(url: &str, cascades: Option<bool>, dry_run: bool) -> Result<Box<d
 pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let output = Output::new("rendered", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (selection, cut) = args
-        .select
-        .select(&spool, args.select.words(true), &output)?;
+    let (selection, cut) = args.select.select(&spool, args.select.words(true), &output)?;
     let definitions = Definitions::load(&spool)?;
     let damaged = say_damage(&spool, &cut, &output)?;
     if args.reverse {
@@ -270,14 +244,7 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let total = selection.range.end - selection.range.start;
     let mut report = |seq| output.position(done(direction, &selection, seq), Some(total));
     let mut to = |out: &mut dyn std::io::Write| {
-        render::render(
-            &spool,
-            &definitions,
-            &selection,
-            direction,
-            out,
-            &mut report,
-        )
+        render::render(&spool, &definitions, &selection, direction, out, &mut report)
     };
     let outcome = match &args.output {
         None => to(&mut std::io::stdout().lock()),

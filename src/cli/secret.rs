@@ -26,16 +26,8 @@ pub(super) fn with_password(url: &str, file: Option<&Path>) -> Result<String> {
     if login.contains(':') {
         return Ok(url.to_owned());
     }
-    let client = option_file()
-        .map(|text| client_section(&text))
-        .unwrap_or_default();
-    let of = |name: &str| {
-        client
-            .iter()
-            .rev()
-            .find(|(n, _)| n == name)
-            .map(|(_, v)| v.clone())
-    };
+    let client = option_file().map(|text| client_section(&text)).unwrap_or_default();
+    let of = |name: &str| client.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
     let user = match login {
         "" => of("user").map(|user| escaped(&user)).unwrap_or_default(),
         login => login.to_owned(),
@@ -65,9 +57,7 @@ fn client_section(text: &str) -> Vec<(String, String)> {
             inside = line == "[client]";
         } else if let (true, Some((name, value))) = (inside, line.split_once('=')) {
             let value = value.trim();
-            let bare = ['"', '\'']
-                .iter()
-                .find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q));
+            let bare = ['"', '\''].iter().find_map(|q| value.strip_prefix(*q)?.strip_suffix(*q));
             found.push((name.trim().to_owned(), bare.unwrap_or(value).to_owned()));
         }
     }
@@ -78,13 +68,7 @@ fn client_section(text: &str) -> Vec<(String, String)> {
 fn escaped(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes()
-        .map(|b| {
-            if plain(b) {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
+        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect()
 }
 
@@ -107,12 +91,6 @@ mod tests {
     fn the_client_section_is_read_and_no_other() {
         let text = "[mysqld]\npassword=no\n[client]\nuser = joe\npassword = \"s e c\"\n";
         let pairs = client_section(text);
-        assert_eq!(
-            pairs,
-            [
-                ("user".into(), "joe".into()),
-                ("password".into(), "s e c".into())
-            ]
-        );
+        assert_eq!(pairs, [("user".into(), "joe".into()), ("password".into(), "s e c".into())]);
     }
 }

@@ -83,12 +83,7 @@ impl SelectArgs {
     pub fn cut(&self, spool: &Spool, output: &Output) -> Result<Cut> {
         let time = |text: &Option<String>| text.as_deref().map(time::parse).transpose();
         let (from, to) = self.places()?;
-        let bounds = Bounds {
-            since: time(&self.since)?,
-            until: time(&self.until)?,
-            from,
-            to,
-        };
+        let bounds = Bounds { since: time(&self.since)?, until: time(&self.until)?, from, to };
         for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
             if let Some(instant) = instant {
                 output.note(&format!("{flag} {}", time::utc(instant)));
@@ -170,20 +165,11 @@ impl SelectArgs {
             }
         };
         add("since", self.since.iter().cloned().collect());
-        add(
-            "until",
-            self.until.iter().filter(|_| with_until).cloned().collect(),
-        );
+        add("until", self.until.iter().filter(|_| with_until).cloned().collect());
         add("position", self.position.iter().cloned().collect());
         add("table", self.tables.clone());
         add("exclude-table", self.excluded.clone());
-        add(
-            "type",
-            self.types
-                .iter()
-                .map(|t| format!("{t:?}").to_lowercase())
-                .collect(),
-        );
+        add("type", self.types.iter().map(|t| format!("{t:?}").to_lowercase()).collect());
         add("xid", self.xids.iter().map(u64::to_string).collect());
         match words.is_empty() {
             true => "everything".to_owned(),

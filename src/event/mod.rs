@@ -51,10 +51,7 @@ impl Op {
 
     /// True for the three bootstrap messages.
     pub fn is_bootstrap(self) -> bool {
-        matches!(
-            self,
-            Self::BootstrapStart | Self::BootstrapInsert | Self::BootstrapComplete
-        )
+        matches!(self, Self::BootstrapStart | Self::BootstrapInsert | Self::BootstrapComplete)
     }
 
     /// True for a statement that changes definitions.
@@ -94,10 +91,7 @@ pub struct TableName {
 impl TableName {
     /// Joins the two parts.
     pub fn new(database: impl Into<String>, table: impl Into<String>) -> Self {
-        Self {
-            database: database.into(),
-            table: table.into(),
-        }
+        Self { database: database.into(), table: table.into() }
     }
 }
 
@@ -144,11 +138,7 @@ impl<'a> Position<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let (name, offset) = text.rsplit_once(':')?;
         let (base, file) = name.rsplit_once('.')?;
-        Some(Self {
-            base,
-            file: file.parse().ok()?,
-            offset: offset.parse().ok()?,
-        })
+        Some(Self { base, file: file.parse().ok()?, offset: offset.parse().ok()? })
     }
 
     /// File number and offset: what orders positions of one base name.

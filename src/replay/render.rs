@@ -75,21 +75,13 @@ pub fn render(
     for frame in ahead(spool.frames(selection.range.clone(), order)) {
         let frame = frame?;
         for n in 0..frame.len() {
-            let n = if direction == Direction::Reverse {
-                frame.len() - 1 - n
-            } else {
-                n
-            };
+            let n = if direction == Direction::Reverse { frame.len() - 1 - n } else { n };
             let record = frame.get(n);
             if record.resend || record.damaged || !selection.range.contains(&record.seq) {
                 continue;
             }
             let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
-                Error::failed(format!(
-                    "{} message {}: {damage}",
-                    frame.place(),
-                    record.seq
-                ))
+                Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
             })?;
             let cut = boundary.before(&event.meta, direction);
             writer.event(record.seq, &event, cut)?;
@@ -195,11 +187,7 @@ impl Writer<'_> {
 
     fn table(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
         let name = event.meta.name();
-        let def = self
-            .definitions
-            .history
-            .at(&name, seq)
-            .filter(|def| def.complete);
+        let def = self.definitions.history.at(&name, seq).filter(|def| def.complete);
         let def = def.ok_or_else(|| {
             Error::stopped(format!("{name} (message {seq}): the table's definition is not known"))
                 .help("store it in the spool with: binsync schema add --from mysql://user@host, then render again")
@@ -285,21 +273,14 @@ impl Writer<'_> {
     }
 
     fn flush(&mut self) -> Result<()> {
-        self.out
-            .write_all(self.text.as_bytes())
-            .context("writing SQL")?;
+        self.out.write_all(self.text.as_bytes()).context("writing SQL")?;
         self.text.clear();
         Ok(())
     }
 
     fn finish(mut self) -> Result<Outcome> {
         self.commit();
-        let Outcome {
-            rows,
-            transactions,
-            ddl,
-            ..
-        } = self.outcome;
+        let Outcome { rows, transactions, ddl, .. } = self.outcome;
         self.text.push_str(&format!(
             "-- binsync: complete: {rows} row events in {transactions} transactions, {ddl} DDL statements\n"
         ));

@@ -110,9 +110,7 @@ pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'
 }
 
 fn is_number(value: Value<'_>) -> bool {
-    value
-        .0
-        .starts_with(|c: char| c == '-' || c.is_ascii_digit())
+    value.0.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
 fn string<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
@@ -149,9 +147,7 @@ fn json<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, st
 /// When the value is not base64.
 pub fn binary(column: &Column, value: Value<'_>) -> Result<Vec<u8>> {
     let text = value.string().ok_or_else(|| unfit(column, value))?;
-    let mut bytes = BASE64
-        .decode(text.as_bytes())
-        .map_err(|_| unfit(column, value))?;
+    let mut bytes = BASE64.decode(text.as_bytes()).map_err(|_| unfit(column, value))?;
     if let Some(width) = column.binary_width {
         bytes.resize(bytes.len().max(width as usize), 0);
     }
@@ -210,11 +206,7 @@ fn plain_decimal(token: &str) -> std::borrow::Cow<'_, str> {
     } else if point as usize >= digits.len() {
         format!("{digits}{}", "0".repeat(point as usize - digits.len()))
     } else {
-        format!(
-            "{}.{}",
-            &digits[..point as usize],
-            &digits[point as usize..]
-        )
+        format!("{}.{}", &digits[..point as usize], &digits[point as usize..])
     };
     format!("{sign}{text}").into()
 }
@@ -234,10 +226,9 @@ pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>)
     // holds more than it prints; MySQL compares JSON only with JSON, MariaDB only as text (it
     // skips comments of that version range).
     let ((a, b), (c, d)) = match column.kind {
-        Kind::Text | Kind::JsonOrText => (
-            ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
-            ("CAST(", " AS BINARY)"),
-        ),
+        Kind::Text | Kind::JsonOrText => {
+            (("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"), ("CAST(", " AS BINARY)"))
+        }
         Kind::Float => (("", ""), ("CAST(", " AS FLOAT)")),
         Kind::Json => (("", ""), ("/*!50701 CAST(*/", "/*!50701  AS JSON)*/")),
         _ => (("", ""), ("", "")),
