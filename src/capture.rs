@@ -30,6 +30,8 @@ const DISK_HEADROOM: u64 = 4 << 20;
 pub trait Watch {
     /// Something the user should know.
     fn say(&self, message: &str);
+    /// Something good to know, left out with `--quiet`.
+    fn note(&self, message: &str);
     /// So many further messages and bytes have been stored.
     fn stored(&self, messages: u64, bytes: u64);
     /// So much of the input has been read, of so much in all if that is known.
@@ -109,23 +111,21 @@ impl Drain<'_> {
                     last = Instant::now();
                 }
                 Some(Event::Connected) => {
-                    self.watch
-                        .say(&format!("connected, draining queue {}", self.queue));
+                    self.watch.say(&format!("connected, draining queue {}", self.queue));
                     (connected, last) = (true, Instant::now());
                 }
                 Some(Event::Lost(error, pause)) => {
                     connected = false;
                     let pause = pause.as_secs_f32();
-                    self.watch
-                        .say(&format!("{error}\n  trying again in {pause:.1} s"));
+                    self.watch.say(&format!("{error}\n  trying again in {pause:.1} s"));
                 }
                 Some(Event::Failed(error)) => return Err(error),
                 Some(Event::Ended) => return Ok(Over::Done),
                 None if !self.held.is_empty() && last.elapsed() > SETTLE => self.settle()?,
                 None if connected && !stopping && idle.is_some_and(|t| last.elapsed() >= t) => {
                     self.settle()?;
-                    stopping = true;
-                    self.amqp.stop();
+                    self.amqp.stop_if_empty();
+                    last = Instant::now();
                 }
                 None => {}
             }
@@ -144,20 +144,12 @@ impl Drain<'_> {
         let Some(alignment) = &mut self.alignment else {
             return self.store(messages, 0);
         };
-        let open = messages
-            .records
-            .iter()
-            .zip(&messages.redelivered)
-            .all(|(bytes, again)| {
-                *again && alignment.is_open() && alignment.push(fingerprint(bytes))
-            });
+        let open = messages.records.iter().zip(&messages.redelivered).all(|(bytes, again)| {
+            *again && alignment.is_open() && alignment.push(fingerprint(bytes))
+        });
         let window_full = messages.window_full;
         self.held.push(messages);
-        if open && !window_full {
-            Ok(())
-        } else {
-            self.settle()
-        }
+        if open && !window_full { Ok(()) } else { self.settle() }
     }
 
     /// Ends the comparison: passes over what is stored, stores the rest.
@@ -166,12 +158,9 @@ impl Drain<'_> {
         let held = std::mem::take(&mut self.held);
         if let Some(first) = held.first().filter(|_| skip > 0) {
             // One ack for all of them: they are whole frames, and must stay so for the next time.
-            self.amqp
-                .ack(first.session, first.first_tag + skip as u64 - 1);
+            self.amqp.ack(first.session, first.first_tag + skip as u64 - 1);
             self.passed += skip as u64;
-            self.watch.say(&format!(
-                "{skip} redelivered messages are in the spool already"
-            ));
+            self.watch.say(&format!("{skip} redelivered messages are in the spool already"));
         }
         for messages in held {
             let passed = skip.min(messages.records.len());
@@ -183,13 +172,7 @@ impl Drain<'_> {
 
     /// Stores the messages from number `from` on, and then acknowledges them.
     fn store(&mut self, messages: Messages, from: usize) -> Result<()> {
-        let Messages {
-            session,
-            first_tag,
-            records,
-            mut redelivered,
-            ..
-        } = messages;
+        let Messages { session, first_tag, records, mut redelivered, .. } = messages;
         let count = records.len();
         if from == count {
             return Ok(());
@@ -215,10 +198,7 @@ fn rest(records: Records, from: usize) -> Records {
         0 => records,
         _ => {
             let mut rest = Records::default();
-            records
-                .iter()
-                .skip(from)
-                .for_each(|message| rest.push(message));
+            records.iter().skip(from).for_each(|message| rest.push(message));
             rest
         }
     }
@@ -230,9 +210,7 @@ fn batch(
     queue: Option<String>,
     source: Option<(String, u64)>,
 ) -> Batch {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Batch {
         records: records.bytes,
         ends: records.ends,
@@ -244,19 +222,13 @@ fn batch(
 }
 
 fn fingerprint(bytes: &[u8]) -> TailRecord {
-    TailRecord {
-        len: bytes.len() as u64,
-        hash: xxh3_128(bytes),
-    }
+    TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) }
 }
 
 fn stored_sizes(spool: &mut SpoolWriter, queue: &str) -> Result<Sizes> {
     let tail = spool.tail(queue, usize::from(MAX_PREFETCH))?;
     let lengths = tail.iter().flatten().map(|record| record.len);
-    Ok(Sizes {
-        count: lengths.clone().count() as u64,
-        bytes: lengths.sum(),
-    })
+    Ok(Sizes { count: lengths.clone().count() as u64, bytes: lengths.sum() })
 }
 
 fn has_space(spool: &SpoolWriter, wanted: u64) -> Result<bool> {

@@ -80,9 +80,7 @@ impl Filter {
 
     /// True when events of that kind are chosen at all.
     pub fn takes_type(&self, kind: Type) -> bool {
-        self.types
-            .as_ref()
-            .is_none_or(|types| types.contains(&kind))
+        self.types.as_ref().is_none_or(|types| types.contains(&kind))
     }
 
     /// True when events of that table are chosen.
@@ -110,8 +108,7 @@ fn globs(patterns: &[String]) -> Result<GlobSet> {
                 .help("write it as database.table, with * and ? as wildcards, as in 'shop.*'")
         })?);
     }
-    set.build()
-        .map_err(|e| Error::usage(format!("table globs: {e}")))
+    set.build().map_err(|e| Error::usage(format!("table globs: {e}")))
 }
 
 #[cfg(test)]

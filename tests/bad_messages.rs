@@ -44,16 +44,10 @@ fn mixed(bad: &[(&str, Vec<u8>)]) -> Vec<Vec<u8>> {
 fn the_rest_goes_on(spool: &Spool, bad: usize) {
     let log = spool.run(["log"]).one_of(&[0, 3]);
     let shown = log.text() + &log.stderr;
-    assert!(
-        shown.lines().count() > bad,
-        "log does not show the bad messages:\n{shown:.2000}"
-    );
+    assert!(shown.lines().count() > bad, "log does not show the bad messages:\n{shown:.2000}");
     let server = fresh(Kind::MariaDb);
     spool.apply(&server.url(), [] as [&str; 0]).code(3);
-    assert_eq!(
-        server.query("SELECT COUNT(*) FROM bad.t WHERE v='good'"),
-        format!("{}\n", bad + 1)
-    );
+    assert_eq!(server.query("SELECT COUNT(*) FROM bad.t WHERE v='good'"), format!("{}\n", bad + 1));
 }
 
 #[test]
@@ -100,9 +94,6 @@ fn a_valid_row_of_20_mib_is_applied() {
     for kind in [Kind::MariaDb, Kind::MySql] {
         let server = fresh(kind);
         spool.apply(&server.url(), [] as [&str; 0]).code(0);
-        assert_eq!(
-            server.query("SELECT LENGTH(v) FROM bad.t"),
-            format!("{}\n", 20 * MIB)
-        );
+        assert_eq!(server.query("SELECT LENGTH(v) FROM bad.t"), format!("{}\n", 20 * MIB));
     }
 }

@@ -46,10 +46,7 @@ fn a_drained_queue_is_in_the_spool_byte_for_byte() {
         let stream = publish(&queue, name);
         spool.capture(&queue, IDLE).code(0);
         assert_eq!(queue.ready(), 0);
-        assert!(
-            spool.stored() == stream,
-            "{name}: other bytes are stored than were published"
-        );
+        assert!(spool.stored() == stream, "{name}: other bytes are stored than were published");
     }
 }
 
@@ -77,21 +74,14 @@ fn sigterm_and_sigint_end_a_capture_synced_and_acknowledged() {
     for signal in ["TERM", "INT"] {
         let (queue, spool) = (broker("signal"), Spool::new());
         let stream = publish(&queue, "mariadb-transactions");
-        let mut capture = spool
-            .capture_command(&queue, [])
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut capture = spool.capture_command(&queue, []).stderr(Stdio::null()).spawn().unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
         while queue.ready() > 0 {
             assert!(Instant::now() < deadline, "the capture takes nothing");
             sleep(Duration::from_millis(20));
         }
         sleep(Duration::from_millis(500));
-        Command::new("kill")
-            .args(["-s", signal, &capture.id().to_string()])
-            .status()
-            .unwrap();
+        Command::new("kill").args(["-s", signal, &capture.id().to_string()]).status().unwrap();
         assert_eq!(capture.wait().unwrap().code(), Some(0), "after SIG{signal}");
         assert_eq!(queue.ready(), 0, "something was not acknowledged");
         assert!(spool.stored() == stream);
@@ -107,23 +97,13 @@ fn no_ack_leaves_before_the_fdatasync_of_the_frame_that_holds_it() {
     let mut traced = Command::new("strace");
     traced.args(["-f", "-y", "-xx", "-s", "1048576", "-e"]);
     traced.arg("trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fdatasync,fsync,rename,renameat,renameat2");
-    traced
-        .arg("-o")
-        .arg(log.path())
-        .arg(capture.get_program())
-        .args(capture.get_args());
+    traced.arg("-o").arg(log.path()).arg(capture.get_program()).args(capture.get_args());
     harden(&mut traced);
-    assert!(
-        Command::new("strace").arg("-V").output().is_ok(),
-        "{ADVICE}"
-    );
+    assert!(Command::new("strace").arg("-V").output().is_ok(), "{ADVICE}");
     finish(traced, None).code(0);
     assert!(spool.stored() == stream);
 
     let trace = Trace::read(log.path(), &spool.segments());
     let acks = trace.acks_after_their_sync();
-    assert!(
-        acks > 3,
-        "only {acks} acknowledgements were seen: the trace shows nothing"
-    );
+    assert!(acks > 3, "only {acks} acknowledgements were seen: the trace shows nothing");
 }

@@ -23,33 +23,19 @@ fn damaged_values_are_written_as_they_arrived_or_refused_by_name() {
 fn a_damaged_stream_is_kept_whole() {
     for kind in KINDS {
         let name = format!("{}-damaged", kind.name());
-        assert_eq!(
-            Spool::recording(&name).stored(),
-            read(&format!("{name}.jsonl")).into_bytes()
-        );
+        assert_eq!(Spool::recording(&name).stored(), read(&format!("{name}.jsonl")).into_bytes());
     }
 }
 
 #[test]
 fn what_no_consumer_can_see_is_documented() {
     let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs");
-    let pages = fs::read_dir(docs)
-        .unwrap()
-        .map(|page| page.unwrap().path())
-        .filter(|page| page.is_file());
-    let text: String = pages
-        .map(|page| fs::read_to_string(page).unwrap())
-        .collect();
-    for damage in [
-        "TRUNCATE",
-        "TIME",
-        "YEAR",
-        "BINARY(",
-        "ENUM",
-        "CREATE INDEX",
-        "cascade",
-        "JSON `null`",
-    ] {
+    let pages =
+        fs::read_dir(docs).unwrap().map(|page| page.unwrap().path()).filter(|page| page.is_file());
+    let text: String = pages.map(|page| fs::read_to_string(page).unwrap()).collect();
+    for damage in
+        ["TRUNCATE", "TIME", "YEAR", "BINARY(", "ENUM", "CREATE INDEX", "cascade", "JSON `null`"]
+    {
         assert!(text.contains(damage), "docs/ does not mention {damage}");
     }
 }

@@ -22,7 +22,5 @@ fn the_demo_touches_no_spool_that_is_there() {
     let dir = temp_dir();
     std::fs::write(dir.path().join("x"), "").unwrap();
     let place = dir.path().to_str().unwrap();
-    binsync(["demo", "--spool", place])
-        .code(2)
-        .says(&[place, "--spool"]);
+    binsync(["demo", "--spool", place]).code(2).says(&[place, "--spool"]);
 }

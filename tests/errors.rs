@@ -31,10 +31,7 @@ fn a_wrong_password() {
         let server = fresh(kind);
         let spool = Spool::recording("mariadb-edges");
         let url = server.url().replace("t:t@", "t:hunter2@");
-        let run = spool
-            .apply(&url, NOTHING)
-            .code(1)
-            .says(&["denied", "password"]);
+        let run = spool.apply(&url, NOTHING).code(1).says(&["denied", "password"]);
         never_shows(run, "hunter2");
     }
 }
@@ -43,37 +40,18 @@ fn a_wrong_password() {
 fn no_such_database_host() {
     let spool = Spool::recording("mariadb-edges");
     let url = "mysql://t:hunter2@no-such-host.invalid:3306";
-    never_shows(
-        spool
-            .apply(url, NOTHING)
-            .code(1)
-            .says(&["no-such-host.invalid"]),
-        "hunter2",
-    );
-    spool
-        .apply("mysql://t:t@127.0.0.1:1", NOTHING)
-        .code(1)
-        .says(&["127.0.0.1:1"]);
+    never_shows(spool.apply(url, NOTHING).code(1).says(&["no-such-host.invalid"]), "hunter2");
+    spool.apply("mysql://t:t@127.0.0.1:1", NOTHING).code(1).says(&["127.0.0.1:1"]);
 }
 
 #[test]
 fn no_such_broker_and_wrong_broker_password() {
     let spool = Spool::new();
     let capture = |url: &str| {
-        spool.run([
-            "capture",
-            "--queue",
-            "q",
-            "--exit-when-idle",
-            "1s",
-            "--amqp-url",
-            url,
-        ])
+        spool.run(["capture", "--queue", "q", "--exit-when-idle", "1s", "--amqp-url", url])
     };
     never_shows(
-        capture("amqp://guest:hunter2@127.0.0.1:1/%2f")
-            .code(1)
-            .says(&["127.0.0.1:1"]),
+        capture("amqp://guest:hunter2@127.0.0.1:1/%2f").code(1).says(&["127.0.0.1:1"]),
         "hunter2",
     );
     let wrong = amqp_url().replace("guest:guest", "guest:hunter2");
@@ -92,10 +70,7 @@ fn no_such_queue() {
         "--amqp-url",
         amqp_url(),
     ];
-    spool
-        .run(args)
-        .code(1)
-        .says(&["nobody-made-this", "--declare"]);
+    spool.run(args).code(1).says(&["nobody-made-this", "--declare"]);
 }
 
 #[test]
@@ -104,17 +79,11 @@ fn a_target_without_the_database_the_table_or_the_column() {
     let end = read(&format!("{name}.end.sql"));
     let server = fresh(Kind::MariaDb);
     let spool = Spool::recording(name);
-    spool
-        .apply(&server.url(), ROWS)
-        .one_of(&[1, 4])
-        .says(&["shop"]);
+    spool.apply(&server.url(), ROWS).one_of(&[1, 4]).says(&["shop"]);
 
     server.load(&schema_only(&end));
     server.sql("DROP TABLE shop.orders");
-    spool
-        .apply(&server.url(), ROWS)
-        .one_of(&[1, 4])
-        .says(&["orders"]);
+    spool.apply(&server.url(), ROWS).one_of(&[1, 4]).says(&["orders"]);
 
     let server = {
         drop(server);
@@ -122,10 +91,7 @@ fn a_target_without_the_database_the_table_or_the_column() {
     };
     server.load(&schema_only(&end));
     server.sql("ALTER TABLE shop.customers DROP COLUMN balance");
-    spool
-        .apply(&server.url(), ROWS)
-        .one_of(&[1, 4])
-        .says(&["customers", "balance"]);
+    spool.apply(&server.url(), ROWS).one_of(&[1, 4]).says(&["customers", "balance"]);
     server.sql("DROP DATABASE shop; DROP DATABASE IF EXISTS binsync");
     nothing_is_lost(&spool, &server, name);
 }
@@ -138,10 +104,7 @@ fn a_row_that_differs_on_the_target_stops_and_is_shown() {
     server.sql(
         "INSERT INTO shop.customers (id, name, email, balance) VALUES (33, 'in the way', 'x', 1)",
     );
-    spool
-        .apply(&server.url(), ROWS)
-        .one_of(&[1, 4])
-        .says(&["customers", "33"]);
+    spool.apply(&server.url(), ROWS).one_of(&[1, 4]).says(&["customers", "33"]);
     server.sql("DELETE FROM shop.customers WHERE id=33");
     spool.apply(&server.url(), ROWS).code(0);
     assert_same_dump(
@@ -163,21 +126,14 @@ fn a_read_only_mariadb() {
     spool.apply(&url, NOTHING).one_of(&[1, 4]).says(&["read"]);
     server.sql("SET GLOBAL read_only=0");
     spool.apply(&url, NOTHING).code(0);
-    assert_same_dump(
-        &server.dump(),
-        &read("mariadb-edges.end.sql"),
-        "after read_only was lifted",
-    );
+    assert_same_dump(&server.dump(), &read("mariadb-edges.end.sql"), "after read_only was lifted");
 }
 
 #[test]
 fn a_read_only_mysql() {
     let (server, spool) = (fresh(Kind::MySql), Spool::recording("mysql-edges"));
     server.sql("SET GLOBAL super_read_only=1");
-    spool
-        .apply(&server.url(), NOTHING)
-        .one_of(&[1, 4])
-        .says(&["read"]);
+    spool.apply(&server.url(), NOTHING).one_of(&[1, 4]).says(&["read"]);
     server.sql("SET GLOBAL read_only=0");
     nothing_is_lost(&spool, &server, "mysql-edges");
 }

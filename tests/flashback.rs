@@ -51,31 +51,15 @@ fn each_stretch_can_be_undone(name: &str) {
         apply(&range, false);
         let after = server.dump();
         apply(&range, true);
-        assert_same_dump(
-            &server.dump(),
-            &before,
-            &format!("{name} {range} reversed by apply"),
-        );
+        assert_same_dump(&server.dump(), &before, &format!("{name} {range} reversed by apply"));
         apply(&range, false);
-        assert_same_dump(
-            &server.dump(),
-            &after,
-            &format!("{name} {range} applied again"),
-        );
+        assert_same_dump(&server.dump(), &after, &format!("{name} {range} applied again"));
         server.feed(spool.render(["--reverse", "--position", &range]));
-        assert_same_dump(
-            &server.dump(),
-            &before,
-            &format!("{name} {range} reversed by SQL"),
-        );
+        assert_same_dump(&server.dump(), &before, &format!("{name} {range} reversed by SQL"));
         apply(&range, false);
         done = end;
     }
-    assert_rows_equal(
-        &server.dump(),
-        &read(&format!("{name}.end.sql")),
-        "all stretches",
-    );
+    assert_rows_equal(&server.dump(), &read(&format!("{name}.end.sql")), "all stretches");
 }
 
 macro_rules! can_be_undone {
@@ -99,12 +83,7 @@ can_be_undone! {
 
 #[test]
 fn everything_reversed_leaves_no_row() {
-    for name in [
-        "mariadb-incident",
-        "mysql-incident",
-        "mariadb-restarts",
-        "mariadb-sysbench",
-    ] {
+    for name in ["mariadb-incident", "mysql-incident", "mariadb-restarts", "mariadb-sysbench"] {
         let server = fresh(Kind::of(name));
         let spool = Spool::recording(name);
         if name.ends_with("restarts") {
@@ -112,12 +91,7 @@ fn everything_reversed_leaves_no_row() {
         }
         spool.apply(&server.url(), [] as [&str; 0]).code(0);
         assert!(!rows_only(&server.dump()).is_empty());
-        spool
-            .apply(
-                &server.url(),
-                ["--reverse", "--type", "insert,update,delete"],
-            )
-            .code(0);
+        spool.apply(&server.url(), ["--reverse", "--type", "insert,update,delete"]).code(0);
         assert_eq!(rows_only(&server.dump()), [] as [&str; 0], "{name}");
     }
 }
@@ -140,56 +114,36 @@ fn the_accident_undone(name: &str, undo: impl Fn(&Spool, &Fresh, [&str; 5])) {
     let spool = Spool::recording(name);
     spool.apply(&server.url(), [] as [&str; 0]).code(0);
     let [orders, customers] = culprits(name);
-    undo(
-        &spool,
-        &server,
-        ["--reverse", "--xid", &orders, "--xid", &customers],
-    );
+    undo(&spool, &server, ["--reverse", "--xid", &orders, "--xid", &customers]);
     assert_rows_equal(&server.dump(), &read(&format!("{name}.repaired.sql")), name);
 }
 
 #[test]
 fn the_two_culprits_undone_by_apply_give_the_repaired_shop() {
     for kind in KINDS {
-        the_accident_undone(
-            &format!("{}-incident", kind.name()),
-            |spool, server, args| {
-                spool.apply(&server.url(), args).code(0);
-                spool.apply(&server.url(), args).code(0);
-            },
-        );
+        the_accident_undone(&format!("{}-incident", kind.name()), |spool, server, args| {
+            spool.apply(&server.url(), args).code(0);
+            spool.apply(&server.url(), args).code(0);
+        });
     }
 }
 
 #[test]
 fn the_two_culprits_undone_by_sql_give_the_repaired_shop() {
     for kind in KINDS {
-        the_accident_undone(
-            &format!("{}-incident", kind.name()),
-            |spool, server, args| {
-                server.feed(spool.render(args));
-            },
-        );
+        the_accident_undone(&format!("{}-incident", kind.name()), |spool, server, args| {
+            server.feed(spool.render(args));
+        });
     }
 }
 
 /// `edges` up to its first update of `touched`, a later change of another column, and that update's xid.
 fn first_update_and_a_good_change(server: &Fresh, spool: &Spool) -> String {
     let all = transactions(&read(&format!("{}-edges.jsonl", server.kind.name())));
-    let first = all
-        .iter()
-        .position(|one| one.events[0].text("type") == "update")
-        .unwrap();
-    let range = format!(
-        "{}..{}",
-        edge_position(&all, false),
-        all[first + 1].position
-    );
+    let first = all.iter().position(|one| one.events[0].text("type") == "update").unwrap();
+    let range = format!("{}..{}", edge_position(&all, false), all[first + 1].position);
     spool.apply(&server.url(), ["--position", &range]).code(0);
-    assert_eq!(
-        server.query("SELECT v, w FROM edges.touched WHERE id=1"),
-        "11\t1\n"
-    );
+    assert_eq!(server.query("SELECT v, w FROM edges.touched WHERE id=1"), "11\t1\n");
     server.sql("UPDATE edges.touched SET w=77 WHERE id=1");
     all[first].events[0].json["xid"].to_string()
 }
@@ -205,18 +159,10 @@ fn an_undo_keeps_good_changes_to_other_columns() {
             if by_sql {
                 server.feed(spool.render(["--reverse", "--xid", &xid]));
             } else {
-                spool
-                    .apply(&server.url(), ["--reverse", "--xid", &xid])
-                    .code(0);
+                spool.apply(&server.url(), ["--reverse", "--xid", &xid]).code(0);
             }
-            assert_eq!(
-                server.query("SELECT v, w FROM edges.touched WHERE id=1"),
-                "1\t77\n"
-            );
-            assert_eq!(
-                server.query("SELECT upd FROM edges.touched WHERE id=1"),
-                touched_at
-            );
+            assert_eq!(server.query("SELECT v, w FROM edges.touched WHERE id=1"), "1\t77\n");
+            assert_eq!(server.query("SELECT upd FROM edges.touched WHERE id=1"), touched_at);
         }
     }
 }
@@ -231,8 +177,5 @@ fn an_undo_whose_own_column_was_changed_since_stops_and_shows_the_row() {
         .apply(&server.url(), ["--reverse", "--xid", &xid])
         .one_of(&[1, 3, 4])
         .says(&["touched", "500"]);
-    assert_eq!(
-        server.query("SELECT v FROM edges.touched WHERE id=1"),
-        "500\n"
-    );
+    assert_eq!(server.query("SELECT v FROM edges.touched WHERE id=1"), "500\n");
 }

@@ -51,10 +51,7 @@ fn a_fresh_server_is_empty_and_keeps_its_default_settings() {
     for kind in [MariaDb, MySql] {
         let server = fresh(kind);
         assert!(server.databases().is_empty());
-        assert_eq!(
-            server.query("SELECT @@binlog_format, @@log_bin"),
-            "ROW\t1\n"
-        );
+        assert_eq!(server.query("SELECT @@binlog_format, @@log_bin"), "ROW\t1\n");
     }
 }
 
@@ -72,10 +69,7 @@ fn a_queue_gives_back_what_was_published() {
 fn transactions_hold_every_row_of_a_recording_once() {
     let stream = read("mysql-transactions.jsonl");
     let all = transactions(&stream);
-    assert_eq!(
-        all.iter().map(|one| one.events.len()).sum::<usize>(),
-        events(&stream).len()
-    );
+    assert_eq!(all.iter().map(|one| one.events.len()).sum::<usize>(), events(&stream).len());
     assert!(all.len() > 30);
 }
 
@@ -83,15 +77,7 @@ fn transactions_hold_every_row_of_a_recording_once() {
 fn the_benchmarks_stream_is_what_its_sql_does() {
     let (server, dir) = (fresh(MariaDb), temp_dir());
     let (stream, sql) = (dir.path().join("stream"), dir.path().join("sql"));
-    generate(
-        &stream,
-        &sql,
-        Size {
-            rows: 3000,
-            transactions: 300,
-        },
-    )
-    .unwrap();
+    generate(&stream, &sql, Size { rows: 3000, transactions: 300 }).unwrap();
     server.feed(fs::read(sql).unwrap());
     let source = server.dump();
     server.empty();

@@ -17,9 +17,8 @@ use std::{
 };
 
 fn wanted() -> u32 {
-    env::var("BINSYNC_TEST_KILLS").map_or(8, |count| {
-        count.parse().expect("BINSYNC_TEST_KILLS is a number")
-    })
+    env::var("BINSYNC_TEST_KILLS")
+        .map_or(8, |count| count.parse().expect("BINSYNC_TEST_KILLS is a number"))
 }
 
 /// Delays after the first progress of a run, spread over what one run takes.
@@ -27,10 +26,8 @@ struct Delays(u64);
 
 impl Delays {
     fn next(&mut self, most: u64) -> Duration {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         Duration::from_micros((self.0 >> 33) % (1000 * most + 1))
     }
 }
@@ -47,11 +44,7 @@ enum Ended {
 /// Runs a command, kills it `delay` after `progress` first moves.
 fn killed(mut command: Command, delay: Duration, mut progress: impl FnMut() -> u64) -> Ended {
     let before = progress();
-    let mut child = command
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut moved = false;
     while Instant::now() < deadline {
@@ -91,10 +84,7 @@ fn kill_until_finished(
             Ended::TooEarly => {}
             Ended::Finished => {
                 let end = progress();
-                return counted
-                    .into_iter()
-                    .filter(|reached| *reached != end)
-                    .count() as u32;
+                return counted.into_iter().filter(|reached| *reached != end).count() as u32;
             }
         }
     }
@@ -112,12 +102,7 @@ fn applied(server: &Fresh) -> u64 {
     // A table may go between the two queries.
     let done = server
         .client("mariadb")
-        .args([
-            "-N",
-            "-B",
-            "-e",
-            &columns.lines().collect::<Vec<_>>().join(";"),
-        ])
+        .args(["-N", "-B", "-e", &columns.lines().collect::<Vec<_>>().join(";")])
         .output()
         .unwrap();
     String::from_utf8_lossy(&done.stdout)
@@ -137,10 +122,7 @@ fn kills_of_apply(
     let (mut kills, mut rounds, mut delays) = (0, 0, Delays(u64::from(kind as u8) + 1));
     while kills < wanted() {
         rounds += 1;
-        assert!(
-            rounds <= 4 + 2 * wanted(),
-            "only {kills} kills counted in {rounds} rounds"
-        );
+        assert!(rounds <= 4 + 2 * wanted(), "only {kills} kills counted in {rounds} rounds");
         let server = fresh(kind);
         prepare(&server);
         let url = server.url();
@@ -172,13 +154,7 @@ fn a_killed_apply_doubles_no_row_that_has_no_key() {
     let spool = Spool::recording("mariadb-restarts");
     let check = |server: &Fresh| assert_rows_equal(&server.dump(), &end, "after kills");
     let rows = ["--type", "insert,update,delete"];
-    kills_of_apply(
-        Kind::MariaDb,
-        &spool,
-        &rows,
-        |server| server.load(&keyless),
-        check,
-    );
+    kills_of_apply(Kind::MariaDb, &spool, &rows, |server| server.load(&keyless), check);
 }
 
 #[test]
@@ -200,13 +176,9 @@ fn stored_bytes(spool: &Spool) -> u64 {
     let Ok(entries) = fs::read_dir(spool.path()) else {
         return 0;
     };
-    let segments = entries
-        .flatten()
-        .filter(|entry| entry.path().extension().is_some_and(|end| end == "zst"));
-    segments
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|known| known.len())
-        .sum()
+    let segments =
+        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "zst"));
+    segments.filter_map(|entry| entry.metadata().ok()).map(|known| known.len()).sum()
 }
 
 #[test]
@@ -216,17 +188,11 @@ fn a_killed_import_goes_on_where_it_stopped() {
     let bytes = fs::read(&file).unwrap();
     while kills < wanted().min(20) {
         rounds += 1;
-        assert!(
-            rounds <= 4 + 2 * wanted(),
-            "only {kills} kills counted in {rounds} rounds"
-        );
+        assert!(rounds <= 4 + 2 * wanted(), "only {kills} kills counted in {rounds} rounds");
         let spool = Spool::new();
         let run = || spool.command(["import", file.to_str().unwrap()]);
         kills += kill_until_finished(run, &mut delays, 40, || stored_bytes(&spool));
-        assert!(
-            spool.stored() == bytes,
-            "the segments differ from the imported file"
-        );
+        assert!(spool.stored() == bytes, "the segments differ from the imported file");
     }
     eprintln!("{kills} kills of import counted in {rounds} rounds");
 }
@@ -236,19 +202,13 @@ fn a_killed_capture_stores_every_message_once() {
     let (mut kills, mut rounds, mut delays) = (0, 0, Delays(4));
     while kills < wanted() {
         rounds += 1;
-        assert!(
-            rounds <= 4 + 2 * wanted(),
-            "only {kills} kills counted in {rounds} rounds"
-        );
+        assert!(rounds <= 4 + 2 * wanted(), "only {kills} kills counted in {rounds} rounds");
         let (queue, spool) = (broker("kills"), Spool::new());
         let stream = publish(&queue, "mariadb-restarts");
         let run = || spool.capture_command(&queue, ["--exit-when-idle", "1s"]);
         kills += kill_until_finished(run, &mut delays, 60, || stored_bytes(&spool));
         assert_eq!(queue.ready(), 0);
-        assert!(
-            spool.stored() == stream,
-            "lost, doubled or reordered after {kills} kills"
-        );
+        assert!(spool.stored() == stream, "lost, doubled or reordered after {kills} kills");
     }
     eprintln!("{kills} kills of capture counted in {rounds} rounds");
 }

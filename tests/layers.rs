@@ -16,16 +16,8 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("spool", &["event", "error"]),
     ("target", &["sql", "plan", "event", "error"]),
     ("capture", &["source", "spool", "event", "error"]),
-    (
-        "replay",
-        &["spool", "target", "sql", "plan", "filter", "event", "error"],
-    ),
-    (
-        "cli",
-        &[
-            "capture", "replay", "source", "spool", "target", "sql", "filter", "event", "error",
-        ],
-    ),
+    ("replay", &["spool", "target", "sql", "plan", "filter", "event", "error"]),
+    ("cli", &["capture", "replay", "source", "spool", "target", "sql", "filter", "event", "error"]),
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
@@ -51,14 +43,9 @@ fn sources() -> BTreeMap<PathBuf, String> {
                 folders.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let text = std::fs::read_to_string(&path).expect("a source file");
-                let code: Vec<&str> = text
-                    .lines()
-                    .filter(|l| !l.trim_start().starts_with("//"))
-                    .collect();
-                let name = path
-                    .strip_prefix(&root)
-                    .expect("inside src")
-                    .with_extension("");
+                let code: Vec<&str> =
+                    text.lines().filter(|l| !l.trim_start().starts_with("//")).collect();
+                let name = path.strip_prefix(&root).expect("inside src").with_extension("");
                 found.insert(name, code.join("\n"));
             }
         }
@@ -82,10 +69,7 @@ fn no_module_names_one_that_comes_before_it_on_the_way_of_the_data() {
         let first = file.components().next().expect("a name").as_os_str();
         let module = first.to_string_lossy();
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
-            assert!(
-                ["lib", "main"].contains(&&*module),
-                "{module} has no place in ARROWS"
-            );
+            assert!(["lib", "main"].contains(&&*module), "{module} has no place in ARROWS");
             continue;
         };
         for (other, _) in ARROWS {
@@ -126,13 +110,8 @@ fn the_core_touches_neither_files_nor_clocks_nor_the_terminal() {
     ];
     let core = ["event", "filter", "plan", "sql", "error"];
     for (file, code) in sources() {
-        let module = file
-            .components()
-            .next()
-            .expect("a name")
-            .as_os_str()
-            .to_string_lossy()
-            .into_owned();
+        let module =
+            file.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
         if core.contains(&module.as_str()) {
             for word in banned {
                 assert!(!code.contains(word), "{} uses {word}", file.display());

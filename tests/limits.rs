@@ -43,9 +43,7 @@ fn on_a_small_disk(script: &str, args: &[&str]) -> Run {
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     command.arg(if root { "-m" } else { "-Urm" });
     let script = format!("mount -t tmpfs -o size=20m none /mnt || exit 99\n{script}");
-    command
-        .args(["sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_binsync")])
-        .args(args);
+    command.args(["sh", "-c", &script, "sh", env!("CARGO_BIN_EXE_binsync")]).args(args);
     harden(&mut command);
     finish(command, None)
 }
@@ -61,16 +59,8 @@ fn a_full_disk_stops_an_import_and_a_rerun_finishes_it() {
         zstd -dcq /mnt/s/*.zst | cmp - "$2" && echo same"#;
     let run = on_a_small_disk(script, &[file.to_str().unwrap()]);
     let text = run.text();
-    assert!(
-        text.contains("first 1") || text.contains("first 4"),
-        "{text}\n{}",
-        run.stderr
-    );
-    assert!(
-        text.contains("second 0") && text.contains("same"),
-        "{text}\n{}",
-        run.stderr
-    );
+    assert!(text.contains("first 1") || text.contains("first 4"), "{text}\n{}", run.stderr);
+    assert!(text.contains("second 0") && text.contains("same"), "{text}\n{}", run.stderr);
     let run = run.says(&["/mnt/s"]);
     assert!(
         run.stderr.to_lowercase().contains("space") || run.stderr.contains("full"),
@@ -82,11 +72,7 @@ fn a_full_disk_stops_an_import_and_a_rerun_finishes_it() {
 #[test]
 fn a_full_disk_pauses_a_capture_which_resumes_by_itself() {
     let (queue, dir, stream) = (broker("full"), temp_dir(), incompressible());
-    queue.publish(
-        stream
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty()),
-    );
+    queue.publish(stream.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()));
     let file = write(&dir, "big.jsonl", stream);
     let script = r#"
         "$1" --spool /mnt/s capture --queue "$3" --amqp-url "$4" --exit-when-idle 15s & 
@@ -94,12 +80,7 @@ fn a_full_disk_pauses_a_capture_which_resumes_by_itself() {
         wait $!; echo "capture $?"
         zstd -dcq /mnt/s/*.zst | cmp - "$2" && echo same"#;
     let run = on_a_small_disk(script, &[file.to_str().unwrap(), &queue.name, amqp_url()]);
-    assert!(
-        run.text().contains("capture 0\nsame"),
-        "{}\n{}",
-        run.text(),
-        run.stderr
-    );
+    assert!(run.text().contains("capture 0\nsame"), "{}\n{}", run.text(), run.stderr);
     assert_eq!(queue.ready(), 0);
 }
 
@@ -108,19 +89,12 @@ fn a_spool_without_permission() {
     let dir = temp_dir();
     let place = dir.path().join("locked");
     fs::create_dir(&place).unwrap();
-    Command::new("chmod")
-        .arg("0500")
-        .arg(&place)
-        .status()
-        .unwrap();
+    Command::new("chmod").arg("0500").arg(&place).status().unwrap();
     // Root writes anywhere unless that capability is taken away.
     let root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     let mut command = Command::new(if root { "setpriv" } else { "env" });
     if root {
-        command.args([
-            "--bounding-set=-dac_override,-dac_read_search",
-            "--inh-caps=-all",
-        ]);
+        command.args(["--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"]);
     }
     command
         .arg(env!("CARGO_BIN_EXE_binsync"))
@@ -129,19 +103,13 @@ fn a_spool_without_permission() {
         .arg("import");
     command.arg(recording("mariadb-edges"));
     harden(&mut command);
-    finish(command, None)
-        .code(1)
-        .says(&["locked", "permission"]);
+    finish(command, None).code(1).says(&["locked", "permission"]);
 }
 
 #[test]
 fn two_captures_on_one_spool() {
     let (queue, spool) = (broker("lock"), Spool::new());
-    let mut first = spool
-        .capture_command(&queue, [])
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut first = spool.capture_command(&queue, []).stderr(Stdio::null()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(20);
     while !spool.path().is_dir() || fs::read_dir(spool.path()).unwrap().next().is_none() {
         assert!(Instant::now() < deadline, "the first capture made no spool");

@@ -39,10 +39,7 @@ fn json((id, u, v): Row) -> String {
 /// not legal here.
 fn change(rows: &mut Vec<Row>, step: &Step, keyed: bool) -> Option<String> {
     let free = |rows: &[Row], row: Row| {
-        !keyed
-            || rows
-                .iter()
-                .all(|r| r.0 != row.0 && (r.1.is_none() || r.1 != row.1))
+        !keyed || rows.iter().all(|r| r.0 != row.0 && (r.1.is_none() || r.1 != row.1))
     };
     let message = |kind: &str, data: Row, old: &str| {
         let data = json(data);
@@ -69,19 +66,12 @@ fn change(rows: &mut Vec<Row>, step: &Step, keyed: bool) -> Option<String> {
                 old.push(format!(r#""id":{}"#, before.0));
             }
             if before.1 != row.1 {
-                old.push(format!(
-                    r#""u":{}"#,
-                    before.1.map_or("null".into(), |u| u.to_string())
-                ));
+                old.push(format!(r#""u":{}"#, before.1.map_or("null".into(), |u| u.to_string())));
             }
             if before.2 != row.2 {
                 old.push(format!(r#""v":{}"#, before.2));
             }
-            Some(message(
-                "update",
-                row,
-                &format!(r#","old":{{{}}}"#, old.join(",")),
-            ))
+            Some(message("update", row, &format!(r#","old":{{{}}}"#, old.join(","))))
         }
         _ => None,
     }
@@ -128,21 +118,13 @@ fn run(
     }
     for (sql, item) in statements.iter() {
         let touched = db.execute(sql, []).unwrap_or_else(|e| panic!("{sql}: {e}"));
-        assert_eq!(
-            binsync::sql::Expect::Rows(touched as u64),
-            item.expect,
-            "{sql}"
-        );
+        assert_eq!(binsync::sql::Expect::Rows(touched as u64), item.expect, "{sql}");
     }
 }
 
 fn content(db: &rusqlite::Connection) -> Vec<Row> {
-    let mut all = db
-        .prepare(r#"SELECT id, u, v FROM "d.t" ORDER BY 1, 2, 3"#)
-        .expect("a query");
-    let rows = all
-        .query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))
-        .expect("rows");
+    let mut all = db.prepare(r#"SELECT id, u, v FROM "d.t" ORDER BY 1, 2, 3"#).expect("a query");
+    let rows = all.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).expect("rows");
     rows.map(|row| row.expect("a row")).collect()
 }
 

@@ -40,19 +40,14 @@ fn without_members(line: &str) -> String {
             _ => {}
         }
     }
-    members.retain(|member| {
-        !CUT.iter()
-            .any(|name| member.starts_with(&format!("\"{name}\":")))
-    });
+    members.retain(|member| !CUT.iter().any(|name| member.starts_with(&format!("\"{name}\":"))));
     format!("{{{}}}\n", members.join(","))
 }
 
 /// The recording as Maxwell would have sent it with its default settings.
 fn plain(name: &str) -> String {
     let stream = read(&format!("{name}.jsonl"));
-    let rows = stream
-        .lines()
-        .filter(|line| line.starts_with("{\"database\""));
+    let rows = stream.lines().filter(|line| line.starts_with("{\"database\""));
     rows.map(without_members).collect()
 }
 
@@ -72,10 +67,7 @@ fn default_output_into_tables_made_beforehand(name: &str) {
     let applied = spool.apply(&server.url(), [] as [&str; 0]).code(0).stderr;
     assert_rows_equal(&server.dump(), &end, name);
     let said = format!("{imported}{applied}");
-    assert!(
-        said.contains("position"),
-        "what the missing positions cost is not said:\n{said}"
-    );
+    assert!(said.contains("position"), "what the missing positions cost is not said:\n{said}");
 }
 
 macro_rules! replay {
@@ -94,20 +86,12 @@ replay! {
 fn rendering_a_table_of_unknown_definition_stops_and_names_schema_add() {
     let end = read("mariadb-types.end.sql");
     let (spool, _) = plain_spool("mariadb-types");
-    let run = spool
-        .run(["render"])
-        .one_of(&[1, 4])
-        .says(&["schema add --from"]);
-    assert!(
-        !run.text().contains("INSERT"),
-        "rows were rendered by guess"
-    );
+    let run = spool.run(["render"]).one_of(&[1, 4]).says(&["schema add --from"]);
+    assert!(!run.text().contains("INSERT"), "rows were rendered by guess");
 
     let server = fresh(Kind::MariaDb);
     server.load(&schema_only(&end));
-    spool
-        .run(["schema", "add", "--from", &server.url()])
-        .code(0);
+    spool.run(["schema", "add", "--from", &server.url()]).code(0);
     server.feed(spool.render([] as [&str; 0]));
     assert_rows_equal(&server.dump(), &end, "rendered after schema add");
 }

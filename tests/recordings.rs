@@ -13,11 +13,7 @@ fn applied_to_an_empty_server(name: &str) {
     assert_same_dump(&server.dump(), &read(&format!("{name}.end.sql")), name);
     // Done is done: a second run changes nothing.
     spool.apply(&server.url(), [] as [&str; 0]).code(0);
-    assert_same_dump(
-        &server.dump(),
-        &read(&format!("{name}.end.sql")),
-        "a second run",
-    );
+    assert_same_dump(&server.dump(), &read(&format!("{name}.end.sql")), "a second run");
 }
 
 macro_rules! reach_the_end {
@@ -40,28 +36,16 @@ reach_the_end! {
 #[test]
 fn sysbench_rows_equal_the_sources() {
     let server = fresh(Kind::MariaDb);
-    Spool::recording("mariadb-sysbench")
-        .apply(&server.url(), [] as [&str; 0])
-        .code(0);
-    assert_rows_equal(
-        &server.dump(),
-        &read("mariadb-sysbench.end.sql"),
-        "sysbench",
-    );
+    Spool::recording("mariadb-sysbench").apply(&server.url(), [] as [&str; 0]).code(0);
+    assert_rows_equal(&server.dump(), &read("mariadb-sysbench.end.sql"), "sysbench");
 }
 
 #[test]
 fn what_a_restarted_producer_sends_again_is_applied_once() {
     let server = fresh(Kind::MariaDb);
     server.sql("CREATE DATABASE restarts");
-    Spool::recording("mariadb-restarts")
-        .apply(&server.url(), [] as [&str; 0])
-        .code(0);
-    assert_rows_equal(
-        &server.dump(),
-        &read("mariadb-restarts.end.sql"),
-        "restarts",
-    );
+    Spool::recording("mariadb-restarts").apply(&server.url(), [] as [&str; 0]).code(0);
+    assert_rows_equal(&server.dump(), &read("mariadb-restarts.end.sql"), "restarts");
 }
 
 #[test]
@@ -70,9 +54,7 @@ fn what_is_sent_again_is_applied_once_without_any_key_to_show_it() {
     let server = fresh(Kind::MariaDb);
     server.load(&without_keys(&schema_only(&end)));
     let spool = Spool::recording("mariadb-restarts");
-    spool
-        .apply(&server.url(), ["--type", "insert,update,delete"])
-        .code(0);
+    spool.apply(&server.url(), ["--type", "insert,update,delete"]).code(0);
     assert_rows_equal(&server.dump(), &end, "restarts into keyless tables");
 }
 
@@ -83,9 +65,5 @@ fn a_dry_run_changes_nothing() {
     spool.apply(&server.url(), ["--dry-run"]).code(0);
     assert_eq!(server.dump(), "");
     spool.apply(&server.url(), [] as [&str; 0]).code(0);
-    assert_ne!(
-        server.dump(),
-        "",
-        "after a dry run the work is still to be done"
-    );
+    assert_ne!(server.dump(), "", "after a dry run the work is still to be done");
 }

@@ -35,11 +35,7 @@ fn sysbench_and_restarts_give_equal_rows() {
             server.sql("CREATE DATABASE restarts");
         }
         server.feed(Spool::recording(&format!("mariadb-{name}")).render([] as [&str; 0]));
-        assert_rows_equal(
-            &server.dump(),
-            &read(&format!("mariadb-{name}.end.sql")),
-            name,
-        );
+        assert_rows_equal(&server.dump(), &read(&format!("mariadb-{name}.end.sql")), name);
     }
 }
 
@@ -48,8 +44,5 @@ fn a_file_holds_what_stdout_would() {
     let (spool, dir) = (Spool::recording("mariadb-edges"), temp_dir());
     let file = dir.path().join("out.sql");
     spool.run(["render", "-o", file.to_str().unwrap()]).code(0);
-    assert!(
-        fs::read(file).unwrap() == spool.render([] as [&str; 0]),
-        "the file and stdout differ"
-    );
+    assert!(fs::read(file).unwrap() == spool.render([] as [&str; 0]), "the file and stdout differ");
 }

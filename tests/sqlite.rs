@@ -14,9 +14,7 @@ fn canonical(kind: &str, text: Option<Vec<u8>>) -> String {
         "float" => format!("{:?}", words().parse::<f64>().unwrap() as f32),
         "double" => format!("{:?}", words().parse::<f64>().unwrap()),
         "geometry" | "point" | "linestring" | "polygon" => words().to_uppercase().replace(' ', ""),
-        "json" => serde_json::from_slice::<serde_json::Value>(&bytes)
-            .unwrap()
-            .to_string(),
+        "json" => serde_json::from_slice::<serde_json::Value>(&bytes).unwrap().to_string(),
         _ => match String::from_utf8(bytes) {
             Ok(text) => format!("{text:?}"),
             Err(binary) => format!("{:x?}", binary.into_bytes()),
@@ -35,13 +33,9 @@ fn server_expression(name: &str, kind: &str) -> String {
 }
 
 fn server_rows(session: &mut Conn, table: &str, columns: &[(String, String)]) -> Vec<Vec<String>> {
-    let list: Vec<_> = columns
-        .iter()
-        .map(|(name, kind)| server_expression(name, kind))
-        .collect();
-    let rows: Vec<mysql::Row> = session
-        .query(format!("SELECT {} FROM {table}", list.join(",")))
-        .unwrap();
+    let list: Vec<_> = columns.iter().map(|(name, kind)| server_expression(name, kind)).collect();
+    let rows: Vec<mysql::Row> =
+        session.query(format!("SELECT {} FROM {table}", list.join(","))).unwrap();
     let value = |value: mysql::Value| match value {
         mysql::Value::NULL => None,
         mysql::Value::Bytes(bytes) => Some(bytes),
@@ -61,17 +55,9 @@ fn server_rows(session: &mut Conn, table: &str, columns: &[(String, String)]) ->
 
 fn sqlite_rows(file: &Connection, table: &str, columns: &[(String, String)]) -> Vec<Vec<String>> {
     let double_quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-    let list: Vec<_> = columns
-        .iter()
-        .map(|(name, _)| double_quoted(name))
-        .collect();
-    let mut query = file
-        .prepare(&format!(
-            "SELECT {} FROM {}",
-            list.join(","),
-            double_quoted(table)
-        ))
-        .unwrap();
+    let list: Vec<_> = columns.iter().map(|(name, _)| double_quoted(name)).collect();
+    let mut query =
+        file.prepare(&format!("SELECT {} FROM {}", list.join(","), double_quoted(table))).unwrap();
     let value = |value: ValueRef<'_>| match value {
         ValueRef::Null => None,
         ValueRef::Integer(number) => Some(number.to_string().into_bytes()),
@@ -119,9 +105,7 @@ fn every_value_equals_the_servers_text(name: &str) {
     let (server, spool, dir) = (fresh(Kind::of(name)), Spool::recording(name), temp_dir());
     spool.apply(&server.url(), [] as [&str; 0]).code(0);
     let file = dir.path().join("copy.db");
-    spool
-        .apply(&format!("sqlite:{}", file.display()), [] as [&str; 0])
-        .code(0);
+    spool.apply(&format!("sqlite:{}", file.display()), [] as [&str; 0]).code(0);
     compare(&server, &Connection::open(file).unwrap());
 }
 

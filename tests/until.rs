@@ -11,10 +11,7 @@ use crate::support::{
 use std::collections::BTreeSet;
 
 fn time(ts: i64) -> String {
-    chrono::DateTime::from_timestamp(ts, 0)
-        .unwrap()
-        .format("%Y-%m-%dT%H:%M:%S")
-        .to_string()
+    chrono::DateTime::from_timestamp(ts, 0).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 
 #[test]
@@ -31,10 +28,7 @@ fn the_pauses_of_the_incident_are_reached_by_until() {
         let server = fresh(kind);
         let spool = Spool::recording(&name);
         // One name goes on while --until moves forward.
-        for (until, state) in [
-            (all[deleted].ts, "before"),
-            (all[deleted + 2].ts, "damaged"),
-        ] {
+        for (until, state) in [(all[deleted].ts, "before"), (all[deleted + 2].ts, "damaged")] {
             spool
                 .apply(&server.url(), ["--until", &time(until)])
                 .code(0)
@@ -55,9 +49,7 @@ fn an_offset_in_the_time_moves_the_cut() {
         .unwrap();
     let server = fresh(Kind::MariaDb);
     let moved = format!("{}+02:00", time(deleted.ts + 7200));
-    Spool::recording("mariadb-incident")
-        .apply(&server.url(), ["--until", &moved])
-        .code(0);
+    Spool::recording("mariadb-incident").apply(&server.url(), ["--until", &moved]).code(0);
     assert_same_dump(&server.dump(), &read("mariadb-incident.before.sql"), &moved);
 }
 
@@ -77,10 +69,7 @@ fn cut_gives(kind: Kind, spool: &Spool, cut: &[&str], expected: &str, states: &[
     let server = fresh(kind);
     spool.apply(&server.url(), cut).code(0);
     let found = server.dump();
-    assert!(
-        is_one_of(&found, states),
-        "{cut:?} gives a state that the source never had"
-    );
+    assert!(is_one_of(&found, states), "{cut:?} gives a state that the source never had");
     assert_same_dump(&found, expected, &format!("{cut:?}"));
 }
 
@@ -93,13 +82,7 @@ fn every_until_over_edges_is_the_prefix_before_the_first_later_commit() {
         let first = all[0].ts;
         for ts in first..=all.iter().map(|one| one.ts).max().unwrap() + 1 {
             let prefix = all.iter().position(|one| one.ts >= ts).unwrap_or(all.len());
-            cut_gives(
-                kind,
-                &spool,
-                &["--until", &time(ts)],
-                &states[prefix],
-                &states,
-            );
+            cut_gives(kind, &spool, &["--until", &time(ts)], &states[prefix], &states);
         }
     }
 }
@@ -113,18 +96,9 @@ fn every_position_over_edges_is_the_prefix_before_it() {
         let start = edge_position(&all, false);
         let positions: BTreeSet<&String> = all.iter().map(|one| &one.position).collect();
         for position in positions {
-            let prefix = all
-                .iter()
-                .position(|one| one.position == *position)
-                .unwrap();
+            let prefix = all.iter().position(|one| one.position == *position).unwrap();
             let range = format!("{start}..{position}");
-            cut_gives(
-                kind,
-                &spool,
-                &["--position", &range],
-                &states[prefix],
-                &states,
-            );
+            cut_gives(kind, &spool, &["--position", &range], &states[prefix], &states);
         }
     }
 }
@@ -136,20 +110,9 @@ fn since_and_until_cut_one_stretch_that_goes_on_where_the_last_ended() {
         .iter()
         .find(|one| one.events.len() == 900 && one.events[0].text("type") == "delete")
         .unwrap();
-    let (server, spool, cut) = (
-        fresh(Kind::MariaDb),
-        Spool::recording("mariadb-incident"),
-        time(deleted.ts),
-    );
-    spool
-        .apply(&server.url(), ["--until", &cut, "--name", "first"])
-        .code(0);
-    spool
-        .apply(&server.url(), ["--since", &cut, "--name", "second"])
-        .code(0);
-    assert_same_dump(
-        &server.dump(),
-        &read("mariadb-incident.end.sql"),
-        "two stretches",
-    );
+    let (server, spool, cut) =
+        (fresh(Kind::MariaDb), Spool::recording("mariadb-incident"), time(deleted.ts));
+    spool.apply(&server.url(), ["--until", &cut, "--name", "first"]).code(0);
+    spool.apply(&server.url(), ["--since", &cut, "--name", "second"]).code(0);
+    assert_same_dump(&server.dump(), &read("mariadb-incident.end.sql"), "two stretches");
 }

@@ -23,19 +23,17 @@ pub fn import(
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<()> {
-    let shown = path.display();
+    let shown = if path == Path::new("-") { "stdin".into() } else { path.display().to_string() };
     let mut lines = Lines::open(path)?;
     let mut source = None;
     if path.is_file() {
         let identity = identity(path)?;
         let known = spool.sources().filter(|(name, _)| identity.is(name));
         // Of a file that grew, the name it was first given.
-        let known = known
-            .max_by_key(|&(_, end)| end)
-            .map(|(name, end)| (name.to_owned(), end));
+        let known = known.max_by_key(|&(_, end)| end).map(|(name, end)| (name.to_owned(), end));
         source = Some(known.unwrap_or_else(|| (identity.name(), 0)));
     } else {
-        watch.say(&format!(
+        watch.note(&format!(
             "{shown} is a stream: it cannot be gone on with. If it is imported again, \
              what is in the spool already is stored again and marked as re-sent"
         ));
@@ -50,11 +48,11 @@ pub fn import(
             Err(Error::stopped(place).help("run the same command again, it goes on"))
         }
         Copied { messages: 0, .. } if before > 0 => {
-            watch.say(&format!("{shown}: already imported"));
+            watch.note(&format!("{shown}: already imported"));
             Ok(())
         }
         Copied { .. } if before > 0 => {
-            watch.say(&format!("{shown}: went on at byte {before}"));
+            watch.note(&format!("{shown}: went on at byte {before}"));
             Ok(())
         }
         Copied { .. } => Ok(()),
@@ -76,10 +74,7 @@ fn copy(
     let (mut messages, mut unsynced) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
         let Some(chunk) = lines.next_chunk()? else {
-            return Ok(Copied {
-                messages,
-                stopped: false,
-            });
+            return Ok(Copied { messages, stopped: false });
         };
         let (count, bytes) = (chunk.records.len(), chunk.records.bytes.len());
         let source = name.clone().map(|name| (name, chunk.end));
@@ -93,8 +88,5 @@ fn copy(
         watch.stored(count as u64, bytes as u64);
         watch.position(lines.read(), lines.size());
     }
-    Ok(Copied {
-        messages,
-        stopped: true,
-    })
+    Ok(Copied { messages, stopped: true })
 }

@@ -30,10 +30,7 @@ pub struct DemoArgs {
 /// # Errors
 /// When a step fails.
 pub fn demo(global: &Global, args: &DemoArgs) -> Result<u8> {
-    let mut dir = tempfile::Builder::new()
-        .prefix("binsync-demo-")
-        .tempdir()
-        .context("demo")?;
+    let mut dir = tempfile::Builder::new().prefix("binsync-demo-").tempdir().context("demo")?;
     dir.disable_cleanup(args.keep);
     let spool = spool_dir(&global.spool, dir.path())?;
     let file = dir.path().join(FILE);
@@ -54,9 +51,7 @@ fn spool_dir(asked: &Path, dir: &Path) -> Result<PathBuf> {
     if asked == Path::new("./spool") {
         return Ok(dir.join("spool"));
     }
-    let used = asked
-        .read_dir()
-        .is_ok_and(|mut entries| entries.next().is_some());
+    let used = asked.read_dir().is_ok_and(|mut entries| entries.next().is_some());
     if used {
         return Err(Error::usage(format!(
             "{}: not empty, the demo makes a spool of its own",
@@ -87,23 +82,15 @@ impl Demo {
         say(
             "A shop's database, recorded from MariaDB by Maxwell. No server is needed to replay it.",
         )?;
-        self.step(
-            "Store the stream (a live one: binsync capture)",
-            &format!("import {FILE}"),
-        )?;
+        self.step("Store the stream (a live one: binsync capture)", &format!("import {FILE}"))?;
         self.step(
             "\"All orders are gone, every balance is 0!\" What was it?",
             "log --biggest --type update,delete",
         )?;
         let accident = self.accident()?;
-        let xids = accident
-            .culprits
-            .each_ref()
-            .map(|t| t.xid.unwrap_or_default().to_string());
+        let xids = accident.culprits.each_ref().map(|t| t.xid.unwrap_or_default().to_string());
         let xids = xids.join(",");
-        say(&format!(
-            "   The two transactions at the top, {xids}, are the accident."
-        ))?;
+        say(&format!("   The two transactions at the top, {xids}, are the accident."))?;
         self.step(
             "The SQL that takes them back, to be read before anything is done",
             &format!("render --reverse --xid {xids} -o undo.sql"),
@@ -111,15 +98,9 @@ impl Demo {
         show_sql(Path::new("undo.sql"))?;
         let [before, after] = [accident.began, accident.over].map(time::utc);
         let shop = "--target sqlite:shop.db";
-        self.step(
-            "The shop just before",
-            &format!("apply {shop} --until {before}"),
-        )?;
+        self.step("The shop just before", &format!("apply {shop} --until {before}"))?;
         state("before")?;
-        self.step(
-            "Go on: the damage",
-            &format!("apply {shop} --until {after}"),
-        )?;
+        self.step("Go on: the damage", &format!("apply {shop} --until {after}"))?;
         state("damaged")?;
         self.step("Go on: people keep working", &format!("apply {shop}"))?;
         state("today")?;
@@ -143,9 +124,7 @@ impl Demo {
     fn run(&self, command: &str) -> Result<()> {
         say(&format!("$ binsync {command}"))?;
         let spool = self.spool.display().to_string();
-        let words = ["binsync", "--quiet", "--spool", &spool]
-            .into_iter()
-            .chain(command.split(' '));
+        let words = ["binsync", "--quiet", "--spool", &spool].into_iter().chain(command.split(' '));
         let cli = Cli::try_parse_from(words).map_err(|e| Error::failed(e.to_string()))?;
         match super::run(cli)? {
             DONE => Ok(()),
@@ -158,9 +137,8 @@ impl Demo {
     fn accident(&self) -> Result<Accident> {
         let spool = Spool::open(&self.spool)?;
         let end = spool.end()?.next;
-        let all: Vec<Transaction> = spool
-            .transactions(1..end, Order::Forward)
-            .collect::<Result<_>>()?;
+        let all: Vec<Transaction> =
+            spool.transactions(1..end, Order::Forward).collect::<Result<_>>()?;
         let most = |rows: fn(&Counts) -> u64| {
             let total = |t: &&Transaction| t.tables.iter().map(|(_, c)| rows(c)).sum::<u64>();
             all.iter().max_by_key(total)
@@ -186,10 +164,7 @@ fn show_sql(path: &Path) -> Result<()> {
         let dots = if short.len() < line.len() { "…" } else { "" };
         say(&format!("   {short}{dots}"))?;
     }
-    say(&format!(
-        "   … {} in all",
-        counted(text.lines().count() as u64, "line")
-    ))
+    say(&format!("   … {} in all", counted(text.lines().count() as u64, "line")))
 }
 
 /// Says how the shop stands.
@@ -200,11 +175,7 @@ fn state(when: &str) -> Result<()> {
          sum(CAST(balance AS REAL) = 0), (SELECT count(*) FROM \"shop.audit_log\") \
          FROM \"shop.customers\"",
     )?;
-    let numbers: Vec<u64> = answer
-        .iter()
-        .flatten()
-        .filter_map(|n| n.parse().ok())
-        .collect();
+    let numbers: Vec<u64> = answer.iter().flatten().filter_map(|n| n.parse().ok()).collect();
     let [orders, customers, broke, log] = numbers[..] else {
         return Err(Error::failed("shop.db: no answer"));
     };
@@ -242,9 +213,7 @@ fn compare() -> Result<u8> {
     }
     if different.is_empty() {
         let (tables, rows) = (counted(tables.len() as u64, "table"), counted(total, "row"));
-        say(&format!(
-            "   {tables}, {rows}: all equal.\n\nThe rows are back."
-        ))?;
+        say(&format!("   {tables}, {rows}: all equal.\n\nThe rows are back."))?;
         return Ok(DONE);
     }
     say(&format!("   NOT equal: {}", different.join(", ")))?;

@@ -57,9 +57,7 @@ pub struct LogArgs {
 pub fn log(global: &Global, args: &LogArgs) -> Result<u8> {
     let output = Output::new("read", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (selection, cut) = args
-        .select
-        .select(&spool, args.select.words(true), &output)?;
+    let (selection, cut) = args.select.select(&spool, args.select.words(true), &output)?;
     output.clear();
     let range = &selection.range;
     // Behind the last whole transaction there may be something to tell, too.
@@ -155,10 +153,7 @@ fn biggest(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<Vec<Tra
     }
     let mut found = Vec::new();
     for Reverse((_, Reverse(last))) in heap.into_sorted_vec() {
-        let again = spool
-            .transactions(last..last + 1, Order::Forward)
-            .next()
-            .transpose()?;
+        let again = spool.transactions(last..last + 1, Order::Forward).next().transpose()?;
         found.extend(again.and_then(|t| taken(t, filter)));
     }
     Ok(found)
@@ -203,11 +198,7 @@ impl Notes {
             place: Some(format!("{} offset {}", d.segment, d.offset)),
             ..at("damaged", d.seq, format!("{} ({} bytes)", d.reason, d.len))
         }));
-        let gaps: Vec<_> = spool
-            .gaps()?
-            .into_iter()
-            .filter(|g| range.contains(&g.seq))
-            .collect();
+        let gaps: Vec<_> = spool.gaps()?.into_iter().filter(|g| range.contains(&g.seq)).collect();
         trouble(gaps.len(), "gap");
         list.extend(gaps.into_iter().map(|g| {
             let kind = match g.kind {
@@ -231,23 +222,14 @@ impl Notes {
             place: Some(format!("{} offset {}", b.segment, b.offset)),
         }));
         let epochs = spool.epochs()?.into_iter().filter(|e| e.number > 1);
-        list.extend(epochs.filter(|e| range.contains(&e.first_seq)).map(|e| {
-            at(
-                "epoch",
-                e.first_seq,
-                format!("epoch {} begins: {}", e.number, e.reason),
-            )
-        }));
-        let copies = spool
-            .bootstraps()?
-            .into_iter()
-            .filter(|b| range.contains(&b.start));
+        list.extend(
+            epochs.filter(|e| range.contains(&e.first_seq)).map(|e| {
+                at("epoch", e.first_seq, format!("epoch {} begins: {}", e.number, e.reason))
+            }),
+        );
+        let copies = spool.bootstraps()?.into_iter().filter(|b| range.contains(&b.start));
         list.extend(copies.map(|b| {
-            let end = if b.complete_ts.is_some() {
-                ""
-            } else {
-                ", not complete"
-            };
+            let end = if b.complete_ts.is_some() { "" } else { ", not complete" };
             at("bootstrap", b.start, format!("a copy of {}{end}", b.table))
         }));
         list.sort_by_key(|note| note.first_seq);
@@ -263,14 +245,7 @@ mod tests {
 
     fn transaction() -> Transaction {
         let table = |name: &str, insert, update, delete| {
-            (
-                TableName::new("shop", name),
-                Counts {
-                    insert,
-                    update,
-                    delete,
-                },
-            )
+            (TableName::new("shop", name), Counts { insert, update, delete })
         };
         Transaction {
             first: 1,
@@ -288,10 +263,7 @@ mod tests {
 
     #[test]
     fn a_transaction_shows_its_rows_by_table_and_kind() {
-        assert_eq!(
-            page::rows(&transaction()),
-            "shop.orders +12 ~3 -1, shop.c\\x0A ~900"
-        );
+        assert_eq!(page::rows(&transaction()), "shop.orders +12 ~3 -1, shop.c\\x0A ~900");
     }
 
     #[test]

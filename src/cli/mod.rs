@@ -20,6 +20,7 @@ pub mod maintain;
 pub mod output;
 pub mod replay;
 pub mod schema;
+mod secret;
 pub mod select;
 pub mod time;
 

@@ -40,27 +40,23 @@ impl Output {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         let now = Instant::now();
-        let state = State {
-            started: now,
-            line_at: now,
-            messages: 0,
-            bytes: 0,
-            done: 0,
-            total: None,
-        };
-        Self {
-            verb,
-            quiet,
-            bar,
-            state: RefCell::new(state),
-        }
+        let state =
+            State { started: now, line_at: now, messages: 0, bytes: 0, done: 0, total: None };
+        Self { verb, quiet, bar, state: RefCell::new(state) }
     }
 
-    /// The last line, also with `--quiet` off a terminal left out: what was done.
+    /// The last line: what was done.
     pub fn finish(&self, summary: &str) {
         self.clear();
         if !self.quiet {
             line(summary);
+        }
+    }
+
+    /// Says what is good to know; not with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.say(text);
         }
     }
 
@@ -77,9 +73,7 @@ impl Output {
             Some(bar) => bar.set_message(state.text(self.verb)),
             None if !self.quiet && state.line_at.elapsed() >= LINE_EVERY => {
                 state.line_at = Instant::now();
-                let left = state
-                    .left()
-                    .map_or(String::new(), |s| format!(", {s} s left"));
+                let left = state.left().map_or(String::new(), |s| format!(", {s} s left"));
                 line(&format!("{}{left}", state.text(self.verb)));
             }
             None => {}
@@ -92,10 +86,7 @@ impl State {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         let rate = count((self.messages as f64 / seconds) as u64);
         let bytes = megabytes(self.bytes);
-        format!(
-            "{verb} {} messages, {bytes}, {rate}/s",
-            count(self.messages)
-        )
+        format!("{verb} {} messages, {bytes}, {rate}/s", count(self.messages))
     }
 
     /// Seconds left, by the part of the input that has been read.
@@ -111,6 +102,12 @@ impl Watch for Output {
         match &self.bar {
             Some(bar) => bar.suspend(|| line(message)),
             None => line(message),
+        }
+    }
+
+    fn note(&self, message: &str) {
+        if !self.quiet {
+            self.say(message);
         }
     }
 
@@ -154,7 +151,7 @@ pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.char_indices() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::output::{Output, count, counted};
 use super::select::SelectArgs;
-use super::{DIFFERS, DONE, Global, print, stop_flag};
+use super::{DIFFERS, DONE, Global, print, secret, stop_flag};
 use crate::capture::Watch as _;
 use crate::error::{Context as _, Error, Result};
 use crate::replay::apply::{self, Job, Report};
@@ -18,19 +18,34 @@ use crate::target::mysql::Mysql;
 use crate::target::sqlite::Sqlite;
 use crate::target::{Direction, Run, Target};
 
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  binsync apply --target mysql://joe:secret@db2.example --until 2024-01-01T10:00
+  binsync apply --target sqlite:look.db --table 'shop.*'
+  binsync apply --target mysql://joe@db1.example --reverse --xid 4711 --dry-run
+
+The progress is kept in the target, in the same transactions as the rows: stop it or kill it at
+any time, and run the same command again.";
+
+const RENDER_EXAMPLES: &str = "\
+Examples:
+  binsync render --reverse --xid 4711 > undo.sql
+  binsync render --table 'shop.*' --since 2024-01-01T10:00 -o replay.sql
+  mariadb < undo.sql
+
+The SQL sets its own character set, time zone and sql_mode; one BEGIN/COMMIT is one transaction of
+the source. The last line says that it is complete.";
+
 /// Arguments of `apply`.
 #[derive(Args, Debug)]
+#[command(after_help = APPLY_EXAMPLES)]
 pub struct ApplyArgs {
     /// Where to: mysql://user:password@host:port or sqlite:FILE
-    #[arg(
-        long,
-        env = "BINSYNC_TARGET",
-        hide_env_values = true,
-        value_name = "URL"
-    )]
+    #[arg(long, env = "BINSYNC_TARGET", hide_env_values = true, value_name = "URL")]
     target: String,
-    #[command(flatten)]
-    select: SelectArgs,
+    /// File that holds the target's password
+    #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
     /// Take the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
@@ -47,19 +62,22 @@ pub struct ApplyArgs {
     /// Known from `binsync schema add`; asked for only when the target has such foreign keys.
     #[arg(long, value_name = "YES|NO", value_parser = ["yes", "no"])]
     source_logs_cascades: Option<String>,
+    #[command(flatten)]
+    select: SelectArgs,
 }
 
 /// Arguments of `render`.
 #[derive(Args, Debug)]
+#[command(after_help = RENDER_EXAMPLES)]
 pub struct RenderArgs {
-    #[command(flatten)]
-    select: SelectArgs,
     /// The SQL that takes the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
     /// Write to a file instead of stdout; it appears only when it is complete
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    select: SelectArgs,
 }
 
 /// How many messages of the stretch are behind us at a sequence.
@@ -71,11 +89,7 @@ fn done(direction: Direction, selection: &Selection, seq: u64) -> u64 {
 }
 
 fn direction(reverse: bool) -> Direction {
-    if reverse {
-        Direction::Reverse
-    } else {
-        Direction::Forward
-    }
+    if reverse { Direction::Reverse } else { Direction::Forward }
 }
 
 /// Says what is wrong with the stretch; true when anything is.
@@ -90,11 +104,8 @@ fn say_damage(spool: &Spool, cut: &Cut, output: &Output) -> Result<bool> {
     if damaged.len() > 10 {
         output.say(&format!("… and {} more such messages", damaged.len() - 10));
     }
-    let gaps: Vec<_> = spool
-        .gaps()?
-        .into_iter()
-        .filter(|gap| cut.range.contains(&gap.seq))
-        .collect();
+    let gaps: Vec<_> =
+        spool.gaps()?.into_iter().filter(|gap| cut.range.contains(&gap.seq)).collect();
     for gap in gaps.iter().take(10) {
         output.say(&format!("gap before message {}: {}", gap.seq, gap.detail));
     }
@@ -122,7 +133,7 @@ fn before_reverse(
 ) -> Result<()> {
     let created = check_reversible(spool, definitions, selection)?;
     if !created.is_empty() {
-        output.say(&format!(
+        output.note(&format!(
             "{} CREATE statements in the stretch are not taken back: their tables stay",
             created.len()
         ));
@@ -148,10 +159,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let default = match direction {
         Direction::Forward => "apply".to_owned(),
         Direction::Reverse => {
-            format!(
-                "undo-{:08x}",
-                xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32
-            )
+            format!("undo-{:08x}", xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32)
         }
     };
     let run = Run {
@@ -164,16 +172,11 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         Some(answer) => Some(answer == "yes"),
         None => definitions.logs_cascades,
     };
-    let mut open =
-        || -> Result<Box<dyn Target>> { open_target(&args.target, cascades, args.dry_run) };
+    let target = secret::with_password(&args.target, args.password_file.as_deref())?;
+    let mut open = || -> Result<Box<dyn Target>> { open_target(&target, cascades, args.dry_run) };
     let stop = stop_flag()?;
-    let job = Job {
-        spool: &spool,
-        definitions: &definitions,
-        selection: &selection,
-        run,
-        stop: &stop,
-    };
+    let job =
+        Job { spool: &spool, definitions: &definitions, selection: &selection, run, stop: &stop };
     let total = selection.range.end - selection.range.start;
     let outcome = apply::apply(&job, &mut open, &mut |report| match report {
         Report::Trouble(text) => output.say(text),
@@ -195,15 +198,11 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         }
     }
     if outcome.row_events() + outcome.ddl == 0 && !selection.range.is_empty() {
-        output.say("nothing was left to do: the progress in the target stands behind the stretch");
+        output.note("nothing was left to do: the progress in the target stands behind the stretch");
     }
     output.finish(&format!(
         "{} {} as {}, {}",
-        if args.dry_run {
-            "would apply"
-        } else {
-            "applied"
-        },
+        if args.dry_run { "would apply" } else { "applied" },
         counted(outcome.row_events(), "row event"),
         counted(outcome.statements, "statement"),
         counted(outcome.ddl, "DDL statement")
@@ -235,9 +234,7 @@ fn open_target(url: &str, cascades: Option<bool>, dry_run: bool) -> Result<Box<d
 pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let output = Output::new("rendered", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (selection, cut) = args
-        .select
-        .select(&spool, args.select.words(true), &output)?;
+    let (selection, cut) = args.select.select(&spool, args.select.words(true), &output)?;
     let definitions = Definitions::load(&spool)?;
     let damaged = say_damage(&spool, &cut, &output)?;
     if args.reverse {
@@ -247,14 +244,7 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let total = selection.range.end - selection.range.start;
     let mut report = |seq| output.position(done(direction, &selection, seq), Some(total));
     let mut to = |out: &mut dyn std::io::Write| {
-        render::render(
-            &spool,
-            &definitions,
-            &selection,
-            direction,
-            out,
-            &mut report,
-        )
+        render::render(&spool, &definitions, &selection, direction, out, &mut report)
     };
     let outcome = match &args.output {
         None => to(&mut std::io::stdout().lock()),

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{DONE, Global, output, print};
+use super::{DONE, Global, output, print, secret};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::replay::Definitions;
@@ -23,8 +23,11 @@ pub enum SchemaCommand {
 #[derive(Args, Debug)]
 pub struct AddArgs {
     /// The source server, as mysql://user:password@host:port
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "BINSYNC_SCHEMA_FROM", hide_env_values = true)]
     from: String,
+    /// File that holds the server's password
+    #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
+    password_file: Option<std::path::PathBuf>,
 }
 
 /// Arguments of `schema show`.
@@ -41,7 +44,9 @@ pub struct ShowArgs {
 /// When the server or the spool cannot be read.
 pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
     match command {
-        SchemaCommand::Add(args) => add(global, &args.from),
+        SchemaCommand::Add(args) => {
+            add(global, &secret::with_password(&args.from, args.password_file.as_deref())?)
+        }
         SchemaCommand::Show(args) => show(global, args),
     }
 }
@@ -97,11 +102,7 @@ fn in_words(def: &TableDef) -> String {
         ];
         let flags: Vec<&str> = flags.iter().filter(|f| f.0).map(|f| f.1).collect();
         let name = crate::event::printable(&column.name);
-        text.push_str(&format!(
-            "  {name}  {}  {}\n",
-            column.type_name,
-            flags.join(", ")
-        ));
+        text.push_str(&format!("  {name}  {}  {}\n", column.type_name, flags.join(", ")));
     }
     if !def.complete {
         text.push_str("  (generated and ON UPDATE columns are not known: binsync schema add)\n");

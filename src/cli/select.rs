@@ -4,7 +4,6 @@ use clap::{Args, ValueEnum};
 
 use super::output::{Output, counted};
 use super::time;
-use crate::capture::Watch as _;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Type};
 use crate::replay::Selection;
@@ -84,15 +83,10 @@ impl SelectArgs {
     pub fn cut(&self, spool: &Spool, output: &Output) -> Result<Cut> {
         let time = |text: &Option<String>| text.as_deref().map(time::parse).transpose();
         let (from, to) = self.places()?;
-        let bounds = Bounds {
-            since: time(&self.since)?,
-            until: time(&self.until)?,
-            from,
-            to,
-        };
+        let bounds = Bounds { since: time(&self.since)?, until: time(&self.until)?, from, to };
         for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
             if let Some(instant) = instant {
-                output.say(&format!("{flag} {}", time::utc(instant)));
+                output.note(&format!("{flag} {}", time::utc(instant)));
             }
         }
         cut::cut(spool, &bounds)
@@ -130,30 +124,30 @@ impl SelectArgs {
     ) -> Result<(Selection, Cut)> {
         let cut = self.cut(spool, output)?;
         match (&cut.first, &cut.last) {
-            (Some(first), Some(last)) => output.say(&format!(
+            (Some(first), Some(last)) => output.note(&format!(
                 "{}, from {} to {}",
                 counted(cut.transactions, "transaction"),
                 cut::describe(first),
                 cut::describe(last)
             )),
-            _ => output.say("no transaction lies in the stretch asked for"),
+            _ => output.note("no transaction lies in the stretch asked for"),
         }
         if cut.last.as_ref().is_some_and(|t| t.position.is_none()) {
-            output.say(
+            output.note(
                 "the stream carries no binlog positions: re-sends are recognised only by \
                  consecutive transactions with the same content, gaps are not seen, and \
                  --position cannot cut (Maxwell: output_binlog_position)",
             );
         }
         if cut.outside > 0 {
-            output.say(&format!(
+            output.note(&format!(
                 "{} transactions outside the stretch have a time inside it (times are those of \
                  statements, not of commits)",
                 cut.outside
             ));
         }
         if cut.open.is_some() && cut.open == Some(cut.range.end) {
-            output.say("the last transaction has not ended yet, it is left for the next run");
+            output.note("the last transaction has not ended yet, it is left for the next run");
         }
         let selection = cut::select(spool, &cut, self.filter()?, words)?;
         Ok((selection, cut))
@@ -171,20 +165,11 @@ impl SelectArgs {
             }
         };
         add("since", self.since.iter().cloned().collect());
-        add(
-            "until",
-            self.until.iter().filter(|_| with_until).cloned().collect(),
-        );
+        add("until", self.until.iter().filter(|_| with_until).cloned().collect());
         add("position", self.position.iter().cloned().collect());
         add("table", self.tables.clone());
         add("exclude-table", self.excluded.clone());
-        add(
-            "type",
-            self.types
-                .iter()
-                .map(|t| format!("{t:?}").to_lowercase())
-                .collect(),
-        );
+        add("type", self.types.iter().map(|t| format!("{t:?}").to_lowercase()).collect());
         add("xid", self.xids.iter().map(u64::to_string).collect());
         match words.is_empty() {
             true => "everything".to_owned(),

@@ -41,11 +41,7 @@ fn parse_in<Z: TimeZone>(zone: &Z, text: &str) -> Result<i64> {
         }
     };
     let shown = |t: DateTime<FixedOffset>| {
-        format!(
-            "{} ({})",
-            t.format("%Y-%m-%dT%H:%M:%S%:z"),
-            utc(t.timestamp())
-        )
+        format!("{} ({})", t.format("%Y-%m-%dT%H:%M:%S%:z"), utc(t.timestamp()))
     };
     Err(Error::usage(format!(
         "{text}: this local time {what}, the clocks were changed: {} or {}",
@@ -203,10 +199,9 @@ mod tests {
     fn a_local_time_that_the_clocks_skip_names_both_readings() {
         let error = read("2024-03-31T02:30");
         assert!(error.contains("does not exist"), "{error}");
-        for reading in [
-            "02:30:00+01:00 (2024-03-31T01:30:00Z)",
-            "02:30:00+02:00 (2024-03-31T00:30:00Z)",
-        ] {
+        for reading in
+            ["02:30:00+01:00 (2024-03-31T01:30:00Z)", "02:30:00+02:00 (2024-03-31T00:30:00Z)"]
+        {
             assert!(error.contains(reading), "{error}");
         }
         assert_eq!(read("2024-03-31T01:59:59"), "2024-03-31T00:59:59Z");
@@ -217,10 +212,9 @@ mod tests {
     fn a_local_time_that_comes_twice_names_both_instants() {
         let error = read("2024-10-27T02:30");
         assert!(error.contains("comes twice"), "{error}");
-        for instant in [
-            "02:30:00+02:00 (2024-10-27T00:30:00Z)",
-            "02:30:00+01:00 (2024-10-27T01:30:00Z)",
-        ] {
+        for instant in
+            ["02:30:00+02:00 (2024-10-27T00:30:00Z)", "02:30:00+01:00 (2024-10-27T01:30:00Z)"]
+        {
             assert!(error.contains(instant), "{error}");
         }
     }

@@ -50,10 +50,7 @@ impl Attributes {
 }
 
 pub(super) fn attributes(definition: &[Token]) -> Attributes {
-    let mut found = Attributes {
-        arguments: arguments(definition),
-        ..Attributes::default()
-    };
+    let mut found = Attributes { arguments: arguments(definition), ..Attributes::default() };
     let mut depth = 0i32;
     let width = || found_width(definition);
     for (i, token) in definition.iter().enumerate() {
@@ -116,10 +113,9 @@ fn arguments(definition: &[Token]) -> Vec<String> {
 fn default(tokens: &[Token]) -> ColumnDefault {
     const NOW: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
     match tokens {
-        [
-            Token::SingleQuotedString(text) | Token::DoubleQuotedString(text),
-            ..,
-        ] => ColumnDefault::Text(text.clone()),
+        [Token::SingleQuotedString(text) | Token::DoubleQuotedString(text), ..] => {
+            ColumnDefault::Text(text.clone())
+        }
         [Token::Number(n, _), ..] | [Token::Plus, Token::Number(n, _), ..] => {
             ColumnDefault::Number(n.clone())
         }
@@ -152,21 +148,12 @@ mod tests {
         };
         let [a, b, c, d, e] = [0, 1, 2, 3, 4].map(found);
         assert_eq!(a.arguments, ["x", "it's"]);
-        assert_eq!(
-            (a.charset.as_deref(), a.nullable),
-            (Some("latin1"), Some(false))
-        );
+        assert_eq!((a.charset.as_deref(), a.nullable), (Some("latin1"), Some(false)));
         assert_eq!(a.default, Some(ColumnDefault::Text("x".into())));
         assert_eq!(b.default, Some(ColumnDefault::Number("-1.50".into())));
         assert_eq!(b.arguments, ["12", "2"]);
-        assert_eq!(
-            (c.nullable, c.default),
-            (Some(true), Some(ColumnDefault::Now(3)))
-        );
-        assert_eq!(
-            (d.counted, d.zerofill, d.nullable),
-            (true, Some(10), Some(false))
-        );
+        assert_eq!((c.nullable, c.default), (Some(true), Some(ColumnDefault::Now(3))));
+        assert_eq!((d.counted, d.zerofill, d.nullable), (true, Some(10), Some(false)));
         assert_eq!(e.default, Some(ColumnDefault::Other));
     }
 }

@@ -39,12 +39,7 @@ impl Statement {
     /// Reads the text; `None` when it has no tokens a MySQL server would accept.
     pub fn read(sql: &str) -> Option<Self> {
         let tokens = Tokenizer::new(&MySqlDialect {}, sql).tokenize().ok()?;
-        Some(Self(
-            tokens
-                .into_iter()
-                .filter(|t| !matches!(t, Token::Whitespace(_)))
-                .collect(),
-        ))
+        Some(Self(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect()))
     }
 
     /// The table of `CREATE TABLE … LIKE source`: database (where given) and table.
@@ -160,11 +155,7 @@ fn defined(tokens: &[Token]) -> Option<Clause> {
     if NOT_COLUMNS.iter().any(|k| is(&tokens[0], k)) {
         return None;
     }
-    Some(Clause::Defined {
-        name: name.value.clone(),
-        was: None,
-        attributes: attributes(rest),
-    })
+    Some(Clause::Defined { name: name.value.clone(), was: None, attributes: attributes(rest) })
 }
 
 pub(super) fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
@@ -203,13 +194,9 @@ fn altered(tokens: &[Token]) -> Vec<Clause> {
 
 fn modified(clause: Clause) -> Clause {
     match clause {
-        Clause::Defined {
-            name, attributes, ..
-        } => Clause::Defined {
-            was: Some(name.clone()),
-            name,
-            attributes,
-        },
+        Clause::Defined { name, attributes, .. } => {
+            Clause::Defined { was: Some(name.clone()), name, attributes }
+        }
         other => other,
     }
 }
@@ -217,9 +204,7 @@ fn modified(clause: Clause) -> Clause {
 fn dropped(tokens: &[Token]) -> Option<Clause> {
     let (name, rest) = word(tokens)?;
     // DROP COLUMN alone names a column in one word; keys and constraints take two.
-    let end = rest
-        .first()
-        .is_none_or(|t| is(t, "RESTRICT") || is(t, "CASCADE"));
+    let end = rest.first().is_none_or(|t| is(t, "RESTRICT") || is(t, "CASCADE"));
     end.then(|| Clause::Dropped(name.value.clone()))
 }
 
@@ -227,20 +212,13 @@ fn changed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, rest) = word(rest)?;
     let attributes = attributes(rest);
-    Some(Clause::Defined {
-        name: name.value.clone(),
-        was: Some(was.value.clone()),
-        attributes,
-    })
+    Some(Clause::Defined { name: name.value.clone(), was: Some(was.value.clone()), attributes })
 }
 
 fn renamed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, _) = word(skip(rest, &["TO"]))?;
-    Some(Clause::Renamed {
-        was: was.value.clone(),
-        name: name.value.clone(),
-    })
+    Some(Clause::Renamed { was: was.value.clone(), name: name.value.clone() })
 }
 
 #[cfg(test)]
@@ -252,18 +230,10 @@ mod tests {
         clauses
             .into_iter()
             .map(|c| match c {
-                Clause::Defined {
-                    name,
-                    was,
-                    attributes: a,
-                } => {
+                Clause::Defined { name, was, attributes: a } => {
                     let flags = [(a.generated, "g"), (a.on_update, "u")];
-                    let flags: String = flags
-                        .iter()
-                        .filter(|f| f.0)
-                        .map(|f| f.1)
-                        .collect::<Vec<_>>()
-                        .concat();
+                    let flags: String =
+                        flags.iter().filter(|f| f.0).map(|f| f.1).collect::<Vec<_>>().concat();
                     let width = a.binary_width.map(|w| format!("({w})")).unwrap_or_default();
                     let zero = a.zerofill.map(|w| format!("z{w}")).unwrap_or_default();
                     let was = was.map(|w| format!("{w}>")).unwrap_or_default();
@@ -281,10 +251,7 @@ mod tests {
             COMMENT 'as (1), on update', z INT(8) ZEROFILL, g INT GENERATED ALWAYS AS (id*2) \
             VIRTUAL, h VARCHAR(9) AS (CONCAT('a', z)) STORED, u TIMESTAMP DEFAULT (now()) ON \
             UPDATE CURRENT_TIMESTAMP, b BINARY, UNIQUE KEY (g), PRIMARY KEY (id)) /*! ENGINE=x */";
-        assert_eq!(
-            names(sql),
-            ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]
-        );
+        assert_eq!(names(sql), ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]);
     }
 
     #[test]
@@ -293,10 +260,7 @@ mod tests {
             DROP INDEX i, DROP PRIMARY KEY, \
             MODIFY e TIMESTAMP ON UPDATE now(), CHANGE COLUMN f g BINARY(3), ADD INDEX (a), \
             RENAME COLUMN `h i` TO j";
-        assert_eq!(
-            names(sql),
-            ["a:g", "c:", "d:", "-x", "e>e:u", "f>g(3):", "h i>j"]
-        );
+        assert_eq!(names(sql), ["a:g", "c:", "d:", "-x", "e>e:u", "f>g(3):", "h i>j"]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::boundary::Boundary;
-use super::{Definitions, Selection};
+use super::{Definitions, Selection, ahead};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell};
@@ -101,9 +101,7 @@ pub fn apply(
             }
             Err(e) if e.kind() == ErrorKind::Retry && connected && tries < TRIES => {
                 tries += 1;
-                report(Report::Trouble(&format!(
-                    "{e}; trying again ({tries} of {TRIES})"
-                )));
+                report(Report::Trouble(&format!("{e}; trying again ({tries} of {TRIES})")));
                 std::thread::sleep(Duration::from_millis(200 << tries.min(6)));
             }
             Err(e) => return Err(e),
@@ -166,21 +164,17 @@ impl<'s> Pass<'s> {
     fn run(&mut self, report: &mut dyn FnMut(Report<'_>)) -> Result<()> {
         let range = &self.job.selection.range;
         let (range, order, end) = match self.direction {
-            Direction::Forward => (
-                self.from.max(range.start)..range.end,
-                Order::Forward,
-                range.end,
-            ),
-            Direction::Reverse => (
-                range.start..self.from.min(range.end),
-                Order::Reverse,
-                range.start,
-            ),
+            Direction::Forward => {
+                (self.from.max(range.start)..range.end, Order::Forward, range.end)
+            }
+            Direction::Reverse => {
+                (range.start..self.from.min(range.end), Order::Reverse, range.start)
+            }
         };
         if range.is_empty() {
             return Ok(());
         }
-        let mut frames = self.job.spool.frames(range.clone(), order);
+        let mut frames = ahead(self.job.spool.frames(range.clone(), order));
         let mut chunk: Vec<Frame> = Vec::new();
         loop {
             let (mut rows, mut bytes) = (0, 0);
@@ -218,11 +212,7 @@ impl<'s> Pass<'s> {
         let mut last = range.start;
         for frame in frames {
             for n in 0..frame.len() {
-                let n = if self.direction == Direction::Reverse {
-                    frame.len() - 1 - n
-                } else {
-                    n
-                };
+                let n = if self.direction == Direction::Reverse { frame.len() - 1 - n } else { n };
                 let record = frame.get(n);
                 if !range.contains(&record.seq) {
                     continue;
@@ -231,19 +221,12 @@ impl<'s> Pass<'s> {
                 if record.resend || record.damaged {
                     continue;
                 }
-                let event = maxwell::parse(record.bytes).map_err(|damage| {
-                    Error::failed(format!(
-                        "{} message {}: {damage}",
-                        frame.place(),
-                        record.seq
-                    ))
+                let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
+                    Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
                 })?;
                 let reverse = self.direction == Direction::Reverse;
                 if self.boundary.before(&event.meta, self.direction) {
-                    whole = Some((
-                        events.len(),
-                        if reverse { record.seq + 1 } else { record.seq },
-                    ));
+                    whole = Some((events.len(), if reverse { record.seq + 1 } else { record.seq }));
                 }
                 if event.meta.op.is_ddl() {
                     self.write(&events)?;
@@ -288,12 +271,7 @@ impl<'s> Pass<'s> {
         if !self.job.selection.filter.takes(&event.meta) {
             return Ok(());
         }
-        let Job {
-            spool,
-            definitions,
-            selection,
-            ..
-        } = self.job;
+        let Job { spool, definitions, selection, .. } = self.job;
         if let Some(ddl) = definitions.statement(spool, &selection.filter, seq)? {
             self.target.ddl(&ddl, seq + 1)?;
             self.outcome.ddl += 1;
@@ -366,11 +344,7 @@ impl<'s> Pass<'s> {
             }
         }
         let table = self.target.table(&name, def.as_deref()).map_err(|e| {
-            if e.kind() == ErrorKind::Retry {
-                e
-            } else {
-                e.at(describe(seq, event))
-            }
+            if e.kind() == ErrorKind::Retry { e } else { e.at(describe(seq, event)) }
         })?;
         self.tables.insert(name, (def, table.clone()));
         Ok(table)

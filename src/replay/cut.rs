@@ -40,10 +40,7 @@ impl Place {
             Error::usage(format!("{text:?} is no binlog position"))
                 .help("write it as FILE:POS, as in bin.000002:1234")
         })?;
-        Ok(Self {
-            base: p.base.to_owned(),
-            order: p.order(),
-        })
+        Ok(Self { base: p.base.to_owned(), order: p.order() })
     }
 }
 
@@ -78,14 +75,8 @@ pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
     let end = spool.end()?;
     let whole = 1..end.open.unwrap_or(end.next);
     let range = stretch(spool, bounds, &whole)?;
-    let mut cut = Cut {
-        range,
-        first: None,
-        last: None,
-        transactions: 0,
-        outside: 0,
-        open: end.open,
-    };
+    let mut cut =
+        Cut { range, first: None, last: None, transactions: 0, outside: 0, open: end.open };
     let inside =
         |ts: i64| bounds.since.is_none_or(|s| ts >= s) && bounds.until.is_none_or(|u| ts < u);
     for transaction in spool.transactions(whole, Order::Forward) {
@@ -137,10 +128,8 @@ fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<Range<S
     }
     let by_position = bounds.from.is_some() || bounds.to.is_some();
     if by_position && epochs.is_empty() {
-        return Err(
-            Error::usage("--position: the stream carries no binlog positions")
-                .help("cut by time with --since and --until"),
-        );
+        return Err(Error::usage("--position: the stream carries no binlog positions")
+            .help("cut by time with --since and --until"));
     }
     if by_position && epochs.len() > 1 {
         return Err(Error::usage(format!(
@@ -179,10 +168,8 @@ pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<
     for &xid in filter.xids() {
         let same: Vec<&Transaction> = found.iter().filter(|t| t.xid == Some(xid)).collect();
         if same.is_empty() {
-            return Err(
-                Error::usage(format!("no transaction with xid {xid} in the stretch"))
-                    .help("`binsync log` lists the transactions"),
-            );
+            return Err(Error::usage(format!("no transaction with xid {xid} in the stretch"))
+                .help("`binsync log` lists the transactions"));
         }
         if same.len() > 1 {
             let list: Vec<String> = same.iter().map(|t| format!("  {}", describe(t))).collect();
@@ -205,14 +192,7 @@ pub fn describe(t: &Transaction) -> String {
         .unwrap_or_else(|| t.ts.to_string());
     let xid = t.xid.map(|xid| format!(" xid {xid}")).unwrap_or_default();
     let position = t.position.as_ref().map(|(base, file, offset)| {
-        format!(
-            " {}",
-            Position {
-                base,
-                file: *file,
-                offset: *offset
-            }
-        )
+        format!(" {}", Position { base, file: *file, offset: *offset })
     });
     format!("{time}{xid}{}", position.unwrap_or_default())
 }
@@ -223,9 +203,5 @@ pub fn describe(t: &Transaction) -> String {
 /// As [`check_xids`].
 pub fn select(spool: &Spool, cut: &Cut, filter: Filter, words: String) -> Result<Selection> {
     check_xids(spool, &cut.range, &filter)?;
-    Ok(Selection {
-        range: cut.range.clone(),
-        filter,
-        words,
-    })
+    Ok(Selection { range: cut.range.clone(), filter, words })
 }

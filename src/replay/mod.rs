@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::history::History;
 use crate::event::{Body, Op, TableName, maxwell, printable};
 use crate::filter::{Filter, Type};
-use crate::spool::{DdlRef, Seq, Spool};
+use crate::spool::{DdlRef, Frame, Seq, Spool};
 use crate::target::Ddl;
 
 pub mod apply;
@@ -56,11 +56,7 @@ impl Definitions {
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
             history.add_ddl(message.seq, &event)?;
         }
-        Ok(Self {
-            history,
-            ddl,
-            logs_cascades,
-        })
+        Ok(Self { history, ddl, logs_cascades })
     }
 
     /// The statement whose first message is at `seq`, with all its messages; `None` when the
@@ -70,9 +66,7 @@ impl Definitions {
     /// When a table it names is not in the selection: half a statement cannot be run.
     pub fn statement(&self, spool: &Spool, filter: &Filter, seq: Seq) -> Result<Option<Ddl>> {
         let Some(group) = self.ddl.iter().find(|d| d.seq == seq).map(|d| d.group) else {
-            return Err(Error::failed(format!(
-                "message {seq}: not known as a DDL statement"
-            )));
+            return Err(Error::failed(format!("message {seq}: not known as a DDL statement")));
         };
         if group != seq {
             return Ok(None);
@@ -81,13 +75,7 @@ impl Definitions {
         for message in self.ddl.iter().filter(|d| d.group == group) {
             let bytes = spool.record(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-            let Body::Ddl {
-                sql,
-                def,
-                old,
-                charset,
-            } = &event.body
-            else {
+            let Body::Ddl { sql, def, old, charset } = &event.body else {
                 continue;
             };
             let ddl = statement.get_or_insert_with(|| Ddl {
@@ -104,11 +92,8 @@ impl Definitions {
             let read =
                 |json: &Option<&str>| json.map(crate::event::def::TableDef::parse).transpose();
             let (before, after) = (read(old)?, read(def)?);
-            let known = |name: TableName| {
-                self.history
-                    .at(&name, message.seq)
-                    .map(|d| d.as_ref().clone())
-            };
+            let known =
+                |name: TableName| self.history.at(&name, message.seq).map(|d| d.as_ref().clone());
             let after = after.map(|def| known(def.name()).unwrap_or(def));
             for name in [
                 Some(event.meta.name()),
@@ -153,6 +138,24 @@ fn runnable(sql: &str) -> String {
     }
 }
 
+/// How many frames are read ahead.
+const AHEAD: usize = 4;
+
+/// Reads and decompresses frames on a thread of their own, a few ahead of their use.
+fn ahead(
+    frames: impl Iterator<Item = Result<Frame>> + Send + 'static,
+) -> impl Iterator<Item = Result<Frame>> {
+    let (send, receive) = std::sync::mpsc::sync_channel(AHEAD);
+    std::thread::spawn(move || {
+        for frame in frames {
+            if send.send(frame).is_err() {
+                break;
+            }
+        }
+    });
+    receive.into_iter()
+}
+
 /// Names what in the stretch cannot be taken back, before anything is written. Statements that
 /// only create are left as they are and returned, to be said once.
 ///
@@ -165,11 +168,7 @@ pub fn check_reversible(
     selection: &Selection,
 ) -> Result<Vec<TableName>> {
     let mut created = Vec::new();
-    for message in definitions
-        .ddl
-        .iter()
-        .filter(|d| selection.range.contains(&d.seq))
-    {
+    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
         let bytes = spool.record(message.seq)?;
         let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
         let name = event.meta.name();
@@ -204,10 +203,7 @@ fn rows_before(spool: &Spool, selection: &Selection, name: &TableName, seq: Seq)
     {
         let transaction = transaction?;
         if selection.filter.takes_xid(transaction.xid)
-            && transaction
-                .tables
-                .iter()
-                .any(|(table, counts)| table == name && counts.rows() > 0)
+            && transaction.tables.iter().any(|(table, counts)| table == name && counts.rows() > 0)
         {
             return Ok(true);
         }

@@ -1,6 +1,7 @@
 //! Spool to SQL that the stock client runs unchanged, one source transaction per BEGIN/COMMIT.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 
 use super::boundary::Boundary;
-use super::{Definitions, Selection};
+use super::{Definitions, Selection, ahead};
 use crate::error::{Context as _, Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell, printable};
@@ -62,6 +63,7 @@ pub fn render(
         statements: Statements::new(Dialect::Mysql, guard, 1),
         begun: false,
         text: String::new(),
+        time: (i64::MIN, String::new()),
         outcome: Outcome::default(),
     };
     writer.head()?;
@@ -70,24 +72,16 @@ pub fn render(
         Direction::Reverse => Order::Reverse,
     };
     let mut boundary = Boundary::default();
-    for frame in spool.frames(selection.range.clone(), order) {
+    for frame in ahead(spool.frames(selection.range.clone(), order)) {
         let frame = frame?;
         for n in 0..frame.len() {
-            let n = if direction == Direction::Reverse {
-                frame.len() - 1 - n
-            } else {
-                n
-            };
+            let n = if direction == Direction::Reverse { frame.len() - 1 - n } else { n };
             let record = frame.get(n);
             if record.resend || record.damaged || !selection.range.contains(&record.seq) {
                 continue;
             }
-            let event = maxwell::parse(record.bytes).map_err(|damage| {
-                Error::failed(format!(
-                    "{} message {}: {damage}",
-                    frame.place(),
-                    record.seq
-                ))
+            let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
+                Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
             })?;
             let cut = boundary.before(&event.meta, direction);
             writer.event(record.seq, &event, cut)?;
@@ -109,6 +103,8 @@ struct Writer<'s> {
     statements: Statements,
     begun: bool,
     text: String,
+    /// The time written last, in seconds and in words: rows come in thousands a second.
+    time: (i64, String),
     outcome: Outcome,
 }
 
@@ -171,7 +167,7 @@ impl Writer<'_> {
             self.begun = true;
             self.outcome.transactions += 1;
         }
-        comment(&mut self.text, event);
+        self.comment(event);
         self.text.push_str(&self.statements.text);
         Ok(())
     }
@@ -191,11 +187,7 @@ impl Writer<'_> {
 
     fn table(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
         let name = event.meta.name();
-        let def = self
-            .definitions
-            .history
-            .at(&name, seq)
-            .filter(|def| def.complete);
+        let def = self.definitions.history.at(&name, seq).filter(|def| def.complete);
         let def = def.ok_or_else(|| {
             Error::stopped(format!("{name} (message {seq}): the table's definition is not known"))
                 .help("store it in the spool with: binsync schema add --from mysql://user@host, then render again")
@@ -219,7 +211,7 @@ impl Writer<'_> {
         let Some(ddl) = self.definitions.statement(self.spool, filter, seq)? else {
             return Ok(());
         };
-        comment(&mut self.text, event);
+        self.comment(event);
         self.statement(&ddl);
         self.outcome.ddl += 1;
         Ok(())
@@ -253,22 +245,42 @@ impl Writer<'_> {
         self.text.push_str("SET timestamp=DEFAULT;\n");
     }
 
+    /// The line before a statement: time, position, xid, table.
+    fn comment(&mut self, event: &Event<'_>) {
+        let meta = &event.meta;
+        if self.time.0 != meta.ts {
+            let time = DateTime::from_timestamp(meta.ts, 0);
+            let text = time.map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
+            self.time = (meta.ts, text.unwrap_or_default());
+        }
+        self.text.push_str("-- ");
+        self.text.push_str(&self.time.1);
+        if let Some(position) = meta.position {
+            let _ = write!(self.text, " {position}");
+        }
+        if let Some(xid) = meta.xid {
+            let _ = write!(self.text, " xid {xid}");
+        }
+        self.text.push(' ');
+        self.text.push_str(meta.op.name());
+        self.text.push(' ');
+        self.text.push_str(&printable(&meta.database));
+        if !meta.table.is_empty() {
+            self.text.push('.');
+            self.text.push_str(&printable(&meta.table));
+        }
+        self.text.push('\n');
+    }
+
     fn flush(&mut self) -> Result<()> {
-        self.out
-            .write_all(self.text.as_bytes())
-            .context("writing SQL")?;
+        self.out.write_all(self.text.as_bytes()).context("writing SQL")?;
         self.text.clear();
         Ok(())
     }
 
     fn finish(mut self) -> Result<Outcome> {
         self.commit();
-        let Outcome {
-            rows,
-            transactions,
-            ddl,
-            ..
-        } = self.outcome;
+        let Outcome { rows, transactions, ddl, .. } = self.outcome;
         self.text.push_str(&format!(
             "-- binsync: complete: {rows} row events in {transactions} transactions, {ddl} DDL statements\n"
         ));
@@ -276,21 +288,4 @@ impl Writer<'_> {
         self.out.flush().context("writing SQL")?;
         Ok(self.outcome)
     }
-}
-
-/// The line before a statement: time, position, xid, table.
-fn comment(text: &mut String, event: &Event<'_>) {
-    use std::fmt::Write as _;
-    let meta = &event.meta;
-    text.push_str("-- ");
-    if let Some(time) = DateTime::from_timestamp(meta.ts, 0) {
-        let _ = write!(text, "{}", time.format("%Y-%m-%dT%H:%M:%SZ"));
-    }
-    if let Some(position) = meta.position {
-        let _ = write!(text, " {position}");
-    }
-    if let Some(xid) = meta.xid {
-        let _ = write!(text, " xid {xid}");
-    }
-    let _ = writeln!(text, " {} {}", meta.op.name(), meta.name());
 }

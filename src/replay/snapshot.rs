@@ -34,10 +34,7 @@ impl Snapshot {
     /// True when this server writes the rows its foreign keys change into its binlog: MySQL does
     /// from 9.6 on, MariaDB and older MySQL do not.
     pub fn logs_cascades(&self) -> bool {
-        let mut numbers = self
-            .server
-            .split(['.', '-'])
-            .map_while(|n| n.parse::<u32>().ok());
+        let mut numbers = self.server.split(['.', '-']).map_while(|n| n.parse::<u32>().ok());
         let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         !self.server.contains("MariaDB") && version >= (9, 6)
     }
@@ -49,13 +46,8 @@ mod tests {
 
     #[test]
     fn only_mysql_from_9_6_on_logs_cascades() {
-        let logs = |server: &str| {
-            Snapshot {
-                server: server.into(),
-                tables: vec![],
-            }
-            .logs_cascades()
-        };
+        let logs =
+            |server: &str| Snapshot { server: server.into(), tables: vec![] }.logs_cascades();
         assert!(logs("9.7.4-2") && logs("9.6.0") && logs("10.0.1"));
         assert!(!logs("8.4.3") && !logs("9.5.0") && !logs("10.11.19-MariaDB-0+deb12u1-log"));
     }

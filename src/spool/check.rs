@@ -61,22 +61,14 @@ pub fn verify(dir: &Path) -> Result<Report> {
         verify_segment(dir, segment, live, index.as_ref(), &mut next, &mut report)?;
     }
     if index.is_none() && !segments.is_empty() {
-        report.add(
-            "index.sqlite",
-            0,
-            "missing; the next command builds it anew",
-        );
+        report.add("index.sqlite", 0, "missing; the next command builds it anew");
     }
     Ok(report)
 }
 
 impl Report {
     fn add(&mut self, file: &str, offset: u64, what: &str) {
-        self.findings.push(Finding {
-            file: file.into(),
-            offset,
-            what: what.into(),
-        });
+        self.findings.push(Finding { file: file.into(), offset, what: what.into() });
     }
 }
 
@@ -91,23 +83,14 @@ fn verify_segment(
     let name = segment::name(segment);
     let mut indexed: HashMap<u64, (Place, u32)> = HashMap::new();
     if let Some(index) = index {
-        indexed.extend(
-            index
-                .checksums(segment)?
-                .into_iter()
-                .map(|(p, crc)| (p.offset, (p, crc))),
-        );
+        indexed.extend(index.checksums(segment)?.into_iter().map(|(p, crc)| (p.offset, (p, crc))));
     }
     let mut decoder = Decoder::new()?;
     let mut scan = Scan::open(dir, segment, 0)?;
     report.segments += 1;
     while let Some(found) = scan.next()? {
         match found {
-            Found::Frame {
-                place,
-                header,
-                body,
-            } => {
+            Found::Frame { place, header, body } => {
                 report.bytes += place.len;
                 if let Err(e) = decoder.decode(&header, &body, place) {
                     report.add(&name, place.offset, &e.to_string());
@@ -148,11 +131,7 @@ fn verify_segment(
     let mut rest: Vec<u64> = indexed.into_keys().collect();
     rest.sort_unstable();
     for offset in rest {
-        report.add(
-            &name,
-            offset,
-            "the index knows a frame here that is not there",
-        );
+        report.add(&name, offset, "the index knows a frame here that is not there");
     }
     Ok(())
 }
@@ -174,9 +153,5 @@ pub fn reindex(dir: &Path) -> Result<Recovery> {
     let (mut indexer, _) = Indexer::open(dir)?;
     let caught_up = indexer.catch_up(spool)?;
     let bad_frames = indexer.index().bad_frames()?;
-    Ok(Recovery {
-        caught_up,
-        bad_frames,
-        ..Recovery::default()
-    })
+    Ok(Recovery { caught_up, bad_frames, ..Recovery::default() })
 }

@@ -185,10 +185,7 @@ impl Header {
             return Err(BadHeader::Wrong("the header's checksum is wrong"));
         }
         if header[at::MAJOR] > MAJOR {
-            return Err(BadHeader::Newer {
-                major: header[at::MAJOR],
-                minor: header[at::MINOR],
-            });
+            return Err(BadHeader::Newer { major: header[at::MAJOR], minor: header[at::MINOR] });
         }
         let mut id = [0; 16];
         id.copy_from_slice(&header[at::SPOOL..at::FIRST]);
@@ -209,10 +206,8 @@ impl Header {
         decoded
             .decode_parts(&header[at::PARTS..], records)
             .ok_or(BadHeader::Wrong("a part of the header is malformed"))?;
-        let content = decoded
-            .lengths
-            .iter()
-            .try_fold(0u64, |sum, &l| sum.checked_add(l)?.checked_add(1));
+        let content =
+            decoded.lengths.iter().try_fold(0u64, |sum, &l| sum.checked_add(l)?.checked_add(1));
         match decoded.lengths.len() == records && content == Some(decoded.raw) {
             true => Ok(decoded),
             false => Err(BadHeader::Wrong("the record lengths do not add up")),

@@ -77,11 +77,7 @@ impl Notes {
         let at = (ident.file, ident.offset);
         match self.ranges.iter_mut().rev().find(|r| r.chain == chain) {
             Some(range) => range.max = at,
-            None => self.ranges.push(ChainRange {
-                chain,
-                min: at,
-                max: at,
-            }),
+            None => self.ranges.push(ChainRange { chain, min: at, max: at }),
         }
     }
 }

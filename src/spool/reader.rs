@@ -39,11 +39,7 @@ impl Spool {
         }
         let index = current_index(dir)?;
         let id = index.get("spool")?.unwrap_or_default();
-        Ok(Self {
-            dir: dir.into(),
-            index,
-            id,
-        })
+        Ok(Self { dir: dir.into(), index, id })
     }
 
     /// Its id, 32 hex digits, given when it was made.
@@ -99,10 +95,7 @@ impl Spool {
     /// # Errors
     /// When it is not stored or its frame cannot be read.
     pub fn record(&self, seq: Seq) -> Result<Vec<u8>> {
-        let row = self
-            .index
-            .frame_of(seq)?
-            .filter(|row| row.first + row.records > seq);
+        let row = self.index.frame_of(seq)?.filter(|row| row.first + row.records > seq);
         let row = row.ok_or_else(|| {
             Error::failed(format!("{}: no record {seq}", self.dir.display()))
                 .help("binsync spool ls shows which records there are")
@@ -200,10 +193,7 @@ fn current_index(dir: &Path) -> Result<Index> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         // An index that cannot be opened is built anew below, so why does not matter here.
-        let index = Index::open_read(dir)
-            .ok()
-            .flatten()
-            .filter(|i| i.get("spool").is_ok());
+        let index = Index::open_read(dir).ok().flatten().filter(|i| i.get("spool").is_ok());
         if let Some(index) = index.filter(|index| is_complete(dir, index).unwrap_or(false)) {
             return Ok(index);
         }

@@ -35,14 +35,7 @@ pub(super) fn recover(dir: &Path) -> Result<Option<Live>> {
     let Some(&segment) = segment::list(dir)?.last() else {
         return Ok(None);
     };
-    let mut live = Live {
-        exists: true,
-        segment,
-        len: 0,
-        raw: 0,
-        next: segment,
-        torn: None,
-    };
+    let mut live = Live { exists: true, segment, len: 0, raw: 0, next: segment, torn: None };
     let mut scan = Scan::open(dir, segment, 0)?;
     while let Some(found) = scan.next()? {
         match found {
@@ -117,10 +110,7 @@ pub(super) fn renew(dir: &Path, segment: Seq, len: u64) -> Result<()> {
     let temp = dir.join(format!("{}.new", segment::name(segment)));
     let copied = copy(&live, 0, len, &temp)?;
     if copied != len {
-        return Err(Error::failed(format!(
-            "{}: shorter than when it was read",
-            live.display()
-        )));
+        return Err(Error::failed(format!("{}: shorter than when it was read", live.display())));
     }
     fs::rename(&temp, &live).context(live.display())?;
     sync_dir(dir)
@@ -130,17 +120,11 @@ pub(super) fn renew(dir: &Path, segment: Seq, len: u64) -> Result<()> {
 /// copy call, which may share the very blocks that are in doubt.
 fn copy(from: &Path, offset: u64, len: u64, to: &Path) -> Result<u64> {
     let mut source = File::open(from).context(from.display())?;
-    source
-        .seek(SeekFrom::Start(offset))
-        .context(from.display())?;
+    source.seek(SeekFrom::Start(offset)).context(from.display())?;
     let mut source = source.take(len);
     let mut options = OpenOptions::new();
-    let mut target = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(to)
-        .context(to.display())?;
+    let mut target =
+        options.write(true).create(true).truncate(true).open(to).context(to.display())?;
     let mut bytes = vec![0; 1 << 20];
     let mut copied = 0;
     loop {

@@ -34,12 +34,7 @@ impl EventRows {
         let (file, offset) = meta.position?.order();
         match self.at == Some((file, offset)) {
             true => self.rows += 1,
-            false => {
-                *self = Self {
-                    at: Some((file, offset)),
-                    rows: 0,
-                }
-            }
+            false => *self = Self { at: Some((file, offset)), rows: 0 },
         }
         let ord = match (meta.commit, meta.xoffset) {
             (true, _) => u64::MAX,

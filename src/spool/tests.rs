@@ -9,18 +9,11 @@ use crate::error::{Context, Result};
 mod model;
 
 fn options() -> WriterOptions {
-    WriterOptions {
-        segment_bytes: 4_000,
-        ..WriterOptions::default()
-    }
+    WriterOptions { segment_bytes: 4_000, ..WriterOptions::default() }
 }
 
 fn batch(records: &[Vec<u8>]) -> Batch {
-    let mut batch = Batch {
-        queue: Some("q".into()),
-        arrival_ms: 7,
-        ..Batch::default()
-    };
+    let mut batch = Batch { queue: Some("q".into()), arrival_ms: 7, ..Batch::default() };
     records.iter().for_each(|r| batch.push(r));
     batch
 }
@@ -60,9 +53,8 @@ fn read(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
 fn answers(dir: &Path) -> Result<String> {
     let spool = Spool::open(dir)?;
     let all: Result<Vec<_>> = spool.transactions(0..Seq::MAX, Order::Forward).collect();
-    let mut back: Vec<_> = spool
-        .transactions(0..Seq::MAX, Order::Reverse)
-        .collect::<Result<_>>()?;
+    let mut back: Vec<_> =
+        spool.transactions(0..Seq::MAX, Order::Reverse).collect::<Result<_>>()?;
     back.reverse();
     let all = all?;
     assert_eq!(all, back);
@@ -109,19 +101,13 @@ fn a_spool_cut_at_every_byte_of_its_last_frame_loses_that_frame_only() -> Result
     let starts = frame_starts(&path, whole.path())?;
     for cut in starts[2] as usize..bytes.len() {
         let dir = tempfile::tempdir().context("temp")?;
-        fs::write(
-            dir.path().join(path.file_name().unwrap_or_default()),
-            &bytes[..cut],
-        )
-        .context("write")?;
+        fs::write(dir.path().join(path.file_name().unwrap_or_default()), &bytes[..cut])
+            .context("write")?;
         let (mut writer, recovery) = SpoolWriter::open(dir.path(), options())?;
         let torn = cut as u64 - starts[2];
         assert_eq!(recovery.torn.as_ref().map_or(0, |t| t.1), torn);
         if let Some((kept, _)) = recovery.torn {
-            assert_eq!(
-                fs::read(kept).context("torn")?,
-                &bytes[starts[2] as usize..cut]
-            );
+            assert_eq!(fs::read(kept).context("torn")?, &bytes[starts[2] as usize..cut]);
         }
         assert_eq!(writer.append(&batch(&rows[8..]))?, 9..13);
         writer.finish()?;
@@ -143,21 +129,15 @@ fn a_flipped_byte_loses_its_frame_only_and_is_named() -> Result<()> {
         let dir = tempfile::tempdir().context("temp")?;
         let mut flipped = bytes.clone();
         flipped[at] ^= 0x10;
-        fs::write(
-            dir.path().join(path.file_name().unwrap_or_default()),
-            &flipped,
-        )
-        .context("write")?;
+        fs::write(dir.path().join(path.file_name().unwrap_or_default()), &flipped)
+            .context("write")?;
         let expected: Vec<(Seq, Vec<u8>)> = (1..)
             .zip(rows.iter().cloned())
             .filter(|(seq, _)| (seq - 1) / 4 != bad as u64)
             .collect();
         assert_eq!(read(dir.path())?, expected, "byte {at}");
         let findings = verify(dir.path())?.findings;
-        assert!(
-            findings.iter().any(|f| f.offset == starts[bad]),
-            "byte {at}: {findings:?}"
-        );
+        assert!(findings.iter().any(|f| f.offset == starts[bad]), "byte {at}: {findings:?}");
         let first = bad as u64 * 4 + 1;
         let bad_frames = Spool::open(dir.path())?.bad_frames()?;
         match bad {
@@ -180,21 +160,12 @@ fn a_reader_sees_what_a_live_writer_has_indexed() -> Result<()> {
     writer.append(&batch(&[row(1), row(2)]))?;
     assert_eq!(writer.tail("q", 1)?.len(), 1);
     let mut spool = Spool::open(dir.path())?;
-    assert_eq!(
-        spool.end()?,
-        End {
-            next: 3,
-            open: None
-        }
-    );
+    assert_eq!(spool.end()?, End { next: 3, open: None });
     for n in (3..200).step_by(2) {
         writer.append(&batch(&[row(n), row(n + 1)]))?;
     }
     let tail = writer.tail("q", 3)?;
-    assert_eq!(
-        (tail.len(), tail[1].len(), tail[1][1].len),
-        (2, 2, row(200).len() as u64)
-    );
+    assert_eq!((tail.len(), tail[1].len(), tail[1][1].len), (2, 2, row(200).len() as u64));
     assert!(writer.tail("other", 3)?.is_empty());
     spool.refresh()?;
     assert_eq!(spool.end()?.next, 201);
@@ -202,9 +173,7 @@ fn a_reader_sees_what_a_live_writer_has_indexed() -> Result<()> {
     assert_eq!(spool.frames(12..21, Order::Reverse).count(), 5);
     assert_eq!(spool.record(150)?, row(150));
     assert!(spool.segments()?.len() > 1);
-    let error = SpoolWriter::open(dir.path(), options())
-        .err()
-        .map(|e| e.to_string());
+    let error = SpoolWriter::open(dir.path(), options()).err().map(|e| e.to_string());
     assert!(error.unwrap_or_default().contains("is writing this spool"));
     writer.finish().map(drop)
 }
@@ -220,14 +189,9 @@ fn a_newer_version_is_refused_by_name() -> Result<()> {
     fs::write(&path, &bytes).context("write")?;
     let wanted = format!("format {}.0, made by a newer binsync", format::MAJOR + 1);
     index::delete(dir.path())?;
-    let read = Spool::open(dir.path())
-        .err()
-        .map(|e| e.to_string())
-        .unwrap_or_default();
+    let read = Spool::open(dir.path()).err().map(|e| e.to_string()).unwrap_or_default();
     assert!(read.contains(&wanted), "{read}");
-    let written = SpoolWriter::open(dir.path(), options())
-        .err()
-        .map(|e| e.to_string());
+    let written = SpoolWriter::open(dir.path(), options()).err().map(|e| e.to_string());
     assert!(written.unwrap_or_default().contains(&wanted));
     Ok(())
 }
@@ -236,10 +200,7 @@ fn a_newer_version_is_refused_by_name() -> Result<()> {
 fn a_missing_or_empty_spool_says_what_to_do() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     for dir in [dir.path().join("none"), dir.path().to_owned()] {
-        let error = Spool::open(&dir)
-            .err()
-            .map(|e| e.to_string())
-            .unwrap_or_default();
+        let error = Spool::open(&dir).err().map(|e| e.to_string()).unwrap_or_default();
         assert!(error.contains("binsync capture"), "{error}");
     }
     Ok(())
@@ -253,15 +214,9 @@ fn sources_and_redelivered_flags_are_kept() -> Result<()> {
     import.source = Some(("f".into(), 99));
     import.redelivered = vec![false, true];
     writer.append_unsynced(&import)?;
-    assert_eq!(
-        (writer.source_end("f"), writer.source_end("g")),
-        (Some(99), None)
-    );
+    assert_eq!((writer.source_end("f"), writer.source_end("g")), (Some(99), None));
     let summary = writer.finish()?;
-    assert_eq!(
-        (summary.records, summary.transactions, summary.epochs),
-        (2, 2, 1)
-    );
+    assert_eq!((summary.records, summary.transactions, summary.epochs), (2, 2, 1));
     index::delete(dir.path())?;
     let (writer, recovery) = SpoolWriter::open(dir.path(), options())?;
     assert_eq!((writer.source_end("f"), recovery.caught_up), (Some(99), 2));
@@ -305,10 +260,7 @@ fn an_index_continued_after_each_frame_gives_the_same_answers() -> Result<()> {
             other.finish()?;
         }
         let summary = writer.finish()?;
-        assert_eq!(
-            (summary.resends, summary.gaps, summary.epochs),
-            (40 + 70, 0, 1)
-        );
+        assert_eq!((summary.resends, summary.gaps, summary.epochs), (40 + 70, 0, 1));
         assert_eq!(answers(once.path())?, answers(often.path())?);
         let spool = Spool::open(once.path())?;
         let rows: u64 = spool
@@ -346,23 +298,17 @@ fn an_index_behind_the_segments_is_caught_up() -> Result<()> {
     let stream = stream_with_resend(true);
     let (first, rest) = stream.split_at(120);
     let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
-    first
-        .chunks(7)
-        .try_for_each(|records| writer.append(&batch(records)).map(drop))?;
+    first.chunks(7).try_for_each(|records| writer.append(&batch(records)).map(drop))?;
     writer.finish()?;
     let old = fs::read(index::path(dir.path())).context("index")?;
     let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
-    rest.chunks(7)
-        .try_for_each(|records| writer.append(&batch(records)).map(drop))?;
+    rest.chunks(7).try_for_each(|records| writer.append(&batch(records)).map(drop))?;
     writer.finish()?;
     let wanted = answers(dir.path())?;
     index::delete(dir.path())?;
     fs::write(index::path(dir.path()), old).context("index")?;
     let (writer, recovery) = SpoolWriter::open(dir.path(), options())?;
-    assert_eq!(
-        (recovery.caught_up, recovery.reindexed),
-        (rest.len() as u64, None)
-    );
+    assert_eq!((recovery.caught_up, recovery.reindexed), (rest.len() as u64, None));
     drop(writer);
     assert_eq!(answers(dir.path())?, wanted);
     Ok(())

@@ -82,11 +82,7 @@ impl Tracker {
     /// Goes on from a saved state.
     pub(super) fn resume(state: &str, tables: Tables) -> Result<Self> {
         let state = serde_json::from_str(state).context("index: tracker state")?;
-        Ok(Self {
-            state,
-            tables,
-            ..Self::default()
-        })
+        Ok(Self { state, tables, ..Self::default() })
     }
 
     /// The state as text.
@@ -139,11 +135,7 @@ impl Tracker {
             Err(damage) => {
                 notes.damaged.push(item.index);
                 let reason = damage.to_string();
-                notes.damages.push(DamageNote {
-                    index: item.index,
-                    len: item.len,
-                    reason,
-                });
+                notes.damages.push(DamageNote { index: item.index, len: item.len, reason });
                 return Ok(());
             }
         };
@@ -153,9 +145,7 @@ impl Tracker {
             op if op.is_ddl() => self.ddl(item, event, stored, notes)?,
             _ => {
                 let table = self.tables.id(&event.meta);
-                self.state
-                    .grouping
-                    .bootstrap(item.seq, table, &event.meta, notes);
+                self.state.grouping.bootstrap(item.seq, table, &event.meta, notes);
             }
         }
         Ok(())
@@ -180,12 +170,7 @@ impl Tracker {
             notes.resend.push(item.index);
             return Ok(());
         }
-        stored.remember(Entry {
-            seq,
-            ident,
-            xid: meta.xid,
-            row: true,
-        });
+        stored.remember(Entry { seq, ident, xid: meta.xid, row: true });
         notes.at_time(meta.ts);
         self.state.statement = self.state.statement.filter(|s| s.position.is_some());
         let table = match meta.is_housekeeping() {
@@ -193,11 +178,7 @@ impl Tracker {
             false => Some(self.tables.id(meta)),
         };
         let before = notes.closed.len();
-        let at = At {
-            seq,
-            epoch: self.epoch_number(),
-            table,
-        };
+        let at = At { seq, epoch: self.epoch_number(), table };
         self.state.grouping.row(at, meta, notes);
         for i in before..notes.closed.len() {
             if let (None, Some(xid)) = (notes.closed[i].position, notes.closed[i].xid) {
@@ -291,10 +272,7 @@ impl Tracker {
         let Some(from) = self.state.repeats.take() else {
             return Ok(false);
         };
-        let Some(entry) = stored
-            .next_from(from)?
-            .filter(|e| e.row && e.xid == Some(xid))
-        else {
+        let Some(entry) = stored.next_from(from)?.filter(|e| e.row && e.xid == Some(xid)) else {
             return Ok(false);
         };
         let bytes = stored.record(entry.seq)?;
@@ -309,10 +287,7 @@ impl Tracker {
         if let Some(base) = &epoch.base
             && base != position.base
         {
-            return Some(format!(
-                "binlog base name changed from {base} to {}",
-                position.base
-            ));
+            return Some(format!("binlog base name changed from {base} to {}", position.base));
         }
         match (epoch.server_id, meta.server_id) {
             (Some(old), Some(new)) if old != new => {
@@ -337,13 +312,7 @@ impl Tracker {
 
     fn begin_epoch(&mut self, seq: Seq, reason: String, high: Option<Ident>, notes: &mut Notes) {
         let number = self.epoch_number() + 1;
-        let epoch = Epoch {
-            number,
-            first_seq: seq,
-            base: None,
-            server_id: None,
-            reason,
-        };
+        let epoch = Epoch { number, first_seq: seq, base: None, server_id: None, reason };
         notes.epochs.push(epoch.clone());
         self.state.epoch = Some(epoch);
         self.state.high = high;

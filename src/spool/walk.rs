@@ -36,13 +36,7 @@ pub(super) struct Frames {
 impl Frames {
     /// A walk with an index connection of its own.
     pub(super) fn new(dir: &Path, range: Range<Seq>, order: Order) -> Self {
-        Self {
-            state: None,
-            dir: dir.into(),
-            range,
-            order,
-            ahead: VecDeque::new(),
-        }
+        Self { state: None, dir: dir.into(), range, order, ahead: VecDeque::new() }
     }
 
     /// The next frame.
@@ -58,10 +52,7 @@ impl Frames {
         };
         let (header, mut frame) = segments.read(row.place)?;
         if header.first != row.first || header.lengths.len() as u64 != row.records {
-            return Err(segment::unreadable(
-                "not the frame the index knows",
-                row.place,
-            ));
+            return Err(segment::unreadable("not the frame the index knows", row.place));
         }
         (frame.resend, frame.damaged) = (row.resend, row.damaged);
         Ok(Some(frame))
@@ -110,14 +101,7 @@ impl Transactions {
     /// A walk with an index connection of its own.
     pub(super) fn new(dir: &Path, range: Range<Seq>, order: Order) -> Self {
         let (dir, ahead) = (dir.into(), VecDeque::new());
-        Self {
-            state: None,
-            dir,
-            range,
-            firsts: 0..0,
-            order,
-            ahead,
-        }
+        Self { state: None, dir, range, firsts: 0..0, order, ahead }
     }
 
     /// The next transaction.
@@ -170,21 +154,14 @@ impl Transactions {
 impl Names {
     fn resolve(&mut self, index: &Index, t: Closed) -> Result<Transaction> {
         let known = |names: &Self| {
-            t.tables
-                .iter()
-                .all(|(id, _)| (*id as usize) < names.tables.len())
-                && names
-                    .epoch(t.epoch)
-                    .is_some_and(|e| e.base.is_some() || t.position.is_none())
+            t.tables.iter().all(|(id, _)| (*id as usize) < names.tables.len())
+                && names.epoch(t.epoch).is_some_and(|e| e.base.is_some() || t.position.is_none())
         };
         // A live writer may have added names since they were read.
         if !known(self) {
             (self.tables, self.epochs) = (index.tables()?, index.epochs()?);
         }
-        let base = self
-            .epoch(t.epoch)
-            .and_then(|e| e.base.clone())
-            .unwrap_or_default();
+        let base = self.epoch(t.epoch).and_then(|e| e.base.clone()).unwrap_or_default();
         let name = |id: u32| {
             let name = self.tables.get(id as usize).cloned();
             name.ok_or_else(|| Error::failed("index: a table without name"))

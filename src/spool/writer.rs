@@ -41,10 +41,7 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self {
-            level: 1,
-            segment_bytes: SEGMENT_BYTES,
-        }
+        Self { level: 1, segment_bytes: SEGMENT_BYTES }
     }
 }
 
@@ -106,40 +103,16 @@ impl SpoolWriter {
                 torn = found.torn;
                 next = next.max(found.next);
                 let (segment, len, raw) = (found.segment, found.len, found.raw);
-                let live = || {
-                    Ok(Live {
-                        file: open_live(dir, segment)?,
-                        segment,
-                        len,
-                        raw,
-                    })
-                };
+                let live = || Ok(Live { file: open_live(dir, segment)?, segment, len, raw });
                 found.exists.then(live).transpose()?
             }
         };
         let encoder = Encoder::new(options.level, spool)?;
         let indexing = Indexing::start(indexer, spool)?;
         let (dir, state) = (dir.to_owned(), State::Found);
-        let writer = Self {
-            dir,
-            options,
-            encoder,
-            live,
-            next,
-            state,
-            sources,
-            indexing,
-            _lock: lock,
-        };
-        Ok((
-            writer,
-            Recovery {
-                torn,
-                reindexed,
-                caught_up,
-                bad_frames,
-            },
-        ))
+        let writer =
+            Self { dir, options, encoder, live, next, state, sources, indexing, _lock: lock };
+        Ok((writer, Recovery { torn, reindexed, caught_up, bad_frames }))
     }
 
     /// Appends one frame and makes it durable before it returns. The index follows.
@@ -175,11 +148,7 @@ impl SpoolWriter {
             return Ok(());
         };
         let synced = live.file.sync_data();
-        self.state = if synced.is_ok() {
-            State::Durable
-        } else {
-            State::Broken
-        };
+        self.state = if synced.is_ok() { State::Durable } else { State::Broken };
         synced
             .context(format_args!("sync {}", segment::path(&self.dir, live.segment).display()))
             .map_err(|e| e.help("nothing of the last frame was acknowledged; see to the disk, then start again: the start keeps what is whole"))
@@ -214,10 +183,8 @@ impl SpoolWriter {
         let mut frames = Vec::new();
         for row in index.tail(queue, n as u64)?.into_iter().rev() {
             let (_, frame) = segments.read(row.place)?;
-            let print = |bytes: &[u8]| TailRecord {
-                len: bytes.len() as u64,
-                hash: xxh3_128(bytes),
-            };
+            let print =
+                |bytes: &[u8]| TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) };
             frames.push(frame.records().map(|r| print(r.bytes)).collect());
         }
         Ok(frames)
@@ -258,11 +225,8 @@ impl SpoolWriter {
         if let Err(e) = live.file.write_all_at(&encoded.bytes, live.len) {
             return Err(self.take_back(&e));
         }
-        encoded.frame.place = Place {
-            segment: live.segment,
-            offset: live.len,
-            ..encoded.frame.place
-        };
+        encoded.frame.place =
+            Place { segment: live.segment, offset: live.len, ..encoded.frame.place };
         live.len += encoded.bytes.len() as u64;
         live.raw += encoded.header.raw;
         self.state = State::Unsynced;
@@ -271,13 +235,7 @@ impl SpoolWriter {
         if let Some((source, end)) = &batch.source {
             self.sources.insert(source.clone(), *end);
         }
-        Ok((
-            range,
-            Some(Work {
-                header: encoded.header,
-                frame: Arc::new(encoded.frame),
-            }),
-        ))
+        Ok((range, Some(Work { header: encoded.header, frame: Arc::new(encoded.frame) })))
     }
 
     /// Cuts what a failed write left at the end of the live segment.
@@ -304,11 +262,7 @@ impl SpoolWriter {
             }
             self.state = State::Durable;
         }
-        if self
-            .live
-            .as_ref()
-            .is_some_and(|live| live.raw < self.options.segment_bytes)
-        {
+        if self.live.as_ref().is_some_and(|live| live.raw < self.options.segment_bytes) {
             return Ok(());
         }
         self.sync()?;
@@ -320,12 +274,7 @@ impl SpoolWriter {
             .open(segment::path(&self.dir, segment))
             .context(segment::name(segment))?;
         sync_dir(&self.dir)?;
-        self.live = Some(Live {
-            segment,
-            file,
-            len: 0,
-            raw: 0,
-        });
+        self.live = Some(Live { segment, file, len: 0, raw: 0 });
         Ok(())
     }
 
@@ -353,10 +302,7 @@ pub(super) struct Work {
 
 fn open_live(dir: &Path, segment: Seq) -> Result<File> {
     let path = segment::path(dir, segment);
-    OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .context(path.display())
+    OpenOptions::new().write(true).open(&path).context(path.display())
 }
 
 /// Makes the directory, and its name durable.
@@ -375,11 +321,7 @@ fn make_dir(dir: &Path) -> Result<()> {
 /// An id no other spool has: the standard library's hash keys come from the system's randomness.
 fn new_id() -> SpoolId {
     use std::hash::BuildHasher;
-    let random = || {
-        std::collections::hash_map::RandomState::new()
-            .hash_one(0)
-            .to_le_bytes()
-    };
+    let random = || std::collections::hash_map::RandomState::new().hash_one(0).to_le_bytes();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let time = now.map_or(0, |t| t.as_nanos());
     let here = xxh3_64(format!("{time} {}", std::process::id()).as_bytes()).to_le_bytes();

@@ -106,13 +106,7 @@ impl Statements {
         let start = self.items.last().map_or(0, |item| item.end);
         let key = std::mem::take(&mut self.key);
         let key = key.start.saturating_sub(start)..key.end.saturating_sub(start);
-        self.items.push(Item {
-            end: self.text.len(),
-            expect,
-            table: table.clone(),
-            seq,
-            key,
-        });
+        self.items.push(Item { end: self.text.len(), expect, table: table.clone(), seq, key });
     }
 
     /// Writes the net effect of changes of one table that follow one another. Returns false,

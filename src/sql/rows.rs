@@ -134,11 +134,7 @@ impl Statements {
             }
             let last = rest[taken - 1].1;
             let any = rest[..taken].iter().any(|r| r.1.overwrite);
-            let expect = if any {
-                Expect::Any
-            } else {
-                Expect::Rows(count)
-            };
+            let expect = if any { Expect::Any } else { Expect::Rows(count) };
             self.end(table, expect, last.seq);
             rest = &rest[taken..];
         }
@@ -237,17 +233,10 @@ impl Statements {
     fn limited(&mut self, table: &Table, image: &Image<'_>, times: u64) -> Result<()> {
         if self.dialect == Dialect::Sqlite {
             // SQLite's own name for a row has synonyms, for a column may be called so.
-            let taken = |name: &str| {
-                table
-                    .columns
-                    .iter()
-                    .any(|c| c.name.eq_ignore_ascii_case(name))
-            };
+            let taken =
+                |name: &str| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
             let names = ["rowid", "oid", "_rowid_"];
-            let id = names
-                .into_iter()
-                .find(|name| !taken(name))
-                .unwrap_or("rowid");
+            let id = names.into_iter().find(|name| !taken(name)).unwrap_or("rowid");
             self.text.push_str(&format!("{id} IN (SELECT {id} FROM "));
             quote::table(&mut self.text, self.dialect, &table.name);
             self.text.push_str(" WHERE ");

@@ -18,10 +18,7 @@ pub struct Dry {
 impl Dry {
     /// Looks at `real`, which is only asked for its tables.
     pub fn new(real: Box<dyn Target>) -> Self {
-        Self {
-            real,
-            changed: false,
-        }
+        Self { real, changed: false }
     }
 }
 

@@ -46,13 +46,7 @@ pub struct Run {
 
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}, spool {}, selection {}",
-            self.direction.name(),
-            self.spool,
-            self.selection
-        )
+        write!(f, "{}, spool {}, selection {}", self.direction.name(), self.spool, self.selection)
     }
 }
 

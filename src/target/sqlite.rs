@@ -55,12 +55,9 @@ impl Sqlite {
     pub fn open(path: &Path) -> Result<Self> {
         let file = printable(&path.display().to_string()).into_owned();
         let conn = Connection::open(path).map_err(|e| failed(&file, &e))?;
-        let set = |pragma, value| {
-            conn.pragma_update(None, pragma, value)
-                .map_err(|e| failed(&file, &e))
-        };
-        conn.busy_timeout(Duration::from_secs(10))
-            .map_err(|e| failed(&file, &e))?;
+        let set =
+            |pragma, value| conn.pragma_update(None, pragma, value).map_err(|e| failed(&file, &e));
+        conn.busy_timeout(Duration::from_secs(10)).map_err(|e| failed(&file, &e))?;
         set("synchronous", "EXTRA")?;
         // The source has checked them; rows arrive in an order that is right only at the end.
         set("foreign_keys", "OFF")?;
@@ -78,15 +75,11 @@ impl Sqlite {
     }
 
     fn progress(&self) -> Result<&Progress> {
-        self.progress
-            .as_ref()
-            .ok_or_else(|| Error::failed("no run was started"))
+        self.progress.as_ref().ok_or_else(|| Error::failed("no run was started"))
     }
 
     fn run(&self, sql: &str) -> Result<()> {
-        self.conn
-            .execute_batch(sql)
-            .map_err(|e| failed(&self.file, &e))
+        self.conn.execute_batch(sql).map_err(|e| failed(&self.file, &e))
     }
 
     /// Opens the transaction with the conditional step: one row, or somebody else has taken over.
@@ -139,10 +132,7 @@ impl Sqlite {
                 self.made.push(name.clone());
             }
             let place = || format!("{name} (message {}): {}", item.seq, shown(sql));
-            let touched = self
-                .conn
-                .execute(sql, ())
-                .map_err(|e| failed(&place(), &e))? as u64;
+            let touched = self.conn.execute(sql, ()).map_err(|e| failed(&place(), &e))? as u64;
             if let Expect::Rows(rows) = item.expect
                 && touched != rows
             {
@@ -206,9 +196,8 @@ pub fn ask(path: &Path, query: &str) -> Result<Vec<Vec<String>>> {
         let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let mut query = conn.prepare(query)?;
         let columns = query.column_count();
-        let rows = query.query_map((), |row| {
-            (0..columns).map(|i| row.get(i).map(spelled)).collect()
-        })?;
+        let rows =
+            query.query_map((), |row| (0..columns).map(|i| row.get(i).map(spelled)).collect())?;
         rows.collect()
     };
     answer().map_err(|e| failed(&path.display().to_string(), &e))
@@ -233,11 +222,7 @@ impl Target for Sqlite {
             }
         };
         self.in_transaction = false;
-        self.progress = Some(Progress {
-            run: run.clone(),
-            epoch,
-            seq,
-        });
+        self.progress = Some(Progress { run: run.clone(), epoch, seq });
         Ok(seq)
     }
 
@@ -262,8 +247,7 @@ impl Target for Sqlite {
             }
         };
         let table = Arc::new(table);
-        self.tables
-            .insert(name.clone(), (def.clone(), table.clone()));
+        self.tables.insert(name.clone(), (def.clone(), table.clone()));
         Ok(table)
     }
 
@@ -279,10 +263,7 @@ impl Target for Sqlite {
     }
 
     fn commit(&mut self, seq: u64) -> Result<()> {
-        let done = self
-            .begin()
-            .and_then(|()| self.step(seq))
-            .and_then(|()| self.run("COMMIT"));
+        let done = self.begin().and_then(|()| self.step(seq)).and_then(|()| self.run("COMMIT"));
         if let Err(e) = done {
             self.rollback();
             return Err(e);

@@ -17,10 +17,7 @@ pub struct Size {
     pub transactions: usize,
 }
 
-pub const FULL: Size = Size {
-    rows: 50_000,
-    transactions: 60_000,
-};
+pub const FULL: Size = Size { rows: 50_000, transactions: 60_000 };
 
 /// Rows of one load statement, and of one binlog event: they share a position.
 const ROWS_PER_LOAD: usize = 60 * ROWS_PER_EVENT;
@@ -54,10 +51,7 @@ impl Random {
 
     fn digits(&mut self, groups: usize) -> String {
         let group = |random: &mut Random| format!("{:011}", random.next() % 100_000_000_000);
-        (0..groups)
-            .map(|_| group(self))
-            .collect::<Vec<_>>()
-            .join("-")
+        (0..groups).map(|_| group(self)).collect::<Vec<_>>().join("-")
     }
 }
 
@@ -69,11 +63,7 @@ struct Row {
 
 impl Row {
     fn new(random: &mut Random) -> Row {
-        Row {
-            k: random.hot_id(),
-            c: random.digits(10),
-            pad: random.digits(5),
-        }
+        Row { k: random.hot_id(), c: random.digits(10), pad: random.digits(5) }
     }
 }
 
@@ -95,9 +85,8 @@ impl Writer {
         old: &str,
         place: Option<usize>,
     ) -> Result<()> {
-        let place = place.map_or("\"commit\":true".to_owned(), |offset| {
-            format!("\"xoffset\":{offset}")
-        });
+        let place =
+            place.map_or("\"commit\":true".to_owned(), |offset| format!("\"xoffset\":{offset}"));
         let Row { k, c, pad } = row;
         writeln!(
             self.stream,
@@ -108,11 +97,7 @@ impl Writer {
 
     fn definition(&mut self, kind: &str, table: &str, def: &str, sql: &str) -> Result<()> {
         self.position += 330;
-        writeln!(
-            self.sql,
-            "{sql};{}",
-            if table.is_empty() { " USE sbtest;" } else { "" }
-        )?;
+        writeln!(self.sql, "{sql};{}", if table.is_empty() { " USE sbtest;" } else { "" })?;
         writeln!(
             self.stream,
             "{{\"type\":\"{kind}\",\"database\":\"sbtest\",{table}{def}\"ts\":{}000,\"sql\":\"{sql}\",\"position\":\"bin.000001:{}\",\"schema_id\":92}}",
@@ -123,21 +108,9 @@ impl Writer {
 
 /// Writes the stream and the SQL that a source would have run to cause it.
 pub fn generate(stream: &Path, sql: &Path, size: Size) -> Result<()> {
-    let mut random = Random {
-        state: 0x00C0_FFEE,
-        rows: size.rows,
-    };
-    let (stream, sql) = (
-        BufWriter::new(File::create(stream)?),
-        BufWriter::new(File::create(sql)?),
-    );
-    let mut out = Writer {
-        stream,
-        sql,
-        position: 6_122_100,
-        xid: 380_038,
-        ts: 1_795_351_925,
-    };
+    let mut random = Random { state: 0x00C0_FFEE, rows: size.rows };
+    let (stream, sql) = (BufWriter::new(File::create(stream)?), BufWriter::new(File::create(sql)?));
+    let mut out = Writer { stream, sql, position: 6_122_100, xid: 380_038, ts: 1_795_351_925 };
     out.definition(
         "database-create",
         "",
@@ -168,12 +141,7 @@ fn define(out: &mut Writer, table: usize) -> Result<()> {
     let sql = format!(
         "CREATE TABLE sbtest{table} (id INTEGER NOT NULL AUTO_INCREMENT, k INTEGER DEFAULT '0' NOT NULL, c CHAR(120) DEFAULT '' NOT NULL, pad CHAR(60) DEFAULT '' NOT NULL, PRIMARY KEY (id))"
     );
-    out.definition(
-        "table-create",
-        &format!("\"table\":\"sbtest{table}\","),
-        &def,
-        &sql,
-    )
+    out.definition("table-create", &format!("\"table\":\"sbtest{table}\","), &def, &sql)
 }
 
 fn load(out: &mut Writer, random: &mut Random, table: usize) -> Result<Vec<Row>> {
@@ -211,26 +179,15 @@ fn change(out: &mut Writer, random: &mut Random, tables: &mut [Vec<Row>]) -> Res
     row.k += 1;
     out.position += 416;
     out.row("update", table + 1, id, row, &old, Some(0))?;
-    writeln!(
-        out.sql,
-        "UPDATE sbtest{} SET k=k+1 WHERE id={id};",
-        table + 1
-    )?;
+    writeln!(out.sql, "UPDATE sbtest{} SET k=k+1 WHERE id={id};", table + 1)?;
 
     let (table, id) = (random.below(TABLES), random.hot_id());
     let row = &mut tables[table][id - 1];
-    let old = format!(
-        ",\"old\":{{\"c\":\"{}\"}}",
-        std::mem::replace(&mut row.c, random.digits(10))
-    );
+    let old =
+        format!(",\"old\":{{\"c\":\"{}\"}}", std::mem::replace(&mut row.c, random.digits(10)));
     out.position += 652;
     out.row("update", table + 1, id, row, &old, Some(1))?;
-    writeln!(
-        out.sql,
-        "UPDATE sbtest{} SET c='{}' WHERE id={id};",
-        table + 1,
-        row.c
-    )?;
+    writeln!(out.sql, "UPDATE sbtest{} SET c='{}' WHERE id={id};", table + 1, row.c)?;
 
     let (table, id) = (random.below(TABLES), random.hot_id());
     let row = &mut tables[table][id - 1];

@@ -35,35 +35,18 @@ fn main() {
     type Measure = fn(&mut Bench, usize) -> Figure;
     let all: [(&str, &str, Measure); 4] = [
         ("import", "<= 4.0 x the time of zstd -1", Bench::import),
-        (
-            "capture",
-            ">= 0.9 x the rate of a bare consumer",
-            Bench::capture,
-        ),
-        (
-            "render",
-            "<= 1.0 x the time of mariadb-binlog --flashback",
-            Bench::render,
-        ),
-        (
-            "apply",
-            "<= 0.3 x the time of mariadb-binlog | mariadb",
-            Bench::apply,
-        ),
+        ("capture", ">= 0.9 x the rate of a bare consumer", Bench::capture),
+        ("render", "<= 1.0 x the time of mariadb-binlog --flashback", Bench::render),
+        ("apply", "<= 0.3 x the time of mariadb-binlog | mariadb", Bench::apply),
     ];
     for (name, bar, measure) in all {
         if chosen.is_empty() || chosen.iter().any(|one| one == name) {
             eprintln!("{name}: {runs} runs each, alternating");
-            results.insert(
-                name.to_owned(),
-                report(bar, measure(&mut bench, runs), name == "capture"),
-            );
+            results
+                .insert(name.to_owned(), report(bar, measure(&mut bench, runs), name == "capture"));
         }
     }
-    println!(
-        "{}",
-        serde_json::to_string_pretty(&Value::Object(results)).unwrap()
-    );
+    println!("{}", serde_json::to_string_pretty(&Value::Object(results)).unwrap());
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

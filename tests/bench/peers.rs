@@ -43,23 +43,11 @@ const IDLE_SECONDS: f64 = 2.0;
 impl Bench {
     pub fn new() -> Bench {
         let dir = temp_dir();
-        let (stream, sql) = (
-            dir.path().join("stream.jsonl"),
-            dir.path().join("source.sql"),
-        );
+        let (stream, sql) = (dir.path().join("stream.jsonl"), dir.path().join("source.sql"));
         generator::generate(&stream, &sql, generator::FULL).unwrap();
         let size = fs::metadata(&stream).unwrap().len();
-        eprintln!(
-            "the stream: {} MB, {} messages",
-            size / 1_000_000,
-            count_lines(&stream)
-        );
-        Bench {
-            dir,
-            stream,
-            sql,
-            spool: None,
-        }
+        eprintln!("the stream: {} MB, {} messages", size / 1_000_000, count_lines(&stream));
+        Bench { dir, stream, sql, spool: None }
     }
 
     fn path(&self, name: &str) -> String {
@@ -85,10 +73,9 @@ impl Bench {
         let mut figure = Figure::default();
         for _ in 0..runs {
             let packed = self.path("peer.zst");
-            figure.peer.push(measured(program(
-                "zstd",
-                &["-1", "-q", "-f", self.stream(), "-o", &packed],
-            )));
+            figure
+                .peer
+                .push(measured(program("zstd", &["-1", "-q", "-f", self.stream(), "-o", &packed])));
             let spool = self.path("import");
             figure.ours.push(measured(program(
                 TOOL,
@@ -102,10 +89,7 @@ impl Bench {
     pub fn capture(&mut self, runs: usize) -> Figure {
         let mut figure = Figure::default();
         let text = fs::read(&self.stream).unwrap();
-        let lines = || {
-            text.split(|byte| *byte == b'\n')
-                .filter(|line| !line.is_empty())
-        };
+        let lines = || text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         for _ in 0..runs {
             let queue = broker("bench-peer");
             queue.publish_many(lines());
@@ -125,10 +109,8 @@ impl Bench {
                 amqp_url(),
             ];
             let idle = format!("{IDLE_SECONDS}s");
-            let mut run = measured(program(
-                TOOL,
-                &[&args[..], &["--exit-when-idle", &idle]].concat(),
-            ));
+            let mut run =
+                measured(program(TOOL, &[&args[..], &["--exit-when-idle", &idle]].concat()));
             run.seconds -= IDLE_SECONDS;
             figure.ours.push(run);
             assert_eq!(queue.ready(), 0);
@@ -144,25 +126,14 @@ impl Bench {
         target.sql("RESET MASTER");
         measured(program(
             TOOL,
-            &[
-                "--spool",
-                &spool,
-                "--quiet",
-                "apply",
-                "--target",
-                &target.url(),
-            ],
+            &["--spool", &spool, "--quiet", "apply", "--target", &target.url()],
         ));
         let binlogs = binlogs(&target);
         for _ in 0..runs {
             let mut peer = program("mariadb-binlog", &["--no-defaults", "--flashback"]);
-            figure
-                .peer
-                .push(measured_into(peer.args(&binlogs), &self.path("peer.sql")));
+            figure.peer.push(measured_into(peer.args(&binlogs), &self.path("peer.sql")));
             let mut ours = program(TOOL, &["--spool", &spool, "--quiet", "render", "--reverse"]);
-            figure
-                .ours
-                .push(measured_into(&mut ours, &self.path("ours.sql")));
+            figure.ours.push(measured_into(&mut ours, &self.path("ours.sql")));
         }
         figure
     }
@@ -172,10 +143,7 @@ impl Bench {
         let spool = self.spool();
         let source = Server::start(Kind::MariaDb);
         source.sql("RESET MASTER");
-        eprintln!(
-            "running the source's {} transactions one by one",
-            generator::FULL.transactions
-        );
+        eprintln!("running the source's {} transactions one by one", generator::FULL.transactions);
         let mut load = source.client("mariadb");
         load.stdin(File::open(&self.sql).unwrap());
         assert!(load.status().expect(ADVICE).success());
@@ -184,10 +152,8 @@ impl Bench {
         for run in 0..runs {
             target.empty();
             let client = target.client("mariadb");
-            let words: Vec<_> = client
-                .get_args()
-                .map(|word| word.to_str().unwrap().to_owned())
-                .collect();
+            let words: Vec<_> =
+                client.get_args().map(|word| word.to_str().unwrap().to_owned()).collect();
             let script = format!(
                 "mariadb-binlog --no-defaults \"$@\" | mariadb {} --binary-mode",
                 words.join(" ")
@@ -198,17 +164,8 @@ impl Bench {
                 assert_rows_equal(&target.dump(), &expected, "the peer's end");
             }
             target.empty();
-            let ours = program(
-                TOOL,
-                &[
-                    "--spool",
-                    &spool,
-                    "--quiet",
-                    "apply",
-                    "--target",
-                    &target.url(),
-                ],
-            );
+            let ours =
+                program(TOOL, &["--spool", &spool, "--quiet", "apply", "--target", &target.url()]);
             figure.ours.push(measured(ours));
             if run == 0 {
                 assert_rows_equal(&target.dump(), &expected, "our end");
@@ -233,14 +190,8 @@ fn with_args(command: &mut Command, args: &[PathBuf]) -> Command {
 fn binlogs(server: &Server) -> Vec<PathBuf> {
     server.sql("FLUSH BINARY LOGS");
     let list = server.query("SHOW BINARY LOGS");
-    let names: Vec<&str> = list
-        .lines()
-        .filter_map(|line| line.split('\t').next())
-        .collect();
-    names[..names.len() - 1]
-        .iter()
-        .map(|name| server.data_dir().join(name))
-        .collect()
+    let names: Vec<&str> = list.lines().filter_map(|line| line.split('\t').next()).collect();
+    names[..names.len() - 1].iter().map(|name| server.data_dir().join(name)).collect()
 }
 
 fn measured(command: Command) -> Measured {
@@ -262,25 +213,12 @@ fn timed(command: &Command, stdout: Stdio) -> Measured {
         .args(command.get_args());
     harden(&mut timed);
     let start = Instant::now();
-    let mut child = timed
-        .stdout(stdout)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect(ADVICE);
+    let mut child = timed.stdout(stdout).stderr(Stdio::piped()).spawn().expect(ADVICE);
     let mut said = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut said)
-        .unwrap();
+    child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
     let done = child.wait().unwrap();
     let seconds = start.elapsed().as_secs_f64();
-    assert!(
-        done.success(),
-        "{command:?}: {}",
-        said.chars().take(2000).collect::<String>()
-    );
+    assert!(done.success(), "{command:?}: {}", said.chars().take(2000).collect::<String>());
     let kib: f64 = fs::read_to_string(notes.path())
         .unwrap()
         .split_whitespace()
@@ -288,26 +226,16 @@ fn timed(command: &Command, stdout: Stdio) -> Measured {
         .unwrap()
         .parse()
         .unwrap();
-    Measured {
-        seconds,
-        peak_mib: kib / 1024.0,
-    }
+    Measured { seconds, peak_mib: kib / 1024.0 }
 }
 
 /// The peer of a capture: takes every message and does nothing with it.
 fn bare_consumer(queue: &Queue, messages: usize) -> Measured {
     let start = Instant::now();
     queue.consume(messages, 2000, 1000);
-    Measured {
-        seconds: start.elapsed().as_secs_f64(),
-        peak_mib: 0.0,
-    }
+    Measured { seconds: start.elapsed().as_secs_f64(), peak_mib: 0.0 }
 }
 
 fn count_lines(path: &Path) -> usize {
-    fs::read(path)
-        .unwrap()
-        .iter()
-        .filter(|byte| **byte == b'\n')
-        .count()
+    fs::read(path).unwrap().iter().filter(|byte| **byte == b'\n').count()
 }

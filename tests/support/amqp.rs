@@ -37,21 +37,14 @@ pub fn amqp_url() -> &'static str {
     static BROKER: OnceLock<Broker> = OnceLock::new();
     &BROKER
         .get_or_init(|| match env::var("BINSYNC_TEST_AMQP") {
-            Ok(url) => Broker {
-                url,
-                _processes: None,
-            },
+            Ok(url) => Broker { url, _processes: None },
             Err(_) => start(),
         })
         .url
 }
 
 fn start() -> Broker {
-    let dir = tempfile::Builder::new()
-        .prefix("binsync-rabbit-")
-        .tempdir()
-        .unwrap()
-        .keep();
+    let dir = tempfile::Builder::new().prefix("binsync-rabbit-").tempdir().unwrap().keep();
     let (port, name_port) = (free_port(), free_port());
     // A node name of its own needs a name server of its own, else a daemon would outlive the tests.
     let name_server_dir = dir.join("epmd");
@@ -62,11 +55,9 @@ fn start() -> Broker {
     let mut server = Command::new(server_program());
     let plugins = dir.join("plugins");
     fs::write(&plugins, "[].\n").unwrap();
-    for (name, value) in [
-        ("HOME", "."),
-        ("RABBITMQ_MNESIA_BASE", "mnesia"),
-        ("RABBITMQ_LOG_BASE", "log"),
-    ] {
+    for (name, value) in
+        [("HOME", "."), ("RABBITMQ_MNESIA_BASE", "mnesia"), ("RABBITMQ_LOG_BASE", "log")]
+    {
         fs::create_dir_all(dir.join(value)).unwrap();
         server.env(name, dir.join(value));
     }
@@ -81,32 +72,19 @@ fn start() -> Broker {
     let server = Watched::start(&dir, &server);
     let url = format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
     let deadline = Instant::now() + Duration::from_secs(90);
-    while runtime()
-        .block_on(Connection::connect(&url, ConnectionProperties::default()))
-        .is_err()
-    {
+    while runtime().block_on(Connection::connect(&url, ConnectionProperties::default())).is_err() {
         let log = || fs::read_to_string(dir.join("server.log")).unwrap_or_default();
-        assert!(
-            Instant::now() < deadline,
-            "RabbitMQ did not start within 90 s:\n{}",
-            log()
-        );
+        assert!(Instant::now() < deadline, "RabbitMQ did not start within 90 s:\n{}", log());
         sleep(Duration::from_millis(200));
     }
-    Broker {
-        url,
-        _processes: Some((server, names)),
-    }
+    Broker { url, _processes: Some((server, names)) }
 }
 
 /// The broker's own start script: Debian's in /usr/sbin insists on changing the user.
 fn server_program() -> PathBuf {
     let folders = fs::read_dir("/usr/lib/rabbitmq/lib").expect(ADVICE);
     let scripts = folders.map(|folder| folder.unwrap().path().join("sbin/rabbitmq-server"));
-    scripts
-        .into_iter()
-        .find(|script| script.exists())
-        .expect(ADVICE)
+    scripts.into_iter().find(|script| script.exists()).expect(ADVICE)
 }
 
 fn runtime() -> Runtime {
@@ -129,30 +107,14 @@ pub fn broker(purpose: &str) -> Queue {
     let url = amqp_url();
     let runtime = runtime();
     let (connection, channel) = runtime.block_on(async {
-        let connection = Connection::connect(url, ConnectionProperties::default())
-            .await
-            .unwrap();
+        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
         let channel = connection.create_channel().await.unwrap();
-        channel
-            .confirm_select(ConfirmSelectOptions::default())
-            .await
-            .unwrap();
-        let options = QueueDeclareOptions {
-            durable: true,
-            ..Default::default()
-        };
-        channel
-            .queue_declare(name.as_str().into(), options, FieldTable::default())
-            .await
-            .unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await.unwrap();
         (connection, channel)
     });
-    Queue {
-        name,
-        runtime,
-        channel,
-        _connection: connection,
-    }
+    Queue { name, runtime, channel, _connection: connection }
 }
 
 impl Queue {
@@ -199,23 +161,16 @@ impl Queue {
         });
         let deadline = Instant::now() + Duration::from_secs(120);
         while self.ready() < expected {
-            assert!(
-                Instant::now() < deadline,
-                "the broker does not take the messages"
-            );
+            assert!(Instant::now() < deadline, "the broker does not take the messages");
             sleep(Duration::from_millis(50));
         }
     }
 
     /// Messages ready in the queue: those handed out and not yet acknowledged are not counted.
     pub fn ready(&self) -> u32 {
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..Default::default()
-        };
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
         let declared =
-            self.channel
-                .queue_declare(self.name.as_str().into(), options, FieldTable::default());
+            self.channel.queue_declare(self.name.as_str().into(), options, FieldTable::default());
         self.runtime.block_on(declared).unwrap().message_count()
     }
 
@@ -237,29 +192,20 @@ impl Queue {
     /// Takes that many messages on a connection of its own and acknowledges each `batch` of them.
     pub fn consume(&self, messages: usize, prefetch: u16, batch: usize) {
         self.runtime.block_on(async {
-            let connection = Connection::connect(amqp_url(), ConnectionProperties::default())
-                .await
-                .unwrap();
+            let connection =
+                Connection::connect(amqp_url(), ConnectionProperties::default()).await.unwrap();
             let channel = connection.create_channel().await.unwrap();
-            channel
-                .basic_qos(prefetch, BasicQosOptions::default())
-                .await
-                .unwrap();
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await.unwrap();
             let options = BasicConsumeOptions::default();
             let name = self.name.as_str();
             let arguments = FieldTable::default();
-            let mut consumer = channel
-                .basic_consume(name.into(), "".into(), options, arguments)
-                .await
-                .unwrap();
+            let mut consumer =
+                channel.basic_consume(name.into(), "".into(), options, arguments).await.unwrap();
             for number in 1..=messages {
                 let delivery = consumer.next().await.unwrap().unwrap();
                 if number % batch == 0 || number == messages {
                     let all_before = BasicAckOptions { multiple: true };
-                    channel
-                        .basic_ack(delivery.delivery_tag, all_before)
-                        .await
-                        .unwrap();
+                    channel.basic_ack(delivery.delivery_tag, all_before).await.unwrap();
                 }
             }
             connection.close(200, "done".into()).await.unwrap();
@@ -270,8 +216,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         let _ = self.runtime.block_on(
-            self.channel
-                .queue_delete(self.name.as_str().into(), QueueDeleteOptions::default()),
+            self.channel.queue_delete(self.name.as_str().into(), QueueDeleteOptions::default()),
         );
     }
 }

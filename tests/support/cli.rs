@@ -103,11 +103,8 @@ pub fn finish(mut command: Command, input: Option<Vec<u8>>) -> Run {
     if input.is_some() {
         command.stdin(Stdio::piped());
     }
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     let feeder = input.map(|bytes| {
         let mut stdin = child.stdin.take().unwrap();
         thread::spawn(move || drop(stdin.write_all(&bytes)))
@@ -117,12 +114,7 @@ pub fn finish(mut command: Command, input: Option<Vec<u8>>) -> Run {
     let code = wait(&mut child, &line);
     feeder.into_iter().for_each(|feeder| feeder.join().unwrap());
     let stderr = String::from_utf8_lossy(&err.join().unwrap()).into_owned();
-    Run {
-        line,
-        code,
-        stdout: out.join().unwrap(),
-        stderr,
-    }
+    Run { line, code, stdout: out.join().unwrap(), stderr }
 }
 
 fn drain(mut pipe: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
@@ -200,12 +192,9 @@ impl Spool {
 
     /// The segment files in stream order.
     pub fn segments(&self) -> Vec<PathBuf> {
-        let entries = std::fs::read_dir(self.path())
-            .unwrap()
-            .map(|entry| entry.unwrap().path());
-        let mut segments: Vec<_> = entries
-            .filter(|path| path.extension().is_some_and(|end| end == "zst"))
-            .collect();
+        let entries = std::fs::read_dir(self.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut segments: Vec<_> =
+            entries.filter(|path| path.extension().is_some_and(|end| end == "zst")).collect();
         segments.sort();
         segments
     }
@@ -216,16 +205,9 @@ impl Spool {
         if segments.is_empty() {
             return Vec::new();
         }
-        let done = Command::new("zstd")
-            .arg("-dcq")
-            .args(segments)
-            .output()
-            .expect(super::servers::ADVICE);
-        assert!(
-            done.status.success(),
-            "zstd: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        let done =
+            Command::new("zstd").arg("-dcq").args(segments).output().expect(super::servers::ADVICE);
+        assert!(done.status.success(), "zstd: {}", String::from_utf8_lossy(&done.stderr));
         done.stdout
     }
 }

@@ -10,18 +10,8 @@ impl Server {
     /// A stock client program, connected as an administrator and without any option file.
     pub fn client(&self, program: &str) -> Command {
         let mut command = Command::new(program);
-        command.args([
-            "--no-defaults",
-            "--protocol=tcp",
-            "--default-character-set=utf8mb4",
-        ]);
-        command.args([
-            "-h",
-            &self.host,
-            "-u",
-            &self.user,
-            &format!("-P{}", self.port),
-        ]);
+        command.args(["--no-defaults", "--protocol=tcp", "--default-character-set=utf8mb4"]);
+        command.args(["-h", &self.host, "-u", &self.user, &format!("-P{}", self.port)]);
         command.env("MYSQL_PWD", &self.password);
         command
     }
@@ -33,17 +23,10 @@ impl Server {
 
     /// Runs statements and returns what the client prints: no headings, columns separated by tabs.
     pub fn query(&self, statements: &str) -> String {
-        let done = self
-            .client("mariadb")
-            .args(["-N", "-B", "-e", statements])
-            .output()
-            .expect(ADVICE);
+        let done =
+            self.client("mariadb").args(["-N", "-B", "-e", statements]).output().expect(ADVICE);
         let errors = String::from_utf8_lossy(&done.stderr);
-        assert!(
-            done.status.success(),
-            "{} refused {statements:.300}: {errors}",
-            self.kind.name()
-        );
+        assert!(done.status.success(), "{} refused {statements:.300}: {errors}", self.kind.name());
         String::from_utf8(done.stdout).expect("the client prints UTF-8")
     }
 
@@ -51,11 +34,8 @@ impl Server {
     pub fn try_feed(&self, script: &[u8]) -> Result<(), String> {
         let mut command = self.client("mariadb");
         command.args(["--binary-mode", "--max-allowed-packet=64M"]);
-        let mut client = command
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect(ADVICE);
+        let mut client =
+            command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect(ADVICE);
         let mut stdin = client.stdin.take().unwrap();
         let script = script.to_vec();
         let writer = std::thread::spawn(move || stdin.write_all(&script));
@@ -82,11 +62,8 @@ impl Server {
 
     /// The dump of every user database but the tool's own, as the recordings' `*.end.sql` were made.
     pub fn dump(&self) -> String {
-        let databases: Vec<String> = self
-            .databases()
-            .into_iter()
-            .filter(|name| name != "binsync")
-            .collect();
+        let databases: Vec<String> =
+            self.databases().into_iter().filter(|name| name != "binsync").collect();
         if databases.is_empty() {
             return String::new();
         }
@@ -105,16 +82,8 @@ impl Server {
             "--no-tablespaces",
             "--tz-utc",
         ]);
-        let done = command
-            .arg("--databases")
-            .args(&databases)
-            .output()
-            .expect(ADVICE);
-        assert!(
-            done.status.success(),
-            "mariadb-dump: {}",
-            String::from_utf8_lossy(&done.stderr)
-        );
+        let done = command.arg("--databases").args(&databases).output().expect(ADVICE);
+        assert!(done.status.success(), "mariadb-dump: {}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 }

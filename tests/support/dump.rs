@@ -25,10 +25,7 @@ fn statements(dump: &str) -> Vec<String> {
             all.push(std::mem::take(&mut open));
         }
     }
-    assert!(
-        open.is_empty(),
-        "a dump ends inside a statement: {open:.200}"
-    );
+    assert!(open.is_empty(), "a dump ends inside a statement: {open:.200}");
     all
 }
 
@@ -55,16 +52,9 @@ fn databases(dump: &str) -> Databases {
             current = statement;
             continue;
         }
-        let database = if statement.starts_with("CREATE DATABASE ") {
-            String::new()
-        } else {
-            current.clone()
-        };
-        let kept = if is_row(&statement) {
-            statement
-        } else {
-            without_counter(&statement)
-        };
+        let database =
+            if statement.starts_with("CREATE DATABASE ") { String::new() } else { current.clone() };
+        let kept = if is_row(&statement) { statement } else { without_counter(&statement) };
         all.entry(database).or_default().push(kept);
     }
     for list in all.values_mut() {
@@ -80,9 +70,7 @@ pub fn rows_only(dump: &str) -> Vec<String> {
     let all = databases(dump);
     all.iter()
         .flat_map(|(base, list)| {
-            list.iter()
-                .filter(|row| is_row(row))
-                .map(move |row| format!("{base} {row}"))
+            list.iter().filter(|row| is_row(row)).map(move |row| format!("{base} {row}"))
         })
         .collect()
 }
@@ -90,10 +78,7 @@ pub fn rows_only(dump: &str) -> Vec<String> {
 fn lines(dump: &str) -> Vec<String> {
     databases(dump)
         .iter()
-        .flat_map(|(base, list)| {
-            list.iter()
-                .map(move |statement| format!("{base} {statement}"))
-        })
+        .flat_map(|(base, list)| list.iter().map(move |statement| format!("{base} {statement}")))
         .collect()
 }
 
@@ -112,11 +97,7 @@ fn difference(found: &[String], expected: &[String]) -> Vec<String> {
         .map(|(line, times)| {
             format!(
                 "{} {}",
-                if times > 0 {
-                    "only found:   "
-                } else {
-                    "only expected:"
-                },
+                if times > 0 { "only found:   " } else { "only expected:" },
                 shown(line)
             )
         })
@@ -175,10 +156,7 @@ fn a_dump_equals_itself_in_another_order_and_with_another_counter() {
     let a = "USE `x`;\nCREATE TABLE `t` (\n `a` int\n) AUTO_INCREMENT=3 X;\nINSERT INTO `t` VALUES (1);\nINSERT INTO `t` VALUES (2);\n";
     let b = "USE `x`;\nCREATE TABLE `t` (\n `a` int\n) AUTO_INCREMENT=12 X;\nINSERT INTO `t` VALUES (2);\nINSERT INTO `t` VALUES (1);\n";
     assert_same_dump(a, b, "reordered");
-    assert_eq!(
-        difference(&lines(a), &lines(&b.replace("(2)", "(1)"))).len(),
-        2
-    );
+    assert_eq!(difference(&lines(a), &lines(&b.replace("(2)", "(1)"))).len(), 2);
 }
 
 /// The same tables without any key, as a schema dump.
@@ -186,10 +164,7 @@ pub fn without_keys(schema: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
     for line in schema.lines() {
         let bare = line.trim_start();
-        if ["PRIMARY KEY", "UNIQUE KEY", "KEY"]
-            .iter()
-            .any(|key| bare.starts_with(key))
-        {
+        if ["PRIMARY KEY", "UNIQUE KEY", "KEY"].iter().any(|key| bare.starts_with(key)) {
             continue;
         }
         if line.starts_with(')') {

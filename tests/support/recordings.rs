@@ -9,9 +9,8 @@ use std::{
 use tempfile::TempDir;
 
 fn fixture(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fixtures/maxwell")
-        .join(format!("{name}.zst"));
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/maxwell").join(format!("{name}.zst"));
     let packed =
         fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     zstd::decode_all(packed).unwrap()
@@ -25,9 +24,7 @@ pub fn read(name: &str) -> String {
 /// The path of an uncompressed copy of a recording's stream.
 pub fn recording(name: &str) -> PathBuf {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _turn = ONE_AT_A_TIME
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.jsonl"));
     let bytes = fixture(&format!("{name}.jsonl"));
     if fs::metadata(&path).map_or(0, |known| known.len()) != bytes.len() as u64 {
@@ -38,10 +35,7 @@ pub fn recording(name: &str) -> PathBuf {
 
 /// A folder removed at the end of the test.
 pub fn temp_dir() -> TempDir {
-    tempfile::Builder::new()
-        .prefix("binsync-test-")
-        .tempdir()
-        .unwrap()
+    tempfile::Builder::new().prefix("binsync-test-").tempdir().unwrap()
 }
 
 /// A file in that folder.

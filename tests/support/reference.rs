@@ -47,16 +47,9 @@ impl Reference {
             self.session.query_drop(format!("USE {database}")).unwrap();
         }
         let seconds = event.json["ts"].as_i64().unwrap() / 1000;
-        self.session
-            .query_drop(format!("SET timestamp={seconds}"))
-            .unwrap();
-        let sql = event
-            .text("sql")
-            .trim_end()
-            .trim_end_matches("START TRANSACTION");
-        self.session
-            .query_drop(sql)
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        self.session.query_drop(format!("SET timestamp={seconds}")).unwrap();
+        let sql = event.text("sql").trim_end().trim_end_matches("START TRANSACTION");
+        self.session.query_drop(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
         if event.text("type") == "database-create" {
             self.session
                 .query_drop(format!(
@@ -69,19 +62,12 @@ impl Reference {
     }
 
     fn statement(&mut self, event: &Event) -> String {
-        let table = format!(
-            "{}.{}",
-            quoted(event.text("database")),
-            quoted(event.text("table"))
-        );
+        let table = format!("{}.{}", quoted(event.text("database")), quoted(event.text("table")));
         let kinds = self.column_kinds(event);
         let after = &event.json["data"];
         let list = |row: &Value, between: &str, how: &str| {
-            let columns = row
-                .as_object()
-                .unwrap()
-                .iter()
-                .filter(|(name, _)| kinds[*name] != "generated");
+            let columns =
+                row.as_object().unwrap().iter().filter(|(name, _)| kinds[*name] != "generated");
             let parts = columns.map(|(name, value)| {
                 format!("{}{how}{}", quoted(name), literal(value, &kinds[name]))
             });
@@ -89,10 +75,9 @@ impl Reference {
         };
         match event.text("type") {
             "insert" => format!("INSERT INTO {table} SET {}", list(after, ", ", "=")),
-            "delete" => format!(
-                "DELETE FROM {table} WHERE {} LIMIT 1",
-                list(after, " AND ", "<=>")
-            ),
+            "delete" => {
+                format!("DELETE FROM {table} WHERE {} LIMIT 1", list(after, " AND ", "<=>"))
+            }
             _ => {
                 let mut before = after.clone();
                 for (name, value) in event.json["old"].as_object().unwrap() {
@@ -119,14 +104,7 @@ impl Reference {
             |extra: &str| extra.contains("STORED GENERATED") || extra.contains("VIRTUAL GENERATED");
         rows.into_iter()
             .map(|(name, kind, extra)| {
-                (
-                    name,
-                    if generated(&extra) {
-                        "generated".into()
-                    } else {
-                        kind
-                    },
-                )
+                (name, if generated(&extra) { "generated".into() } else { kind })
             })
             .collect()
     }

@@ -33,11 +33,7 @@ impl Kind {
 
     /// The kind of server a recording was made on.
     pub fn of(recording: &str) -> Kind {
-        if recording.starts_with("mysql") {
-            Kind::MySql
-        } else {
-            Kind::MariaDb
-        }
+        if recording.starts_with("mysql") { Kind::MySql } else { Kind::MariaDb }
     }
 }
 
@@ -73,10 +69,7 @@ pub fn fresh(kind: Kind) -> Fresh {
     let server =
         SERVERS[place].get_or_init(|| existing(kind).unwrap_or_else(|| Server::start(kind)));
     server.empty();
-    Fresh {
-        server,
-        _turn: turn,
-    }
+    Fresh { server, _turn: turn }
 }
 
 fn existing(kind: Kind) -> Option<Server> {
@@ -168,23 +161,15 @@ impl Server {
     /// Ends left-over connections, undoes global switches and drops every user database.
     pub fn empty(&self) {
         let me = self.query("SELECT CONNECTION_ID()");
-        for id in self
-            .query("SELECT id FROM information_schema.processlist WHERE user='t'")
-            .lines()
+        for id in self.query("SELECT id FROM information_schema.processlist WHERE user='t'").lines()
         {
             if id != me.trim() {
-                let _ = self
-                    .client("mariadb")
-                    .args(["-e", &format!("KILL {id}")])
-                    .output();
+                let _ = self.client("mariadb").args(["-e", &format!("KILL {id}")]).output();
             }
         }
         self.sql("SET GLOBAL read_only=0");
         for database in self.databases() {
-            self.sql(&format!(
-                "SET foreign_key_checks=0; DROP DATABASE {}",
-                quoted(&database)
-            ));
+            self.sql(&format!("SET foreign_key_checks=0; DROP DATABASE {}", quoted(&database)));
         }
     }
 
@@ -192,20 +177,14 @@ impl Server {
     pub fn databases(&self) -> Vec<String> {
         let own = ["information_schema", "performance_schema", "mysql", "sys"];
         let all = self.query("SHOW DATABASES");
-        all.lines()
-            .filter(|name| !own.contains(name))
-            .map(str::to_owned)
-            .collect()
+        all.lines().filter(|name| !own.contains(name)).map(str::to_owned).collect()
     }
 
     /// What the tool is given as `--target`; the port is the server's, the user `t` has every right.
     pub fn url(&self) -> String {
         match self.dir {
             Some(_) => format!("mysql://t:t@127.0.0.1:{}", self.port),
-            None => format!(
-                "mysql://{}:{}@{}:{}",
-                self.user, self.password, self.host, self.port
-            ),
+            None => format!("mysql://{}:{}@{}:{}", self.user, self.password, self.host, self.port),
         }
     }
 
@@ -222,11 +201,7 @@ pub fn quoted(name: &str) -> String {
 
 /// A port that nobody listens on at this moment.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Said whenever a server or tool is missing: such a run fails, it never skips.
@@ -241,10 +216,8 @@ fn mariadb_server(data: &Path) -> Command {
         "--skip-test-db",
     ]);
     run_quietly(install.arg(format!("--datadir={}", data.display())));
-    let program = ["mariadbd", "/usr/sbin/mariadbd"]
-        .into_iter()
-        .find(|name| on_path(name))
-        .expect(ADVICE);
+    let program =
+        ["mariadbd", "/usr/sbin/mariadbd"].into_iter().find(|name| on_path(name)).expect(ADVICE);
     let mut command = Command::new(program);
     command.args(["--no-defaults", "--lc-messages-dir=/usr/share/mysql"]);
     command
@@ -252,17 +225,10 @@ fn mariadb_server(data: &Path) -> Command {
 
 fn mysql_server(data: &Path) -> Command {
     let cache = env::var("BINSYNC_TEST_CACHE").unwrap_or_else(|_| {
-        format!(
-            "{}/.cache/binsync-tests",
-            env::var("HOME").expect("HOME is set")
-        )
+        format!("{}/.cache/binsync-tests", env::var("HOME").expect("HOME is set"))
     });
     let program = PathBuf::from(cache).join("mysql/mysqld");
-    assert!(
-        program.exists(),
-        "no MySQL at {}: run tests/install-servers",
-        program.display()
-    );
+    assert!(program.exists(), "no MySQL at {}: run tests/install-servers", program.display());
     run_quietly(
         Command::new(&program)
             .args(["--user=root", "--initialize-insecure"])
@@ -275,11 +241,7 @@ fn mysql_server(data: &Path) -> Command {
 
 fn run_quietly(command: &mut Command) {
     let done = command.output().expect(ADVICE);
-    assert!(
-        done.status.success(),
-        "{command:?}: {}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
 }
 
 fn on_path(program: &str) -> bool {

@@ -40,10 +40,8 @@ impl Transaction {
 }
 
 pub fn events(stream: &str) -> Vec<Event> {
-    let parse = |line: &str| Event {
-        line: line.to_owned(),
-        json: serde_json::from_str(line).unwrap(),
-    };
+    let parse =
+        |line: &str| Event { line: line.to_owned(), json: serde_json::from_str(line).unwrap() };
     stream.lines().map(parse).collect()
 }
 
@@ -58,10 +56,8 @@ pub fn transactions(stream: &str) -> Vec<Transaction> {
             continue;
         }
         if event.is_ddl() {
-            let (position, ts) = (
-                event.text("position").to_owned(),
-                event.json["ts"].as_i64().unwrap() / 1000,
-            );
+            let (position, ts) =
+                (event.text("position").to_owned(), event.json["ts"].as_i64().unwrap() / 1000);
             match all.last_mut() {
                 Some(last)
                     if last.is_ddl()
@@ -70,25 +66,15 @@ pub fn transactions(stream: &str) -> Vec<Transaction> {
                 {
                     last.events.push(event);
                 }
-                _ => all.push(Transaction {
-                    events: vec![event],
-                    position,
-                    ts,
-                }),
+                _ => all.push(Transaction { events: vec![event], position, ts }),
             }
         } else if event.is_row() {
             let ends = event.json["commit"] == true || event.json["xid"].is_null();
-            let (position, ts) = (
-                event.text("position").to_owned(),
-                event.json["ts"].as_i64().unwrap(),
-            );
+            let (position, ts) =
+                (event.text("position").to_owned(), event.json["ts"].as_i64().unwrap());
             open.push(event);
             if ends {
-                all.push(Transaction {
-                    events: std::mem::take(&mut open),
-                    position,
-                    ts,
-                });
+                all.push(Transaction { events: std::mem::take(&mut open), position, ts });
             }
         }
     }
@@ -99,9 +85,5 @@ pub fn transactions(stream: &str) -> Vec<Transaction> {
 /// A position before or after every other one of a stream.
 pub fn edge_position(transactions: &[Transaction], last: bool) -> String {
     let base = transactions[0].position.split('.').next().unwrap();
-    format!(
-        "{base}.{}:{}",
-        if last { "999999" } else { "000000" },
-        u8::from(last)
-    )
+    format!("{base}.{}:{}", if last { "999999" } else { "000000" }, u8::from(last))
 }

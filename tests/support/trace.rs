@@ -20,16 +20,10 @@ pub struct Trace {
 impl Trace {
     /// The capture must have begun with an empty spool and filled one segment.
     pub fn read(log: &Path, segments: &[PathBuf]) -> Trace {
-        let [segment] = segments else {
-            panic!("one segment expected, found {segments:?}")
-        };
+        let [segment] = segments else { panic!("one segment expected, found {segments:?}") };
         let frames = record_counts(&fs::read(segment).unwrap());
         let name = segment.file_name().unwrap().to_string_lossy().into_owned();
-        Trace {
-            log: fs::read_to_string(log).unwrap(),
-            frames,
-            segment: name,
-        }
+        Trace { log: fs::read_to_string(log).unwrap(), frames, segment: name }
     }
 
     /// Counts the acks; panics at one that left too early.
@@ -60,9 +54,8 @@ impl Trace {
                 true => pending.remove(thread).unwrap_or(("", 0)),
                 false => (call, written),
             };
-            let result = call
-                .rsplit_once(" = ")
-                .and_then(|(_, value)| value.trim().parse::<i64>().ok());
+            let result =
+                call.rsplit_once(" = ").and_then(|(_, value)| value.trim().parse::<i64>().ok());
             let Some(result) = result.filter(|_| opened(begun).contains(&self.segment)) else {
                 continue;
             };
@@ -87,9 +80,7 @@ impl Trace {
 
 /// What the first argument is open on: `7</path>` or `9<socket:[1]>`, in hexadecimal under `strace -xx`.
 fn opened(call: &str) -> String {
-    let decoration = call
-        .split_once('<')
-        .and_then(|(_, rest)| rest.split_once('>'));
+    let decoration = call.split_once('<').and_then(|(_, rest)| rest.split_once('>'));
     let text = decoration.map_or("", |(text, _)| text);
     if text.starts_with("\\x") {
         String::from_utf8_lossy(&hex_bytes(text)).into_owned()
@@ -113,9 +104,7 @@ fn ack_tags(call: &str) -> Vec<u64> {
             && bytes[place - 4..place] == [0, 0, 0, 13]
             && bytes.len() >= place + 12
         {
-            tags.push(u64::from_be_bytes(
-                bytes[place + 4..place + 12].try_into().unwrap(),
-            ));
+            tags.push(u64::from_be_bytes(bytes[place + 4..place + 12].try_into().unwrap()));
         }
     }
     tags
@@ -123,11 +112,7 @@ fn ack_tags(call: &str) -> Vec<u64> {
 
 /// All the text in quotes: `"\x01\x00…"`, as `strace -xx` prints it.
 fn quoted_bytes(call: &str) -> Vec<u8> {
-    call.split('"')
-        .skip(1)
-        .step_by(2)
-        .flat_map(hex_bytes)
-        .collect()
+    call.split('"').skip(1).step_by(2).flat_map(hex_bytes).collect()
 }
 
 fn hex_bytes(text: &str) -> Vec<u8> {
@@ -173,12 +158,7 @@ mod tests {
         }
         };
         let log = order.iter().map(line).collect();
-        Trace {
-            log,
-            frames,
-            segment: "0.zst".into(),
-        }
-        .acks_after_their_sync()
+        Trace { log, frames, segment: "0.zst".into() }.acks_after_their_sync()
     }
 
     #[test]

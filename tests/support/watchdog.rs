@@ -38,14 +38,8 @@ impl Watched {
                 None => shell.env_remove(name),
             };
         }
-        let shell = shell
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Watched {
-            shell: shell.expect("sh starts"),
-        }
+        let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Watched { shell: shell.expect("sh starts") }
     }
 }
 

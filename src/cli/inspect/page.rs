@@ -57,10 +57,7 @@ impl Statement {
             return Ok(None);
         };
         Ok(match event.body {
-            Body::Ddl { sql, .. } => Some(Self {
-                op: event.meta.op.name(),
-                sql: sql.into_owned(),
-            }),
+            Body::Ddl { sql, .. } => Some(Self { op: event.meta.op.name(), sql: sql.into_owned() }),
             _ => None,
         })
     }
@@ -75,11 +72,7 @@ pub(super) struct Page {
 
 impl Page {
     pub(super) fn new(json: bool) -> Self {
-        Self {
-            json,
-            text: String::new(),
-            open: true,
-        }
+        Self { json, text: String::new(), open: true }
     }
 
     /// False when the reader has gone away.
@@ -94,21 +87,13 @@ impl Page {
     }
 
     fn columns(&mut self, time: &str, xid: &str, position: &str, thread: &str, rows: &str) {
-        let _ = writeln!(
-            self.text,
-            "{time:<20}  {xid:>10}  {position:<22}  {thread:>7}  {rows}"
-        );
+        let _ = writeln!(self.text, "{time:<20}  {xid:>10}  {position:<22}  {thread:>7}  {rows}");
     }
 
     pub(super) fn transaction(&mut self, spool: &Spool, t: &Transaction) -> Result<()> {
         let statement = Statement::read(spool, t)?;
         let position = t.position.as_ref().map(|(base, file, offset)| {
-            Position {
-                base,
-                file: *file,
-                offset: *offset,
-            }
-            .to_string()
+            Position { base, file: *file, offset: *offset }.to_string()
         });
         if self.json {
             let kind = match t.kind {
@@ -150,13 +135,7 @@ impl Page {
             rows.push_str("  (no commit)");
         }
         let position = printable(position.as_deref().unwrap_or("-")).into_owned();
-        self.columns(
-            &time::utc(t.ts),
-            &number(t.xid),
-            &position,
-            &number(t.thread_id),
-            &rows,
-        );
+        self.columns(&time::utc(t.ts), &number(t.xid), &position, &number(t.thread_id), &rows);
         self.spill()
     }
 
@@ -164,11 +143,7 @@ impl Page {
         if self.json {
             return self.json(note);
         }
-        let place = note
-            .place
-            .as_ref()
-            .map(|p| format!(" ({p})"))
-            .unwrap_or_default();
+        let place = note.place.as_ref().map(|p| format!(" ({p})")).unwrap_or_default();
         let which = match note.last_seq {
             last if last > note.first_seq => format!("messages {} to {last}", note.first_seq),
             _ => format!("message {}", note.first_seq),
@@ -180,18 +155,13 @@ impl Page {
 
     fn json(&mut self, line: &impl Serialize) -> Result<()> {
         let text = serde_json::to_string(line);
-        self.text
-            .push_str(&text.map_err(|e| Error::failed(e.to_string()))?);
+        self.text.push_str(&text.map_err(|e| Error::failed(e.to_string()))?);
         self.text.push('\n');
         self.spill()
     }
 
     fn spill(&mut self) -> Result<()> {
-        if self.text.len() >= PIECE {
-            self.flush()
-        } else {
-            Ok(())
-        }
+        if self.text.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {
@@ -204,15 +174,9 @@ impl Page {
 /// `shop.orders +12 ~3 -1, shop.customers ~900`.
 pub(in super::super) fn rows(t: &Transaction) -> String {
     let table = |(name, counts): &(TableName, Counts)| {
-        let signs = [
-            ('+', counts.insert),
-            ('~', counts.update),
-            ('-', counts.delete),
-        ];
+        let signs = [('+', counts.insert), ('~', counts.update), ('-', counts.delete)];
         let signs = signs.iter().filter(|(_, n)| *n > 0);
-        signs.fold(name.to_string(), |text, (sign, n)| {
-            format!("{text} {sign}{n}")
-        })
+        signs.fold(name.to_string(), |text, (sign, n)| format!("{text} {sign}{n}"))
     };
     t.tables.iter().map(table).collect::<Vec<_>>().join(", ")
 }

@@ -48,11 +48,7 @@ impl Amqp {
             .name("amqp".into())
             .spawn(move || runtime.block_on(link.run()))
             .context("cannot start the RabbitMQ client")?;
-        Ok(Self {
-            events,
-            commands,
-            thread,
-        })
+        Ok(Self { events, commands, thread })
     }
 
     /// The next event; `None` when none came in time.
@@ -68,6 +64,11 @@ impl Amqp {
     pub fn ack(&self, session: u32, tag: u64) {
         // Without a thread there is no session either, and the broker sends the messages again.
         let _ = self.commands.send(Command::Ack { session, tag });
+    }
+
+    /// As [`Amqp::stop`], if the queue is empty: a busy broker may be silent for a while.
+    pub fn stop_if_empty(&self) {
+        let _ = self.commands.send(Command::StopIfEmpty);
     }
 
     /// Takes no more messages; those received are handed out, then comes [`Event::Ended`].
@@ -141,7 +142,9 @@ impl Link {
     /// Waits for `future` while there is no session; `None` when told to stop meanwhile.
     async fn unless_closed<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
         let told = async {
-            while let Some(Command::Ack { .. }) = self.commands.recv().await {}
+            while let Some(Command::Ack { .. } | Command::StopIfEmpty) = self.commands.recv().await
+            {
+            }
             None
         };
         let done = or(told, async { Some(future.await) }).await;
@@ -183,22 +186,25 @@ impl Link {
                 session.ack(tag).await?;
             }
             Some(Command::Ack { .. }) => {}
-            Some(Command::Stop) => {
-                self.stopping = true;
-                self.hand_out(session);
-                self.tell(Event::Ended);
+            Some(Command::StopIfEmpty) => {
+                if session.queued(&self.config.queue).await? == 0 {
+                    self.stop(session);
+                }
             }
+            Some(Command::Stop) => self.stop(session),
             Some(Command::Close) | None => return Ok(false),
         }
         Ok(true)
     }
 
+    fn stop(&mut self, session: &mut Session) {
+        self.stopping = true;
+        self.hand_out(session);
+        self.tell(Event::Ended);
+    }
+
     fn hand_out(&mut self, session: &mut Session) {
-        let Gathered {
-            records,
-            redelivered,
-            ..
-        } = std::mem::take(&mut session.batch);
+        let Gathered { records, redelivered, .. } = std::mem::take(&mut session.batch);
         if records.is_empty() {
             return;
         }

@@ -32,19 +32,12 @@ fn every_flipped_bit_and_every_cut_is_noticed() {
         let mut bad = bytes.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
         assert!(
-            matches!(
-                Header::decode(&bad),
-                Err(BadHeader::Short | BadHeader::Wrong(_))
-            ),
+            matches!(Header::decode(&bad), Err(BadHeader::Short | BadHeader::Wrong(_))),
             "bit {bit}"
         );
     }
     for len in 0..bytes.len() {
-        assert_eq!(
-            Header::decode(&bytes[..len]),
-            Err(BadHeader::Short),
-            "cut at {len}"
-        );
+        assert_eq!(Header::decode(&bytes[..len]), Err(BadHeader::Short), "cut at {len}");
     }
 }
 
@@ -53,13 +46,7 @@ fn a_newer_version_is_named_and_unknown_parts_are_skipped() {
     let mut newer = sample().encode();
     make_newer(&mut newer);
     let newer = Header::decode(&newer);
-    assert_eq!(
-        newer,
-        Err(BadHeader::Newer {
-            major: MAJOR + 1,
-            minor: 0
-        })
-    );
+    assert_eq!(newer, Err(BadHeader::Newer { major: MAJOR + 1, minor: 0 }));
     let mut more = sample().encode();
     more[at::MINOR] = MINOR + 1;
     put_part(&mut more, 4711, b"for later");
@@ -72,16 +59,7 @@ fn a_newer_version_is_named_and_unknown_parts_are_skipped() {
 
 #[test]
 fn varints_of_every_size_come_back_and_overlong_ones_do_not() {
-    for n in [
-        0,
-        1,
-        127,
-        128,
-        16_383,
-        16_384,
-        u64::from(u32::MAX),
-        u64::MAX,
-    ] {
+    for n in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX] {
         let mut bytes = Vec::new();
         put_varint(&mut bytes, n);
         assert_eq!(take_varint(&mut bytes.as_slice()), Some(n));
@@ -131,10 +109,7 @@ fn the_docs_hold_the_same_numbers() {
         (tag::KEY_RUN, "key run"),
     ];
     for (tag, name) in tags {
-        assert!(
-            docs.contains(&format!("| {tag} | {name}")),
-            "docs/format.md: tag {tag}"
-        );
+        assert!(docs.contains(&format!("| {tag} | {name}")), "docs/format.md: tag {tag}");
     }
     assert!(docs.contains(&format!("0x{SKIPPABLE:08X}")));
     assert!(docs.contains(&format!("format version is {MAJOR}.{MINOR}")));

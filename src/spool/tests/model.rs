@@ -66,12 +66,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
                 let lost = starts.iter().skip(1).filter(|&&end| end > cut).count();
                 model.truncate(model.len() - lost);
                 let (open, recovery) = SpoolWriter::open(dir, options())?;
-                let kept = starts
-                    .iter()
-                    .filter(|&&s| s <= cut)
-                    .max()
-                    .copied()
-                    .unwrap_or_default();
+                let kept = starts.iter().filter(|&&s| s <= cut).max().copied().unwrap_or_default();
                 assert_eq!(recovery.torn.map_or(0, |t| t.1), cut - kept);
                 writer = Some(open);
             }
@@ -88,11 +83,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
         return Ok(());
     }
     if model.is_empty() {
-        assert!(
-            Spool::open(dir)
-                .and_then(|s| s.end())
-                .map_or(true, |end| end.next == 1)
-        );
+        assert!(Spool::open(dir).and_then(|s| s.end()).map_or(true, |end| end.next == 1));
         return Ok(());
     }
     let numbered: Vec<(Seq, Vec<u8>)> = (1..).zip(model.iter().cloned()).collect();
@@ -105,10 +96,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
     for segment in segment::list(dir)? {
         plain.extend(segment::plain(dir, segment)?);
     }
-    let lines: Vec<u8> = model
-        .iter()
-        .flat_map(|r| r.iter().copied().chain([b'\n']))
-        .collect();
+    let lines: Vec<u8> = model.iter().flat_map(|r| r.iter().copied().chain([b'\n'])).collect();
     assert_eq!(plain, lines);
     Ok(())
 }

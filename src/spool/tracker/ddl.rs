@@ -35,12 +35,7 @@ impl Tracker {
             notes.resend.push(item.index);
             return Ok(());
         }
-        stored.remember(Entry {
-            seq,
-            ident: None,
-            xid: None,
-            row: false,
-        });
+        stored.remember(Entry { seq, ident: None, xid: None, row: false });
         notes.at_time(meta.ts);
         let position = meta.position.map(Position::order);
         match position {
@@ -48,30 +43,14 @@ impl Tracker {
             None => self.remember_ddl(hash),
         }
         let epoch = self.epoch_number();
-        let new = Statement {
-            group: seq,
-            epoch,
-            position,
-            sql,
-            ts_ms: meta.ts_ms,
-        };
+        let new = Statement { group: seq, epoch, position, sql, ts_ms: meta.ts_ms };
         let group = match self.state.statement {
             Some(last) if new == (Statement { group: seq, ..last }) => last.group,
             _ => seq,
         };
         self.state.statement = Some(Statement { group, ..new });
-        notes.ddl.push(DdlNote {
-            seq,
-            group,
-            epoch,
-            position,
-            hash,
-        });
-        let at = At {
-            seq,
-            epoch,
-            table: Some(self.tables.id(meta)),
-        };
+        notes.ddl.push(DdlNote { seq, group, epoch, position, hash });
+        let at = At { seq, epoch, table: Some(self.tables.id(meta)) };
         self.state.grouping.statement(at, meta, notes);
         Ok(())
     }
@@ -85,11 +64,7 @@ impl Tracker {
         stored: &mut impl Stored,
         notes: &mut Notes,
     ) -> Result<bool> {
-        let ident = Ident {
-            file: position.file,
-            offset: position.offset,
-            ord: 0,
-        };
+        let ident = Ident { file: position.file, offset: position.offset, ord: 0 };
         let moved = self.moved(position, &event.meta);
         if moved.is_none() && self.state.high.is_none_or(|high| ident > high) {
             self.state.high = Some(ident);

@@ -34,14 +34,12 @@ pub(super) fn connect(url: &str) -> Result<Conn> {
         sql_mode='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', \
         foreign_key_checks=0, transaction_isolation='READ-COMMITTED'";
     let mariadb = session.replace("transaction_isolation", "tx_isolation");
-    let version: Option<String> = conn
-        .query_first("SELECT VERSION()")
-        .map_err(|e| failed(&server, &e))?;
+    let version: Option<String> =
+        conn.query_first("SELECT VERSION()").map_err(|e| failed(&server, &e))?;
     let is_mariadb = version.is_some_and(|v| v.contains("MariaDB"));
     let session = if is_mariadb { &mariadb } else { session };
     for statement in session.split("; ") {
-        conn.query_drop(statement)
-            .map_err(|e| failed(&server, &e))?;
+        conn.query_drop(statement).map_err(|e| failed(&server, &e))?;
     }
     Ok(conn)
 }
@@ -55,9 +53,8 @@ fn sql_code(error: &mysql::Error) -> Option<u16> {
 
 /// Sorts the server's errors: try again, ask the user, or stop.
 pub(super) fn failed(place: &str, error: &mysql::Error) -> Error {
-    const RETRY: [u16; 15] = [
-        1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1290, 1836, 2002, 2003, 2006, 2013, 1020,
-    ];
+    const RETRY: [u16; 15] =
+        [1040, 1053, 1158, 1159, 1160, 1161, 1205, 1213, 1290, 1836, 2002, 2003, 2006, 2013, 1020];
     let lost = matches!(
         error,
         mysql::Error::IoError(_)

@@ -73,16 +73,9 @@ impl Mysql {
                 self.query(&sql)?;
             }
         }
-        let seconds = format!(
-            "{}.{:03}",
-            ddl.ts_ms.div_euclid(1000),
-            ddl.ts_ms.rem_euclid(1000)
-        );
+        let seconds = format!("{}.{:03}", ddl.ts_ms.div_euclid(1000), ddl.ts_ms.rem_euclid(1000));
         self.query(&format!("SET timestamp={seconds}"))?;
-        let done = self
-            .conn
-            .query_drop(&ddl.sql)
-            .map_err(|e| failed(&self.server, &e));
+        let done = self.conn.query_drop(&ddl.sql).map_err(|e| failed(&self.server, &e));
         self.query("SET timestamp=DEFAULT")?;
         done
     }
@@ -90,9 +83,8 @@ impl Mysql {
     /// Holds the target's tables against what the source had after the statement.
     fn check(&mut self, ddl: &Ddl) -> Result<()> {
         for name in &ddl.names {
-            let wanted: Option<Vec<&str>> = ddl
-                .leaves(name)
-                .map(|d| d.columns.iter().map(|c| c.name.as_str()).collect());
+            let wanted: Option<Vec<&str>> =
+                ddl.leaves(name).map(|d| d.columns.iter().map(|c| c.name.as_str()).collect());
             if name.table.is_empty() {
                 continue;
             }
@@ -118,20 +110,15 @@ impl Mysql {
     pub(super) fn lock(&mut self, name: &str) -> Result<()> {
         // Held while a DDL statement runs: a start after a crash waits until the dead client's
         // statement has ended, which no row lock would tell.
-        let lock = format!(
-            "binsync.{:016x}",
-            xxhash_rust::xxh3::xxh3_64(name.as_bytes())
-        );
+        let lock = format!("binsync.{:016x}", xxhash_rust::xxh3::xxh3_64(name.as_bytes()));
         let got: Option<Option<i64>> = self
             .conn
             .exec_first("SELECT GET_LOCK(?, 600)", (lock,))
             .map_err(|e| failed(&self.server, &e))?;
         match got {
             Some(Some(1)) => Ok(()),
-            _ => Err(
-                Error::stopped("a DDL statement of an earlier run is still running")
-                    .help("wait for it to end, then run the same command again"),
-            ),
+            _ => Err(Error::stopped("a DDL statement of an earlier run is still running")
+                .help("wait for it to end, then run the same command again")),
         }
     }
 }

@@ -53,9 +53,8 @@ impl Mysql {
     pub fn open(url: &str, logs_cascades: Option<bool>) -> Result<Self> {
         let mut conn = connect(url)?;
         let server = "target".to_owned();
-        let max_packet: Option<u64> = conn
-            .query_first("SELECT @@max_allowed_packet")
-            .map_err(|e| failed(&server, &e))?;
+        let max_packet: Option<u64> =
+            conn.query_first("SELECT @@max_allowed_packet").map_err(|e| failed(&server, &e))?;
         Ok(Self {
             conn,
             server,
@@ -69,15 +68,11 @@ impl Mysql {
     }
 
     fn query(&mut self, sql: &str) -> Result<()> {
-        self.conn
-            .query_drop(sql)
-            .map_err(|e| failed(&self.server, &e))
+        self.conn.query_drop(sql).map_err(|e| failed(&self.server, &e))
     }
 
     fn progress(&self) -> Result<&Progress> {
-        self.progress
-            .as_ref()
-            .ok_or_else(|| Error::failed("no run was started"))
+        self.progress.as_ref().ok_or_else(|| Error::failed("no run was started"))
     }
 
     /// Opens the transaction with the conditional step: one row, or somebody else has taken over.
@@ -105,10 +100,8 @@ impl Mysql {
         if self.conn.affected_rows() == 1 {
             return Ok(());
         }
-        Err(
-            Error::stopped(format!("another apply has taken over the name {name:?}"))
-                .help("let that one finish, or give this one a --name of its own"),
-        )
+        Err(Error::stopped(format!("another apply has taken over the name {name:?}"))
+            .help("let that one finish, or give this one a --name of its own"))
     }
 
     fn rollback(&mut self) {
@@ -129,10 +122,7 @@ impl Mysql {
             None => "target".to_owned(),
         };
         let mut n = 0;
-        let mut results = self
-            .conn
-            .query_iter(text)
-            .map_err(|e| failed(&place(0), &e))?;
+        let mut results = self.conn.query_iter(text).map_err(|e| failed(&place(0), &e))?;
         loop {
             let affected = results.affected_rows();
             let more = match results.iter() {
@@ -165,10 +155,7 @@ impl Mysql {
         if n == statements.len() {
             return Ok(());
         }
-        Err(Error::failed(format!(
-            "{} statements sent, {n} answered",
-            statements.len()
-        )))
+        Err(Error::failed(format!("{} statements sent, {n} answered", statements.len())))
     }
 
     /// The row that was not as expected, as the target has it.
@@ -194,13 +181,9 @@ impl Mysql {
         let all: Vec<_> = statements.iter().collect();
         let (mut first, mut start) = (0, 0);
         for (n, (_, item)) in all.iter().enumerate() {
-            let next = all
-                .get(n + 1)
-                .map_or(usize::MAX, |(_, next)| next.end - start);
+            let next = all.get(n + 1).map_or(usize::MAX, |(_, next)| next.end - start);
             if next > PACKET_BYTES.min(self.max_packet / 2) {
-                let text = statements.text[start..item.end]
-                    .trim_end()
-                    .trim_end_matches(';');
+                let text = statements.text[start..item.end].trim_end().trim_end_matches(';');
                 if text.len() + 1024 > self.max_packet {
                     return Err(Error::stopped(format!(
                         "{} (message {}): a row of {} bytes as SQL, the target takes {} at most",
@@ -250,11 +233,7 @@ impl Target for Mysql {
 
     fn start(&mut self, run: &Run, first: u64) -> Result<u64> {
         let (epoch, seq) = schema::claim(&mut self.conn, run, first)?;
-        self.progress = Some(Progress {
-            run: run.clone(),
-            epoch,
-            seq,
-        });
+        self.progress = Some(Progress { run: run.clone(), epoch, seq });
         let pending: Option<u64> = self
             .conn
             .exec_first("SELECT seq FROM binsync.intent WHERE name=?", (&run.name,))
@@ -292,10 +271,7 @@ impl Target for Mysql {
     }
 
     fn commit(&mut self, seq: u64) -> Result<()> {
-        let done = self
-            .begin()
-            .and_then(|()| self.step(seq))
-            .and_then(|()| self.query("COMMIT"));
+        let done = self.begin().and_then(|()| self.step(seq)).and_then(|()| self.query("COMMIT"));
         match done {
             Ok(()) => self.in_transaction = false,
             Err(e) => {

@@ -102,11 +102,9 @@ impl Defined<'_> {
                 self.text(text)
             }
             Kind::Text if from == Kind::Temporal => self.text(text),
-            Kind::Enum if matches!(from, Kind::Text | Kind::Enum) => self
-                .stated
-                .arguments
-                .contains(&text)
-                .then_some(Value::Text(text)),
+            Kind::Enum if matches!(from, Kind::Text | Kind::Enum) => {
+                self.stated.arguments.contains(&text).then_some(Value::Text(text))
+            }
             Kind::Set if matches!(from, Kind::Text | Kind::Enum | Kind::Set) => self.set(&text),
             Kind::Binary if from == Kind::Text && text.is_ascii() => self.bytes(text.as_bytes()),
             Kind::Temporal if same_type => self.temporal(&text),
@@ -156,10 +154,7 @@ impl Defined<'_> {
     }
 
     fn decimal(&self, text: &str) -> Option<Value> {
-        let (digits, scale) = (
-            self.argument(0).unwrap_or(10),
-            self.argument(1).unwrap_or(0),
-        );
+        let (digits, scale) = (self.argument(0).unwrap_or(10), self.argument(1).unwrap_or(0));
         let (sign, plain) = match text.strip_prefix('-') {
             Some(rest) => ("-", rest),
             None => ("", text),
@@ -180,9 +175,7 @@ impl Defined<'_> {
         let sign = if zero { "" } else { sign };
         let whole = if whole.is_empty() { "0" } else { whole };
         let point = if scale > 0 { "." } else { "" };
-        Some(Value::Text(format!(
-            "{sign}{whole}{point}{fraction:0<scale$}"
-        )))
+        Some(Value::Text(format!("{sign}{whole}{point}{fraction:0<scale$}")))
     }
 
     /// Printed as values of the stream are.
@@ -221,10 +214,8 @@ impl Defined<'_> {
         let members = text.split(',').filter(|m| !m.is_empty());
         let mut places: Vec<usize> = members.map(place).collect::<Option<_>>()?;
         places.sort_unstable();
-        let labels: Vec<&str> = places
-            .into_iter()
-            .map(|p| self.stated.arguments[p].as_str())
-            .collect();
+        let labels: Vec<&str> =
+            places.into_iter().map(|p| self.stated.arguments[p].as_str()).collect();
         Some(Value::Text(labels.join(",")))
     }
 
@@ -257,11 +248,7 @@ impl Defined<'_> {
         };
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let fits = |(c, s): (u8, u8)| {
-            if s == b'0' {
-                c.is_ascii_digit()
-            } else {
-                c == s
-            }
+            if s == b'0' { c.is_ascii_digit() } else { c == s }
         };
         if whole.len() != shape.len() || !whole.bytes().zip(shape.bytes()).all(fits) {
             return None;
@@ -275,3 +262,6 @@ impl Defined<'_> {
         Some(Value::Text(format!("{whole}{point}{fraction:0<digits$}")))
     }
 }
+
+#[cfg(test)]
+mod tests;

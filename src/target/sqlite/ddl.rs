@@ -25,11 +25,7 @@ pub(super) fn run(conn: &Connection, ddl: &Ddl) -> Result<()> {
             if ddl.after.is_empty() {
                 return Err(not_told());
             }
-            let replaces = ddl
-                .sql
-                .to_uppercase()
-                .trim_start()
-                .starts_with("CREATE OR REPLACE");
+            let replaces = ddl.sql.to_uppercase().trim_start().starts_with("CREATE OR REPLACE");
             for def in &ddl.after {
                 let name = def.name();
                 if schema::find(conn, &name)? {
@@ -105,15 +101,7 @@ fn alter(
             .and_then(|()| schema::own(conn, &new))
             .map_err(|e| failed(&new.to_string(), &e))?;
     }
-    Change {
-        conn,
-        name: &new,
-        before,
-        after,
-        clauses,
-        ts_ms: ddl.ts_ms,
-    }
-    .run()
+    Change { conn, name: &new, before, after, clauses, ts_ms: ddl.ts_ms }.run()
 }
 
 /// One table's change of columns.
@@ -149,16 +137,9 @@ impl<'a> Change<'a> {
             ))
             .help("bring the table to the source's definition, then run the same command again"));
         }
-        let from = self
-            .after
-            .columns
-            .iter()
-            .map(|c| self.from(c))
-            .collect::<Result<Vec<_>>>()?;
-        let untouched = from
-            .iter()
-            .enumerate()
-            .all(|(n, f)| matches!(f, From::Same(old) if *old == n));
+        let from = self.after.columns.iter().map(|c| self.from(c)).collect::<Result<Vec<_>>>()?;
+        let untouched =
+            from.iter().enumerate().all(|(n, f)| matches!(f, From::Same(old) if *old == n));
         let same_shape =
             schema::create_sql(self.before, NEW) == schema::create_sql(self.after, NEW);
         match untouched && same_shape {
@@ -177,11 +158,7 @@ impl<'a> Change<'a> {
         for clause in self.clauses {
             match clause {
                 Clause::Renamed { was, name } if same(name, &column.name) => origin = Some(was),
-                Clause::Defined {
-                    name,
-                    was,
-                    attributes,
-                } if same(name, &column.name) => {
+                Clause::Defined { name, was, attributes } if same(name, &column.name) => {
                     // IF NOT EXISTS: what is there stays.
                     let exists = self.before.column(name).is_some() && !self.drops(name);
                     if was.is_none() && exists {
@@ -205,9 +182,7 @@ impl<'a> Change<'a> {
     }
 
     fn drops(&self, column: &str) -> bool {
-        self.clauses
-            .iter()
-            .any(|c| matches!(c, Clause::Dropped(name) if same(name, column)))
+        self.clauses.iter().any(|c| matches!(c, Clause::Dropped(name) if same(name, column)))
     }
 
     fn defined(&self, column: &'a Column, stated: &'a Attributes) -> Defined<'a> {
@@ -247,14 +222,10 @@ impl<'a> Change<'a> {
             })
             .map_err(sql)?;
         schema::check_widths(self.after)?;
-        self.conn
-            .execute_batch(&schema::create_sql(self.after, NEW))
-            .map_err(sql)?;
+        self.conn.execute_batch(&schema::create_sql(self.after, NEW)).map_err(sql)?;
         self.copy(&table, from)?;
         self.conn
-            .execute_batch(&format!(
-                "DROP TABLE {table}; ALTER TABLE {NEW} RENAME TO {table}"
-            ))
+            .execute_batch(&format!("DROP TABLE {table}; ALTER TABLE {NEW} RENAME TO {table}"))
             .map_err(sql)?;
         for (name, text) in others {
             self.conn.execute_batch(&text).map_err(|e| {
@@ -270,21 +241,13 @@ impl<'a> Change<'a> {
 
     fn copy(&self, table: &str, from: &[From<'_>]) -> Result<()> {
         let sql = |e: rusqlite::Error| self.failed(&e);
-        let names = self
-            .before
-            .columns
-            .iter()
-            .map(|c| schema::column_name(&c.name));
+        let names = self.before.columns.iter().map(|c| schema::column_name(&c.name));
         let names: Vec<_> = names.collect();
         let marks = vec!["?"; from.len()].join(",");
-        let mut select = self
-            .conn
-            .prepare(&format!("SELECT {} FROM {table}", names.join(",")))
-            .map_err(sql)?;
-        let mut insert = self
-            .conn
-            .prepare(&format!("INSERT INTO {NEW} VALUES ({marks})"))
-            .map_err(sql)?;
+        let mut select =
+            self.conn.prepare(&format!("SELECT {} FROM {table}", names.join(","))).map_err(sql)?;
+        let mut insert =
+            self.conn.prepare(&format!("INSERT INTO {NEW} VALUES ({marks})")).map_err(sql)?;
         let computed = self.after.columns.iter().find(|c| c.generated);
         let mut rows = select.query(()).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {
@@ -304,12 +267,11 @@ impl<'a> Change<'a> {
                         }
                         new
                     }
-                    From::New(defined) => defined
-                        .as_ref()
-                        .and_then(Defined::new_value)
-                        .ok_or_else(|| {
+                    From::New(defined) => {
+                        defined.as_ref().and_then(Defined::new_value).ok_or_else(|| {
                             self.unknown(column, "is computed or has no plain default")
-                        })?,
+                        })?
+                    }
                 });
             }
             insert.execute(params_from_iter(values)).map_err(sql)?;

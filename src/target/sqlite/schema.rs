@@ -28,13 +28,7 @@ pub(super) fn claim(conn: &Connection, file: &str, run: &Run, first: u64) -> Res
     let direction = run.direction.name();
     conn.execute(
         "INSERT OR IGNORE INTO binsync_progress VALUES (?1,?2,?3,?4,0,?5)",
-        (
-            &run.name,
-            &run.spool,
-            direction,
-            &run.selection,
-            stored(first)?,
-        ),
+        (&run.name, &run.spool, direction, &run.selection, stored(first)?),
     )
     .map_err(sql)?;
     let (spool, known, selection): (String, String, String) = conn
@@ -95,10 +89,7 @@ fn owner(conn: &Connection, table: &str) -> Sql<Option<TableName>> {
         "SELECT database_name, table_name FROM binsync_tables WHERE name=?1 COLLATE NOCASE",
     )?
     .query_row((table,), |row| {
-        Ok(TableName::new(
-            row.get::<_, String>(0)?,
-            row.get::<_, String>(1)?,
-        ))
+        Ok(TableName::new(row.get::<_, String>(0)?, row.get::<_, String>(1)?))
     })
     .optional()
 }
@@ -158,19 +149,13 @@ pub(super) fn own(conn: &Connection, name: &TableName) -> Sql<()> {
 
 /// Forgets a table that is gone or has another name.
 pub(super) fn disown(conn: &Connection, name: &TableName) -> Sql<()> {
-    conn.execute(
-        "DELETE FROM binsync_tables WHERE name=?1",
-        (sqlite_name(name),),
-    )
-    .map(|_| ())
+    conn.execute("DELETE FROM binsync_tables WHERE name=?1", (sqlite_name(name),)).map(|_| ())
 }
 
 /// The tables of a database that are here.
 pub(super) fn of_database(conn: &Connection, database: &str) -> Sql<Vec<TableName>> {
     conn.prepare("SELECT table_name FROM binsync_tables WHERE database_name=?1")?
-        .query_map((database,), |row| {
-            Ok(TableName::new(database, row.get::<_, String>(0)?))
-        })?
+        .query_map((database,), |row| Ok(TableName::new(database, row.get::<_, String>(0)?)))?
         .collect()
 }
 
@@ -197,11 +182,8 @@ pub(super) fn create_sql(def: &TableDef, name: &str) -> String {
         }
     });
     let mut parts: Vec<String> = columns.collect();
-    let key: Option<Vec<String>> = def
-        .primary_key
-        .iter()
-        .map(|k| def.column(k).map(|c| column_name(&c.name)))
-        .collect();
+    let key: Option<Vec<String>> =
+        def.primary_key.iter().map(|k| def.column(k).map(|c| column_name(&c.name))).collect();
     if let Some(key) = key.filter(|k| !k.is_empty()) {
         parts.push(format!("PRIMARY KEY ({})", key.join(", ")));
     }
@@ -257,10 +239,7 @@ pub(super) fn as_made(def: &TableDef) -> Table {
     for column in &mut table.columns {
         column.generated = false;
     }
-    let key = def
-        .primary_key
-        .iter()
-        .map(|k| def.columns.iter().position(|c| same(&c.name, k)));
+    let key = def.primary_key.iter().map(|k| def.columns.iter().position(|c| same(&c.name, k)));
     table.key = key.collect::<Option<_>>().unwrap_or_default();
     table.uniques = vec![table.key.clone()];
     table
@@ -270,14 +249,11 @@ pub(super) fn as_made(def: &TableDef) -> Table {
 pub(super) fn table(conn: &Connection, def: &TableDef) -> Sql<Table> {
     let found = columns(conn, &def.name())?;
     let mut table = as_made(def);
-    table
-        .columns
-        .retain(|c| found.iter().any(|(name, _)| same(name, &c.name)));
+    table.columns.retain(|c| found.iter().any(|(name, _)| same(name, &c.name)));
     let mut key: Vec<_> = found.iter().filter(|(_, place)| *place > 0).collect();
     key.sort_by_key(|(_, place)| *place);
-    let key = key
-        .into_iter()
-        .map(|(name, _)| table.columns.iter().position(|c| same(&c.name, name)));
+    let key =
+        key.into_iter().map(|(name, _)| table.columns.iter().position(|c| same(&c.name, name)));
     table.key = key.collect::<Option<_>>().unwrap_or_default();
     table.uniques = vec![table.key.clone()];
     Ok(table)

@@ -30,34 +30,22 @@ impl Stream {
     pub(super) fn to(path: PathBuf) -> Result<Self> {
         let mut target = Sqlite::open(&path)?;
         target.start(&run("apply", "all"), 1)?;
-        Ok(Self {
-            target,
-            history: History::default(),
-            seq: 0,
-        })
+        Ok(Self { target, history: History::default(), seq: 0 })
     }
 
     pub(super) fn feed(&mut self, lines: &[&str]) -> Result<()> {
-        let events: Vec<Event<'_>> = lines
-            .iter()
-            .map(|l| parse(l.as_bytes()).expect("a message"))
-            .collect();
+        let events: Vec<Event<'_>> =
+            lines.iter().map(|l| parse(l.as_bytes()).expect("a message")).collect();
         let mut rest = &events[..];
         while let Some(first) = rest.first() {
-            let n = if first.meta.op.is_ddl() {
-                self.ddl(rest)?
-            } else {
-                self.rows(rest)?
-            };
+            let n = if first.meta.op.is_ddl() { self.ddl(rest)? } else { self.rows(rest)? };
             rest = &rest[n..];
         }
         Ok(())
     }
 
     fn ddl(&mut self, events: &[Event<'_>]) -> Result<usize> {
-        let Body::Ddl { sql: text, .. } = &events[0].body else {
-            unreachable!()
-        };
+        let Body::Ddl { sql: text, .. } = &events[0].body else { unreachable!() };
         let same = |e: &&Event<'_>| {
             matches!(&e.body, Body::Ddl { sql, .. } if sql == text)
                 && e.meta.ts == events[0].meta.ts
@@ -76,9 +64,7 @@ impl Stream {
         };
         for event in &group {
             self.seq += 1;
-            let Body::Ddl { def, old, .. } = &event.body else {
-                unreachable!()
-            };
+            let Body::Ddl { def, old, .. } = &event.body else { unreachable!() };
             let name = |json: &str| crate::event::def::TableDef::parse(json).map(|d| d.name());
             let old = old.map(name).transpose()?;
             let before = old.and_then(|n| self.history.at(&n, self.seq));
@@ -229,10 +215,7 @@ fn old_rows_get_what_the_source_gives_them() {
     let new = "'x' '2026-11-22 14:25:48' '0007' '-1.500' 'it''s' NULL";
     assert_eq!(
         file.rows("d.t", "id,price,text,a,b,c,e,f,g"),
-        [
-            format!("1 '1.120000' 'n' {new}"),
-            format!("2 NULL NULL {new}")
-        ]
+        [format!("1 '1.120000' 'n' {new}"), format!("2 NULL NULL {new}")]
     );
 }
 
@@ -257,83 +240,43 @@ fn what_old_rows_hold_afterwards_is_not_guessed() {
     for (after, sql) in [
         ("id:int v:decimal", "ALTER TABLE t MODIFY v DECIMAL(9,1)"),
         ("id:int v:tinyint", "ALTER TABLE t MODIFY v TINYINT"),
-        (
-            "id:int v:decimal w:int",
-            "ALTER TABLE t ADD w INT AS (id+1)",
-        ),
-        (
-            "id:int v:decimal w:int",
-            "ALTER TABLE t ADD w CHAR(36) DEFAULT (uuid())",
-        ),
-        (
-            "id:int v:decimal w:timestamp",
-            "ALTER TABLE t ADD w TIMESTAMP",
-        ),
+        ("id:int v:decimal w:int", "ALTER TABLE t ADD w INT AS (id+1)"),
+        ("id:int v:decimal w:int", "ALTER TABLE t ADD w CHAR(36) DEFAULT (uuid())"),
+        ("id:int v:decimal w:timestamp", "ALTER TABLE t ADD w TIMESTAMP"),
     ] {
         let mut file = File::new();
         let columns = "id:int v:decimal";
-        file.feed(&[
-            create("t", columns),
-            row("t", "insert", r#"{"id":1,"v":300.25}"#),
-        ])
-        .expect("applied");
+        file.feed(&[create("t", columns), row("t", "insert", r#"{"id":1,"v":300.25}"#)])
+            .expect("applied");
         let refused = file.feed(&[alter(("t", columns), ("t", after), sql)]);
         let error = refused.expect_err(sql).to_string();
-        assert!(
-            error.contains("not guessed") || error.contains("not known"),
-            "{error}"
-        );
+        assert!(error.contains("not guessed") || error.contains("not known"), "{error}");
         assert_eq!(file.rows("d.t", "id,v"), ["1 '300.25'"]);
         let mut again = Stream::to(file.dir.path().join("copy.db")).expect("opened again");
-        assert_eq!(
-            again
-                .target
-                .start(&run("apply", "all"), 1)
-                .expect("a sequence"),
-            3
-        );
+        assert_eq!(again.target.start(&run("apply", "all"), 1).expect("a sequence"), 3);
     }
 }
 
 #[test]
 fn a_failing_transaction_leaves_nothing_and_a_taken_over_one_stops() {
     let mut file = File::new();
-    file.feed(&[create("t", "id:int"), row("t", "insert", r#"{"id":1}"#)])
-        .expect("applied");
+    file.feed(&[create("t", "id:int"), row("t", "insert", r#"{"id":1}"#)]).expect("applied");
     let missing = file.feed(&[row("t", "delete", r#"{"id":9}"#)]);
-    assert!(
-        missing
-            .expect_err("no such row")
-            .to_string()
-            .contains("0 rows instead of 1")
-    );
+    assert!(missing.expect_err("no such row").to_string().contains("0 rows instead of 1"));
     let mut other = Sqlite::open(&file.dir.path().join("copy.db")).expect("open");
     assert_eq!(other.start(&run("apply", "all"), 1).expect("claimed"), 3);
     let late = file.feed(&[row("t", "insert", r#"{"id":2}"#)]);
-    assert!(
-        late.expect_err("taken over")
-            .to_string()
-            .contains("taken over")
-    );
+    assert!(late.expect_err("taken over").to_string().contains("taken over"));
     assert_eq!(file.rows("d.t", "id"), ["1"]);
-    let reused = other
-        .start(&run("apply", "table=x"), 1)
-        .expect_err("reused")
-        .to_string();
-    assert!(
-        reused.contains("selection all") && reused.contains("selection table=x"),
-        "{reused}"
-    );
+    let reused = other.start(&run("apply", "table=x"), 1).expect_err("reused").to_string();
+    assert!(reused.contains("selection all") && reused.contains("selection table=x"), "{reused}");
 }
 
 #[test]
 fn names_that_sqlite_takes_for_one_are_refused() {
     let mut file = File::new();
     file.feed(&[create("t", "id:int")]).expect("applied");
-    let error = file
-        .feed(&[create("T", "id:int")])
-        .expect_err("refused")
-        .to_string();
+    let error = file.feed(&[create("T", "id:int")]).expect_err("refused").to_string();
     assert!(error.contains("`d`.`T` and `d`.`t`"), "{error}");
     let dotted = create("t", "id:int").replace("\"d\"", "\"a.b\"");
     let twin = create("b.t", "id:int").replace("\"d\"", "\"a\"");
@@ -346,8 +289,7 @@ fn dropping_a_database_spares_the_one_whose_name_begins_alike() {
     let mut file = File::new();
     let other = create("t", "id:int").replace("\"d\"", "\"d.x\"");
     let drop = r#"{"type":"database-drop","database":"d","ts":1,"sql":"DROP DATABASE d"}"#;
-    file.feed(&[create("t", "id:int"), other, drop.to_owned()])
-        .expect("applied");
+    file.feed(&[create("t", "id:int"), other, drop.to_owned()]).expect("applied");
     assert!(file.rows("d.x.t", "id").is_empty());
     file.feed(&[create("t", "id:int")]).expect("free again");
 }
@@ -358,16 +300,11 @@ fn an_index_of_the_targets_own_outlives_an_alter() {
     let (before, after) = ("id:int v:int", "id:int w:int v:int");
     file.feed(&[create("t", before)]).expect("applied");
     let other = rusqlite::Connection::open(file.dir.path().join("copy.db")).expect("open");
-    other
-        .execute_batch("CREATE INDEX mine ON \"d.t\" (v)")
-        .expect("an index");
+    other.execute_batch("CREATE INDEX mine ON \"d.t\" (v)").expect("an index");
     let sql = "ALTER TABLE t ADD w INT AFTER id";
-    file.feed(&[alter(("t", before), ("t", after), sql)])
-        .expect("applied");
+    file.feed(&[alter(("t", before), ("t", after), sql)]).expect("applied");
     let names = "SELECT name FROM pragma_index_list('d.t')";
-    let index: String = other
-        .query_row(names, (), |row| row.get(0))
-        .expect("an index");
+    let index: String = other.query_row(names, (), |row| row.get(0)).expect("an index");
     assert_eq!(index, "mine");
 }
 
