@@ -1,64 +1,37 @@
-//! Spool to SQL that the stock client runs unchanged, one source transaction per BEGIN/COMMIT.
+//! One stretch of whole transactions as SQL.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::Write;
 use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::DateTime;
 
-use super::boundary::Boundary;
-use super::{Definitions, Selection, ahead};
-use crate::error::{Context as _, Error, Result};
+use super::{Job, Outcome};
+use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell, printable};
 use crate::plan::{Change, Table};
-use crate::spool::{Bootstrap, Order, Seq, Spool};
+use crate::replay::boundary::Boundary;
+use crate::spool::{Frame, Seq};
 use crate::sql::{Dialect, Guard, Statements, quote};
 use crate::target::{Ddl, Direction};
 
-/// What was rendered.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Outcome {
-    /// Row events.
-    pub rows: u64,
-    /// Transactions.
-    pub transactions: u64,
-    /// DDL statements.
-    pub ddl: u64,
-    /// Bootstrap rows left out of a reverse.
-    pub bootstrap_rows_left_out: u64,
-}
-
-const HEADER: &str = "SET NAMES utf8mb4;
-SET time_zone='+00:00';
-SET sql_mode='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';
-";
-
-/// Writes a selection as SQL; `report` is told the sequence reached.
+/// Renders a stretch frame by frame; `hand_over` takes the text of each with the sequence it
+/// reaches, and is false when nobody wants more.
 ///
 /// # Errors
-/// When a value's type is not known, or the output cannot be written. The end mark is missing then.
-pub fn render(
-    spool: &Spool,
-    definitions: &Definitions,
-    selection: &Selection,
-    direction: Direction,
-    out: &mut dyn Write,
-    report: &mut dyn FnMut(Seq),
+/// When a value's type is not known, or a frame cannot be read.
+pub(super) fn render(
+    job: &Job<'_>,
+    frames: impl Iterator<Item = Result<Frame>>,
+    range: &Range<Seq>,
+    hand_over: &mut dyn FnMut(String, Seq) -> bool,
 ) -> Result<Outcome> {
-    let guard = match direction {
-        Direction::Forward => Guard::Key,
-        Direction::Reverse => Guard::Values,
-    };
+    let reverse = job.direction == Direction::Reverse;
+    let guard = if reverse { Guard::Values } else { Guard::Key };
     let mut writer = Writer {
-        spool,
-        definitions,
-        selection,
-        direction,
-        out,
-        bootstraps: spool.bootstraps()?,
+        job,
         tables: HashMap::new(),
         statements: Statements::new(Dialect::Mysql, guard, 1),
         begun: false,
@@ -66,39 +39,34 @@ pub fn render(
         time: (i64::MIN, String::new()),
         outcome: Outcome::default(),
     };
-    writer.head()?;
-    let order = match direction {
-        Direction::Forward => Order::Forward,
-        Direction::Reverse => Order::Reverse,
-    };
     let mut boundary = Boundary::default();
-    for frame in ahead(spool.frames(selection.range.clone(), order)) {
+    for frame in frames {
         let frame = frame?;
         for n in 0..frame.len() {
-            let n = if direction == Direction::Reverse { frame.len() - 1 - n } else { n };
+            let n = if reverse { frame.len() - 1 - n } else { n };
             let record = frame.get(n);
-            if record.resend || record.damaged || !selection.range.contains(&record.seq) {
+            if record.resend || record.damaged || !range.contains(&record.seq) {
                 continue;
             }
             let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
                 Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
             })?;
-            let cut = boundary.before(&event.meta, direction);
+            let cut = boundary.before(&event.meta, job.direction);
             writer.event(record.seq, &event, cut)?;
         }
-        writer.flush()?;
-        report(frame.first());
+        let text = std::mem::take(&mut writer.text);
+        writer.text.reserve(text.len());
+        if !hand_over(text, frame.first()) {
+            return Ok(writer.outcome);
+        }
     }
-    writer.finish()
+    writer.commit();
+    hand_over(writer.text, if reverse { range.start } else { range.end });
+    Ok(writer.outcome)
 }
 
 struct Writer<'s> {
-    spool: &'s Spool,
-    definitions: &'s Definitions,
-    selection: &'s Selection,
-    direction: Direction,
-    out: &'s mut dyn Write,
-    bootstraps: Vec<Bootstrap>,
+    job: &'s Job<'s>,
     tables: HashMap<TableName, (Arc<TableDef>, Arc<Table>)>,
     statements: Statements,
     begun: bool,
@@ -109,42 +77,26 @@ struct Writer<'s> {
 }
 
 impl Writer<'_> {
-    fn head(&mut self) -> Result<()> {
-        let Range { start, end } = self.selection.range;
-        self.text.push_str(&format!(
-            "-- binsync {}: {} SQL of messages {start} to {}, spool {}\n-- selection: {}\n{HEADER}",
-            env!("CARGO_PKG_VERSION"),
-            self.direction.name(),
-            end.saturating_sub(1),
-            self.spool.id(),
-            printable(&self.selection.words),
-        ));
-        if self.definitions.logs_cascades == Some(true) {
-            // The source logs the rows its foreign keys change, child first.
-            self.text.push_str("SET foreign_key_checks=0;\n");
-        }
-        Ok(())
-    }
-
     fn event(&mut self, seq: Seq, event: &Event<'_>, cut: bool) -> Result<()> {
         if cut && !event.meta.op.is_bootstrap() {
             self.commit();
         }
-        if self.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
+        if self.job.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
             self.outcome.bootstrap_rows_left_out += u64::from(event.meta.op == Op::BootstrapInsert);
             return Ok(());
         }
-        if !self.selection.filter.takes(&event.meta) {
+        if !self.job.selection.filter.takes(&event.meta) {
             return Ok(());
         }
         if event.meta.op.is_ddl() {
-            return self.ddl(seq, event);
+            self.ddl(seq, event);
+            return Ok(());
         }
         let table = self.table(seq, event)?;
-        let overwrite = self.direction == Direction::Forward
+        let overwrite = self.job.direction == Direction::Forward
             && (event.meta.op == Op::BootstrapInsert || self.is_copied(seq, &table.name));
         let change = Change::bind(seq, event, &table, overwrite)?;
-        let change = match self.direction {
+        let change = match self.job.direction {
             Direction::Forward => change,
             Direction::Reverse => change.inverse(&table)?,
         };
@@ -180,14 +132,15 @@ impl Writer<'_> {
     }
 
     fn is_copied(&self, seq: Seq, name: &TableName) -> bool {
-        self.bootstraps
+        self.job
+            .bootstraps
             .iter()
             .any(|b| b.table == *name && b.start <= seq && b.end.is_none_or(|end| seq < end))
     }
 
     fn table(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
         let name = event.meta.name();
-        let def = self.definitions.history.at(&name, seq).filter(|def| def.complete);
+        let def = self.job.definitions.history.at(&name, seq).filter(|def| def.complete);
         let def = def.ok_or_else(|| {
             Error::stopped(format!("{name} (message {seq}): the table's definition is not known"))
                 .help("store it in the spool with: binsync schema add --from mysql://user@host, then render again")
@@ -202,19 +155,13 @@ impl Writer<'_> {
         Ok(table)
     }
 
-    fn ddl(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
-        if self.direction == Direction::Reverse {
-            return Ok(());
-        }
+    fn ddl(&mut self, seq: Seq, event: &Event<'_>) {
+        // A further message of a statement, or one that is being taken back.
+        let Some(ddl) = self.job.ddl.get(&seq) else { return };
         self.commit();
-        let filter = &self.selection.filter;
-        let Some(ddl) = self.definitions.statement(self.spool, filter, seq)? else {
-            return Ok(());
-        };
         self.comment(event);
-        self.statement(&ddl);
+        self.statement(ddl);
         self.outcome.ddl += 1;
-        Ok(())
     }
 
     fn statement(&mut self, ddl: &Ddl) {
@@ -270,22 +217,5 @@ impl Writer<'_> {
             self.text.push_str(&printable(&meta.table));
         }
         self.text.push('\n');
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.out.write_all(self.text.as_bytes()).context("writing SQL")?;
-        self.text.clear();
-        Ok(())
-    }
-
-    fn finish(mut self) -> Result<Outcome> {
-        self.commit();
-        let Outcome { rows, transactions, ddl, .. } = self.outcome;
-        self.text.push_str(&format!(
-            "-- binsync: complete: {rows} row events in {transactions} transactions, {ddl} DDL statements\n"
-        ));
-        self.flush()?;
-        self.out.flush().context("writing SQL")?;
-        Ok(self.outcome)
     }
 }
