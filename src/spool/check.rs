@@ -52,11 +52,7 @@ pub fn verify(dir: &Path) -> Result<Report> {
         // Whoever writes is in the middle of a frame: the end of the last segment is no finding
         // then. A writer that starts waits for this lock, so it is held for that segment only.
         let last = segments.last() == Some(&segment);
-        let lock = if last {
-            Lock::try_take(dir, Purpose::Index)?
-        } else {
-            None
-        };
+        let lock = if last { Lock::try_take(dir, Purpose::Index)? } else { None };
         let live = last && lock.is_none();
         verify_segment(dir, segment, live, index.as_ref(), &mut next, &mut report)?;
     }

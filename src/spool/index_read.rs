@@ -118,9 +118,7 @@ impl Index {
     /// Rows of an identity that are in no chain.
     pub(super) fn strays_at(&self, at: Ident) -> Result<Vec<Seq>> {
         let sql = "SELECT seq FROM strays WHERE file = ? AND offset = ? AND ord = ?";
-        self.rows(sql, &[int(at.file), int(at.offset), int(at.ord)], |row| {
-            row.int(0)
-        })
+        self.rows(sql, &[int(at.file), int(at.offset), int(at.ord)], |row| row.int(0))
     }
 
     /// Statements at a place in the binlog, newest first.

@@ -155,11 +155,7 @@ impl Stored for Storage<'_> {
 
     fn next_from(&mut self, seq: Seq) -> Result<Option<Entry>> {
         // The frame that holds `seq` is likely kept; what is behind it in that frame comes first.
-        let kept = self
-            .lookup
-            .kept
-            .iter()
-            .find(|d| d.frame.range().contains(&seq));
+        let kept = self.lookup.kept.iter().find(|d| d.frame.range().contains(&seq));
         if let Some(entry) = kept.and_then(|d| first_from(&d.entries, seq)) {
             return Ok(Some(entry));
         }

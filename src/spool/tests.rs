@@ -282,10 +282,7 @@ fn rows_in_any_order_of_positions_are_known_when_they_come_again() -> Result<()>
         writer.append_unsynced(&batch(records))?;
     }
     let summary = writer.finish()?;
-    assert_eq!(
-        (summary.transactions, summary.resends, summary.gaps),
-        (59, 59, 58)
-    );
+    assert_eq!((summary.transactions, summary.resends, summary.gaps), (59, 59, 58));
     let incremental = answers(dir.path())?;
     reindex(dir.path())?;
     assert_eq!(answers(dir.path())?, incremental);
