@@ -60,6 +60,12 @@ impl Output {
         }
     }
 
+    /// `done` of `total` messages of a stretch are behind us.
+    pub fn reached(&self, done: u64, total: u64) {
+        self.state.borrow_mut().messages = done;
+        self.position(done, Some(total));
+    }
+
     /// Takes the bar off the screen.
     pub fn clear(&self) {
         if let Some(bar) = &self.bar {
@@ -85,8 +91,11 @@ impl State {
     fn text(&self, verb: &str) -> String {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         let rate = count((self.messages as f64 / seconds) as u64);
-        let bytes = megabytes(self.bytes);
-        format!("{verb} {} messages, {bytes}, {rate}/s", count(self.messages))
+        let bytes = match self.bytes {
+            0 => String::new(),
+            bytes => format!("{}, ", megabytes(bytes)),
+        };
+        format!("{verb} {} messages, {bytes}{rate}/s", count(self.messages))
     }
 
     /// Seconds left, by the part of the input that has been read.

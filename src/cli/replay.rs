@@ -180,7 +180,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let total = selection.range.end - selection.range.start;
     let outcome = apply::apply(&job, &mut open, &mut |report| match report {
         Report::Trouble(text) => output.say(text),
-        Report::Reached(seq) => output.position(done(direction, &selection, seq), Some(total)),
+        Report::Reached(seq) => output.reached(done(direction, &selection, seq), total),
     });
     output.clear();
     let outcome = outcome?;
@@ -242,7 +242,7 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     }
     let direction = direction(args.reverse);
     let total = selection.range.end - selection.range.start;
-    let mut report = |seq| output.position(done(direction, &selection, seq), Some(total));
+    let mut report = |seq| output.reached(done(direction, &selection, seq), total);
     let mut to = |out: &mut dyn std::io::Write| {
         render::render(&spool, &definitions, &selection, direction, out, &mut report)
     };
