@@ -112,7 +112,7 @@ impl Drain<'_> {
                 }
                 Some(Event::Connected) => {
                     self.watch
-                        .say(&format!("connected, draining queue {}", self.queue));
+                        .note(&format!("connected, draining queue {}", self.queue));
                     (connected, last) = (true, Instant::now());
                 }
                 Some(Event::Lost(error, pause)) => {
@@ -171,7 +171,7 @@ impl Drain<'_> {
             self.amqp
                 .ack(first.session, first.first_tag + skip as u64 - 1);
             self.passed += skip as u64;
-            self.watch.say(&format!(
+            self.watch.note(&format!(
                 "{skip} redelivered messages are in the spool already"
             ));
         }
