@@ -111,7 +111,7 @@ impl Drain<'_> {
                     last = Instant::now();
                 }
                 Some(Event::Connected) => {
-                    self.watch.say(&format!("connected, draining queue {}", self.queue));
+                    self.watch.note(&format!("connected, draining queue {}", self.queue));
                     (connected, last) = (true, Instant::now());
                 }
                 Some(Event::Lost(error, pause)) => {
@@ -160,7 +160,7 @@ impl Drain<'_> {
             // One ack for all of them: they are whole frames, and must stay so for the next time.
             self.amqp.ack(first.session, first.first_tag + skip as u64 - 1);
             self.passed += skip as u64;
-            self.watch.say(&format!("{skip} redelivered messages are in the spool already"));
+            self.watch.note(&format!("{skip} redelivered messages are in the spool already"));
         }
         for messages in held {
             let passed = skip.min(messages.records.len());

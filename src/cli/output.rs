@@ -53,13 +53,6 @@ impl Output {
         }
     }
 
-    /// Says what is good to know; not with `--quiet`.
-    pub fn note(&self, text: &str) {
-        if !self.quiet {
-            self.say(text);
-        }
-    }
-
     /// `done` of `total` messages of a stretch are behind us.
     pub fn reached(&self, done: u64, total: u64) {
         self.state.borrow_mut().messages = done;

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::{Output, counted};
 use super::time;
+use crate::capture::Watch as _;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Type};
 use crate::replay::Selection;

@@ -22,7 +22,7 @@ use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ErrorKind};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::Records;
 use super::queue::Config;
@@ -35,6 +35,8 @@ pub use link::Amqp;
 
 const BATCH_BYTES: usize = 1 << 20;
 const BATCH_TIME: Duration = Duration::from_millis(20);
+/// How often deliveries are looked for while a batch is being gathered.
+const LULL: Duration = Duration::from_millis(2);
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
@@ -136,29 +138,31 @@ impl Session {
         stopping: bool,
     ) -> Result<Next> {
         while !self.batch_is_full() {
-            let due = self.batch.started.map(|at| at + BATCH_TIME);
             let command = async { Come::Command(commands.recv().await) };
+            let started = self.batch.started;
             let delivery = async {
-                match stopping {
-                    false => Come::Delivery(self.consumer.next().await),
-                    true => pending().await,
-                }
-            };
-            let timer = async {
-                match due {
-                    Some(due) => sleep_until(due).await,
-                    None => pending().await,
-                }
-                Come::Due
-            };
-            match or(command, or(delivery, timer)).await {
-                Come::Command(command) => return Ok(Next::Command(command)),
-                Come::Due => return Ok(Next::BatchDue),
-                Come::Delivery(first) => {
-                    if !self.gather_from(first).await? {
-                        return Ok(Next::ConsumerEnded);
+                match started {
+                    _ if stopping => pending().await,
+                    None => Come::Delivery(self.consumer.next().await),
+                    // Being woken for each message would cost more than storing it.
+                    Some(_) => {
+                        sleep(LULL).await;
+                        Come::Lull
                     }
                 }
+            };
+            let first = match or(command, delivery).await {
+                Come::Command(command) => return Ok(Next::Command(command)),
+                Come::Delivery(first) => Some(first),
+                Come::Lull => poll_once(self.consumer.next()).await,
+            };
+            if let Some(first) = first
+                && !self.gather_from(first).await?
+            {
+                return Ok(Next::ConsumerEnded);
+            }
+            if started.is_some_and(|at| at.elapsed() >= BATCH_TIME) {
+                break;
             }
         }
         Ok(Next::BatchDue)
@@ -247,7 +251,7 @@ impl Session {
 enum Come {
     Command(Option<Command>),
     Delivery(Option<lapin::Result<Delivery>>),
-    Due,
+    Lull,
 }
 
 /// Makes the queue and its bindings, or asks whether it is there.
