@@ -80,6 +80,15 @@ pub struct RenderArgs {
     select: SelectArgs,
 }
 
+fn say_left_out(bootstrap_rows: u64, output: &Output) {
+    if bootstrap_rows > 0 {
+        output.say(&format!(
+            "{} bootstrap rows are not taken back: they are a copy, not a change",
+            count(bootstrap_rows)
+        ));
+    }
+}
+
 /// How many messages of the stretch are behind us at a sequence.
 fn done(direction: Direction, selection: &Selection, seq: u64) -> u64 {
     match direction {
@@ -184,12 +193,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     });
     output.clear();
     let outcome = outcome?;
-    if outcome.bootstrap_rows_left_out > 0 {
-        output.say(&format!(
-            "{} bootstrap rows are not taken back: they are a copy, not a change",
-            count(outcome.bootstrap_rows_left_out)
-        ));
-    }
+    say_left_out(outcome.bootstrap_rows_left_out, &output);
     if args.dry_run {
         for (table, rows) in &outcome.rows {
             if !print(&format!("{table}  {}\n", counted(*rows, "row event")))? {
@@ -261,12 +265,7 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     };
     output.clear();
     let outcome = outcome?;
-    if outcome.bootstrap_rows_left_out > 0 {
-        output.say(&format!(
-            "{} bootstrap rows are not taken back: they are a copy, not a change",
-            count(outcome.bootstrap_rows_left_out)
-        ));
-    }
+    say_left_out(outcome.bootstrap_rows_left_out, &output);
     output.finish(&format!(
         "rendered {} in {}, {}",
         counted(outcome.rows, "row event"),
