@@ -111,15 +111,13 @@ impl Drain<'_> {
                     last = Instant::now();
                 }
                 Some(Event::Connected) => {
-                    self.watch
-                        .note(&format!("connected, draining queue {}", self.queue));
+                    self.watch.note(&format!("connected, draining queue {}", self.queue));
                     (connected, last) = (true, Instant::now());
                 }
                 Some(Event::Lost(error, pause)) => {
                     connected = false;
                     let pause = pause.as_secs_f32();
-                    self.watch
-                        .say(&format!("{error}\n  trying again in {pause:.1} s"));
+                    self.watch.say(&format!("{error}\n  trying again in {pause:.1} s"));
                 }
                 Some(Event::Failed(error)) => return Err(error),
                 Some(Event::Ended) => return Ok(Over::Done),
@@ -146,20 +144,12 @@ impl Drain<'_> {
         let Some(alignment) = &mut self.alignment else {
             return self.store(messages, 0);
         };
-        let open = messages
-            .records
-            .iter()
-            .zip(&messages.redelivered)
-            .all(|(bytes, again)| {
-                *again && alignment.is_open() && alignment.push(fingerprint(bytes))
-            });
+        let open = messages.records.iter().zip(&messages.redelivered).all(|(bytes, again)| {
+            *again && alignment.is_open() && alignment.push(fingerprint(bytes))
+        });
         let window_full = messages.window_full;
         self.held.push(messages);
-        if open && !window_full {
-            Ok(())
-        } else {
-            self.settle()
-        }
+        if open && !window_full { Ok(()) } else { self.settle() }
     }
 
     /// Ends the comparison: passes over what is stored, stores the rest.
@@ -168,12 +158,9 @@ impl Drain<'_> {
         let held = std::mem::take(&mut self.held);
         if let Some(first) = held.first().filter(|_| skip > 0) {
             // One ack for all of them: they are whole frames, and must stay so for the next time.
-            self.amqp
-                .ack(first.session, first.first_tag + skip as u64 - 1);
+            self.amqp.ack(first.session, first.first_tag + skip as u64 - 1);
             self.passed += skip as u64;
-            self.watch.note(&format!(
-                "{skip} redelivered messages are in the spool already"
-            ));
+            self.watch.note(&format!("{skip} redelivered messages are in the spool already"));
         }
         for messages in held {
             let passed = skip.min(messages.records.len());
@@ -185,13 +172,7 @@ impl Drain<'_> {
 
     /// Stores the messages from number `from` on, and then acknowledges them.
     fn store(&mut self, messages: Messages, from: usize) -> Result<()> {
-        let Messages {
-            session,
-            first_tag,
-            records,
-            mut redelivered,
-            ..
-        } = messages;
+        let Messages { session, first_tag, records, mut redelivered, .. } = messages;
         let count = records.len();
         if from == count {
             return Ok(());
@@ -217,10 +198,7 @@ fn rest(records: Records, from: usize) -> Records {
         0 => records,
         _ => {
             let mut rest = Records::default();
-            records
-                .iter()
-                .skip(from)
-                .for_each(|message| rest.push(message));
+            records.iter().skip(from).for_each(|message| rest.push(message));
             rest
         }
     }
@@ -232,9 +210,7 @@ fn batch(
     queue: Option<String>,
     source: Option<(String, u64)>,
 ) -> Batch {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Batch {
         records: records.bytes,
         ends: records.ends,
@@ -246,19 +222,13 @@ fn batch(
 }
 
 fn fingerprint(bytes: &[u8]) -> TailRecord {
-    TailRecord {
-        len: bytes.len() as u64,
-        hash: xxh3_128(bytes),
-    }
+    TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) }
 }
 
 fn stored_sizes(spool: &mut SpoolWriter, queue: &str) -> Result<Sizes> {
     let tail = spool.tail(queue, usize::from(MAX_PREFETCH))?;
     let lengths = tail.iter().flatten().map(|record| record.len);
-    Ok(Sizes {
-        count: lengths.clone().count() as u64,
-        bytes: lengths.sum(),
-    })
+    Ok(Sizes { count: lengths.clone().count() as u64, bytes: lengths.sum() })
 }
 
 fn has_space(spool: &SpoolWriter, wanted: u64) -> Result<bool> {

@@ -31,11 +31,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            help: None,
-        }
+        Self { kind, message: message.into(), help: None }
     }
 
     /// A failure that no rerun mends by itself.

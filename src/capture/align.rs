@@ -30,19 +30,12 @@ impl Alignment {
             begin += frame.len();
         }
         candidates.reverse();
-        Self {
-            tail: frames.concat(),
-            candidates,
-            seen: 0,
-            stored: 0,
-        }
+        Self { tail: frames.concat(), candidates, seen: 0, stored: 0 }
     }
 
     /// Takes the next redelivered message; false when no further one can change the answer.
     pub(super) fn push(&mut self, record: TailRecord) -> bool {
-        let Self {
-            tail, seen, stored, ..
-        } = self;
+        let Self { tail, seen, stored, .. } = self;
         let at = *seen;
         *seen += 1;
         self.candidates.retain(|&begin| {
@@ -72,10 +65,7 @@ mod tests {
     use super::*;
 
     fn record(byte: u8) -> TailRecord {
-        TailRecord {
-            len: 1,
-            hash: u128::from(byte),
-        }
+        TailRecord { len: 1, hash: u128::from(byte) }
     }
 
     fn records(text: &str) -> Vec<TailRecord> {
@@ -126,15 +116,12 @@ mod tests {
     fn all_small_cases_agree_with_the_definition() {
         let words = |len: u32| (0..1 << len).map(move |bits| word(bits, len));
         fn word(bits: u32, len: u32) -> String {
-            (0..len)
-                .map(|i| if bits >> i & 1 == 1 { 'b' } else { 'a' })
-                .collect()
+            (0..len).map(|i| if bits >> i & 1 == 1 { 'b' } else { 'a' }).collect()
         }
         for tail in (1..=5).flat_map(words) {
             for cuts in 0..1_u32 << (tail.len() - 1) {
-                let begins: Vec<usize> = (0..tail.len())
-                    .filter(|&i| i == 0 || cuts >> (i - 1) & 1 == 1)
-                    .collect();
+                let begins: Vec<usize> =
+                    (0..tail.len()).filter(|&i| i == 0 || cuts >> (i - 1) & 1 == 1).collect();
                 let mut frames = String::new();
                 for (i, letter) in tail.char_indices() {
                     if i > 0 && begins.contains(&i) {
@@ -146,11 +133,7 @@ mod tests {
                     let runs = begins.iter().map(|&begin| &tail[begin..]);
                     let whole = runs.filter(|run| redelivered.starts_with(*run));
                     let want = whole.map(str::len).max().unwrap_or(0);
-                    assert_eq!(
-                        stored(&frames, &redelivered),
-                        want,
-                        "{frames} {redelivered}"
-                    );
+                    assert_eq!(stored(&frames, &redelivered), want, "{frames} {redelivered}");
                 }
             }
         }

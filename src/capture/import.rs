@@ -23,20 +23,14 @@ pub fn import(
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<()> {
-    let shown = if path == Path::new("-") {
-        "stdin".into()
-    } else {
-        path.display().to_string()
-    };
+    let shown = if path == Path::new("-") { "stdin".into() } else { path.display().to_string() };
     let mut lines = Lines::open(path)?;
     let mut source = None;
     if path.is_file() {
         let identity = identity(path)?;
         let known = spool.sources().filter(|(name, _)| identity.is(name));
         // Of a file that grew, the name it was first given.
-        let known = known
-            .max_by_key(|&(_, end)| end)
-            .map(|(name, end)| (name.to_owned(), end));
+        let known = known.max_by_key(|&(_, end)| end).map(|(name, end)| (name.to_owned(), end));
         source = Some(known.unwrap_or_else(|| (identity.name(), 0)));
     } else {
         watch.note(&format!(
@@ -80,10 +74,7 @@ fn copy(
     let (mut messages, mut unsynced) = (0, 0);
     while !stop.load(Ordering::Relaxed) {
         let Some(chunk) = lines.next_chunk()? else {
-            return Ok(Copied {
-                messages,
-                stopped: false,
-            });
+            return Ok(Copied { messages, stopped: false });
         };
         let (count, bytes) = (chunk.records.len(), chunk.records.bytes.len());
         let source = name.clone().map(|name| (name, chunk.end));
@@ -97,8 +88,5 @@ fn copy(
         watch.stored(count as u64, bytes as u64);
         watch.position(lines.read(), lines.size());
     }
-    Ok(Copied {
-        messages,
-        stopped: true,
-    })
+    Ok(Copied { messages, stopped: true })
 }

@@ -13,9 +13,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
         let (number, tail) = rest.split_at(digits);
-        let unit = tail
-            .find(|c: char| c.is_ascii_digit())
-            .unwrap_or(tail.len());
+        let unit = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit);
         let millis: u64 = match unit {
             "ms" => 1,
@@ -26,9 +24,7 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         };
         let number: u64 = number.parse().map_err(|_| wrong())?;
         let part = number.checked_mul(millis).map(Duration::from_millis);
-        sum = part
-            .and_then(|part| sum.checked_add(part))
-            .ok_or_else(wrong)?;
+        sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(wrong)?;
         rest = tail;
     }
     Ok(sum)
@@ -49,17 +45,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused_with_an_example() {
-        for text in [
-            "",
-            "5",
-            "s",
-            "5 s",
-            "-5s",
-            "5s5",
-            "1.5s",
-            "5d",
-            "99999999999999999999s",
-        ] {
+        for text in ["", "5", "s", "5 s", "-5s", "5s5", "1.5s", "5d", "99999999999999999999s"] {
             assert!(parse(text).is_err_and(|e| e.contains("1m30s")), "{text}");
         }
         assert!(parse("18446744073709551615h").is_err());

@@ -7,7 +7,7 @@ use clap::Args;
 use super::output::{Output, count, counted};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
 use crate::capture::{self, Watch};
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::source::queue::{Config, Declare, Sizes};
 use crate::spool::{Recovery, SpoolWriter, Summary, WriterOptions};
 
@@ -25,12 +25,7 @@ after a kill, what was not acknowledged comes again and is recognised.";
 #[command(after_help = CAPTURE_EXAMPLES)]
 pub struct CaptureArgs {
     /// Queue to drain
-    #[arg(
-        long,
-        value_name = "Q",
-        env = "BINSYNC_QUEUE",
-        default_value = "binsync"
-    )]
+    #[arg(long, value_name = "Q", env = "BINSYNC_QUEUE", default_value = "binsync")]
     queue: String,
     /// The broker; amqps:// for TLS, the vhost / is written %2f
     #[arg(
@@ -51,12 +46,7 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "EXCHANGE:KEY", requires = "declare", value_parser = binding)]
     bind: Vec<(String, String)>,
     /// Kind of the declared queue: classic or quorum
-    #[arg(
-        long,
-        value_name = "TYPE",
-        requires = "declare",
-        default_value = "classic"
-    )]
+    #[arg(long, value_name = "TYPE", requires = "declare", default_value = "classic")]
     queue_type: String,
     /// Do not ask for the queue alone (needed with x-single-active-consumer)
     #[arg(long)]
@@ -65,12 +55,7 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "TIME", env = "BINSYNC_EXIT_WHEN_IDLE", value_parser = duration::parse)]
     exit_when_idle: Option<std::time::Duration>,
     /// Take the table definitions from this database first
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "BINSYNC_SCHEMA_FROM",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL", env = "BINSYNC_SCHEMA_FROM", hide_env_values = true)]
     pub schema_from: Option<String>,
 }
 
@@ -94,15 +79,15 @@ pub struct ImportArgs {
 
 /// Runs `binsync capture`.
 pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
+    if let Some(url) = &args.schema_from {
+        super::schema::add(global, &super::secret::with_password(url, None)?)?;
+    }
     let stop = stop_flag()?;
     let config = Config {
-        password: args.password_file.as_deref().map(password).transpose()?,
+        password: args.password_file.as_deref().map(super::secret::read).transpose()?,
         url: args.amqp_url,
         queue: args.queue,
-        declare: args.declare.then_some(Declare {
-            kind: args.queue_type,
-            bindings: args.bind,
-        }),
+        declare: args.declare.then_some(Declare { kind: args.queue_type, bindings: args.bind }),
         exclusive: !args.shared,
         patient: false,
         sizes: Sizes::default(),
@@ -110,13 +95,7 @@ pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
     let output = Output::new("captured", global.quiet);
     let mut spool = open(&global.spool, &output)?;
     let captured = capture::capture(&mut spool, config, args.exit_when_idle, &stop, &output);
-    close(
-        spool,
-        &global.spool,
-        "captured",
-        &output,
-        captured.map(drop),
-    )
+    close(spool, &global.spool, "captured", &output, captured.map(drop))
 }
 
 /// Runs `binsync import`.
@@ -132,17 +111,10 @@ pub fn import(global: &Global, args: ImportArgs) -> Result<u8> {
 
 fn open(dir: &Path, output: &Output) -> Result<SpoolWriter> {
     let (spool, recovery) = SpoolWriter::open(dir, WriterOptions::default())?;
-    let Recovery {
-        torn,
-        reindexed,
-        bad_frames,
-        ..
-    } = recovery;
+    let Recovery { torn, reindexed, bad_frames, .. } = recovery;
     if let Some((file, bytes)) = torn {
         let file = file.display();
-        output.say(&format!(
-            "the spool ended inside a frame: {bytes} bytes were moved to {file}"
-        ));
+        output.say(&format!("the spool ended inside a frame: {bytes} bytes were moved to {file}"));
     }
     if let Some(reason) = reindexed {
         output.say(&format!("the index was built anew: {reason}"));
@@ -180,19 +152,9 @@ fn summary_matters(summary: &Result<Summary>) -> bool {
 }
 
 fn describe(verb: &str, summary: &Summary, dir: &Path) -> String {
-    let Summary {
-        records,
-        transactions,
-        resends,
-        damaged,
-        gaps,
-        ..
-    } = *summary;
-    let stored = format!(
-        "{} in {}",
-        counted(records, "message"),
-        counted(transactions, "transaction")
-    );
+    let Summary { records, transactions, resends, damaged, gaps, .. } = *summary;
+    let stored =
+        format!("{} in {}", counted(records, "message"), counted(transactions, "transaction"));
     let marks = format!(
         "{}, {} damaged, {}",
         counted(resends, "re-send"),
@@ -203,14 +165,7 @@ fn describe(verb: &str, summary: &Summary, dir: &Path) -> String {
 }
 
 fn binding(text: &str) -> Result<(String, String), String> {
-    let parts = text
-        .split_once(':')
-        .filter(|(exchange, _)| !exchange.is_empty());
+    let parts = text.split_once(':').filter(|(exchange, _)| !exchange.is_empty());
     let (exchange, key) = parts.ok_or("write EXCHANGE:KEY, such as maxwell:#")?;
     Ok((exchange.to_owned(), key.to_owned()))
-}
-
-fn password(file: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(file).context(file.display())?;
-    Ok(text.lines().next().unwrap_or_default().to_owned())
 }

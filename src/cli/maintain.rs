@@ -31,11 +31,7 @@ pub fn run(global: &Global, command: SpoolCommand) -> Result<u8> {
 
 fn list(global: &Global) -> Result<u8> {
     let listing = Listing::read(&Spool::open(&global.spool)?)?;
-    print(&if global.json {
-        pretty(&listing.json())
-    } else {
-        listing.text()
-    })?;
+    print(&if global.json { pretty(&listing.json()) } else { listing.text() })?;
     Ok(DONE)
 }
 
@@ -62,11 +58,7 @@ fn verify(global: &Global) -> Result<u8> {
             counted(report.records, "message"),
             counted(report.bytes, "byte"),
         ];
-        text + &format!(
-            "{}: {}\n",
-            read.join(", "),
-            counted(findings.len() as u64, "finding")
-        )
+        text + &format!("{}: {}\n", read.join(", "), counted(findings.len() as u64, "finding"))
     };
     print(&text)?;
     Ok(if findings.is_empty() { DONE } else { DIFFERS })
@@ -77,25 +69,14 @@ fn reindex(global: &Global) -> Result<u8> {
     let indexed = counted(recovery.caught_up, "message");
     if global.json {
         let bad = recovery.bad_frames.len();
-        print(&pretty(
-            &json!({"records": recovery.caught_up, "bad_frames": bad}),
-        ))?;
+        print(&pretty(&json!({"records": recovery.caught_up, "bad_frames": bad})))?;
     } else if !global.quiet {
         line(&format!("indexed {indexed} in {}", global.spool.display()));
     }
     for bad in &recovery.bad_frames {
-        line(&format!(
-            "{} offset {}: {}",
-            bad.segment,
-            bad.offset,
-            printable(&bad.reason)
-        ));
+        line(&format!("{} offset {}: {}", bad.segment, bad.offset, printable(&bad.reason)));
     }
-    Ok(if recovery.bad_frames.is_empty() {
-        DONE
-    } else {
-        DIFFERS
-    })
+    Ok(if recovery.bad_frames.is_empty() { DONE } else { DIFFERS })
 }
 
 /// What `spool ls` shows: each part as a head line and rows, so that both forms say the same.
@@ -149,33 +130,15 @@ impl Listing {
         });
         let bad_frames = spool.bad_frames()?.into_iter().map(|b| {
             let lost = json!([b.lost.start, b.lost.end]);
-            vec![
-                json!(b.segment),
-                json!(b.offset),
-                json!(b.bytes),
-                lost,
-                json!(b.reason),
-            ]
+            vec![json!(b.segment), json!(b.offset), json!(b.bytes), lost, json!(b.reason)]
         });
-        let part = |name, columns, rows| Part {
-            name,
-            columns,
-            rows,
-        };
+        let part = |name, columns, rows| Part { name, columns, rows };
         Ok(Self {
             head,
             parts: vec![
                 part(
                     "segments",
-                    &[
-                        "name",
-                        "records",
-                        "frames",
-                        "raw",
-                        "bytes",
-                        "first_arrival",
-                        "last_arrival",
-                    ],
+                    &["name", "records", "frames", "raw", "bytes", "first_arrival", "last_arrival"],
                     segments.collect(),
                 ),
                 part(
@@ -186,14 +149,7 @@ impl Listing {
                 part("gaps", &["seq", "kind", "detail"], gaps.collect()),
                 part(
                     "damaged",
-                    &[
-                        "seq",
-                        "segment",
-                        "offset",
-                        "index_in_frame",
-                        "len",
-                        "reason",
-                    ],
+                    &["seq", "segment", "offset", "index_in_frame", "len", "reason"],
                     damaged.collect(),
                 ),
                 part(
@@ -209,11 +165,7 @@ impl Listing {
         let mut all = self.head.clone();
         for part in &self.parts {
             let row = |row: &Vec<Value>| -> Value {
-                part.columns
-                    .iter()
-                    .map(ToString::to_string)
-                    .zip(row.iter().cloned())
-                    .collect()
+                part.columns.iter().map(ToString::to_string).zip(row.iter().cloned()).collect()
             };
             all[part.name] = part.rows.iter().map(row).collect();
         }
@@ -226,11 +178,7 @@ impl Listing {
             cell(&self.head["spool"]),
             cell(&self.head["next"])
         );
-        for part in self
-            .parts
-            .iter()
-            .filter(|p| !p.rows.is_empty() || p.name == "segments")
-        {
+        for part in self.parts.iter().filter(|p| !p.rows.is_empty() || p.name == "segments") {
             text += &format!("\n{} ({})\n", part.name, part.rows.len());
             text += &table(part.columns, &part.rows);
         }
@@ -244,11 +192,7 @@ fn table(columns: &[&str], rows: &[Vec<Value>]) -> String {
         let cells = rows.iter().map(|row| cell(&row[i]).chars().count());
         cells.chain([head.len()]).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = columns
-        .iter()
-        .enumerate()
-        .map(|(i, c)| width(i, c))
-        .collect();
+    let widths: Vec<usize> = columns.iter().enumerate().map(|(i, c)| width(i, c)).collect();
     let mut text = String::new();
     let heads: Vec<Value> = columns.iter().map(|&c| json!(c)).collect();
     for row in std::iter::once(&heads).chain(rows) {

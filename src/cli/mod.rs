@@ -12,10 +12,17 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::{Context, Error, ErrorKind, Result};
 
+pub mod demo;
 pub mod duration;
 pub mod ingest;
+pub mod inspect;
 pub mod maintain;
 pub mod output;
+pub mod replay;
+pub mod schema;
+mod secret;
+pub mod select;
+pub mod time;
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -60,9 +67,6 @@ pub struct Global {
         default_value = "./spool"
     )]
     pub spool: PathBuf,
-    /// Settings; ./binsync.toml is read if it exists
-    #[arg(long, global = true, value_name = "FILE", env = "BINSYNC_CONFIG")]
-    pub config: Option<PathBuf>,
     /// No progress, no summary; errors and warnings only
     #[arg(long, short, global = true)]
     pub quiet: bool,
@@ -74,10 +78,21 @@ pub struct Global {
 /// The commands.
 #[derive(Subcommand)]
 pub enum Command {
+    /// Shows an accident and its repair on a recording, in a temporary folder; no server needed
+    Demo(demo::DemoArgs),
     /// Drains a RabbitMQ queue into the spool
     Capture(ingest::CaptureArgs),
     /// Reads files of Maxwell JSON lines into the spool
     Import(ingest::ImportArgs),
+    /// Replays the spool into a database, or takes transactions back there
+    Apply(replay::ApplyArgs),
+    /// Writes the spool as SQL for the stock client
+    Render(replay::RenderArgs),
+    /// Lists transactions: time, number, position, rows per table and kind
+    Log(inspect::LogArgs),
+    /// Stores and shows table definitions
+    #[command(subcommand)]
+    Schema(schema::SchemaCommand),
     /// Shows and checks the files of the spool
     #[command(subcommand)]
     Spool(maintain::SpoolCommand),
@@ -85,13 +100,21 @@ pub enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let Cli { global, command } = Cli::parse();
-    let done = match command {
+    ExitCode::from(run(Cli::parse()).unwrap_or_else(|error| report(&error)))
+}
+
+/// Runs a command and gives its exit status.
+fn run(Cli { global, command }: Cli) -> Result<u8> {
+    match command {
+        Command::Demo(args) => demo::demo(&global, &args),
         Command::Capture(args) => ingest::capture(&global, args),
         Command::Import(args) => ingest::import(&global, args),
+        Command::Apply(args) => replay::apply(&global, &args),
+        Command::Render(args) => replay::render(&global, &args),
+        Command::Log(args) => inspect::log(&global, &args),
+        Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
-    };
-    ExitCode::from(done.unwrap_or_else(|error| report(&error)))
+    }
 }
 
 /// Shows an error and gives its exit status.

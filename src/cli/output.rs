@@ -40,20 +40,9 @@ impl Output {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         let now = Instant::now();
-        let state = State {
-            started: now,
-            line_at: now,
-            messages: 0,
-            bytes: 0,
-            done: 0,
-            total: None,
-        };
-        Self {
-            verb,
-            quiet,
-            bar,
-            state: RefCell::new(state),
-        }
+        let state =
+            State { started: now, line_at: now, messages: 0, bytes: 0, done: 0, total: None };
+        Self { verb, quiet, bar, state: RefCell::new(state) }
     }
 
     /// The last line: what was done.
@@ -62,6 +51,12 @@ impl Output {
         if !self.quiet {
             line(summary);
         }
+    }
+
+    /// `done` of `total` messages of a stretch are behind us.
+    pub fn reached(&self, done: u64, total: u64) {
+        self.state.borrow_mut().messages = done;
+        self.position(done, Some(total));
     }
 
     /// Takes the bar off the screen.
@@ -77,9 +72,7 @@ impl Output {
             Some(bar) => bar.set_message(state.text(self.verb)),
             None if !self.quiet && state.line_at.elapsed() >= LINE_EVERY => {
                 state.line_at = Instant::now();
-                let left = state
-                    .left()
-                    .map_or(String::new(), |s| format!(", {s} s left"));
+                let left = state.left().map_or(String::new(), |s| format!(", {s} s left"));
                 line(&format!("{}{left}", state.text(self.verb)));
             }
             None => {}
@@ -91,11 +84,11 @@ impl State {
     fn text(&self, verb: &str) -> String {
         let seconds = self.started.elapsed().as_secs_f64().max(0.001);
         let rate = count((self.messages as f64 / seconds) as u64);
-        let bytes = megabytes(self.bytes);
-        format!(
-            "{verb} {} messages, {bytes}, {rate}/s",
-            count(self.messages)
-        )
+        let bytes = match self.bytes {
+            0 => String::new(),
+            bytes => format!("{}, ", megabytes(bytes)),
+        };
+        format!("{verb} {} messages, {bytes}{rate}/s", count(self.messages))
     }
 
     /// Seconds left, by the part of the input that has been read.

@@ -7,7 +7,7 @@
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Word};
 
-use super::def::Column;
+use super::attributes::{Attributes, attributes};
 
 /// What a statement says of one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Clause {
     Defined {
         /// Its name from now on.
         name: String,
-        /// Its name before, where the statement renames it.
+        /// Its name before (MODIFY, CHANGE); `None` when it is new.
         was: Option<String>,
         /// What its definition says.
         attributes: Attributes,
@@ -28,25 +28,8 @@ pub enum Clause {
         /// Its name from now on.
         name: String,
     },
-}
-
-/// The attributes that `def` lacks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Attributes {
-    generated: bool,
-    on_update: bool,
-    binary_width: Option<u32>,
-    zerofill: Option<u32>,
-}
-
-impl Attributes {
-    /// Puts them on a column.
-    pub fn set(&self, column: &mut Column) {
-        column.generated = self.generated;
-        column.on_update = self.on_update;
-        column.binary_width = self.binary_width;
-        column.zerofill = self.zerofill;
-    }
+    /// The column of that name goes; a new one may take its name.
+    Dropped(String),
 }
 
 /// A statement's text, in tokens without white space and comments.
@@ -56,12 +39,7 @@ impl Statement {
     /// Reads the text; `None` when it has no tokens a MySQL server would accept.
     pub fn read(sql: &str) -> Option<Self> {
         let tokens = Tokenizer::new(&MySqlDialect {}, sql).tokenize().ok()?;
-        Some(Self(
-            tokens
-                .into_iter()
-                .filter(|t| !matches!(t, Token::Whitespace(_)))
-                .collect(),
-        ))
+        Some(Self(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect()))
     }
 
     /// The table of `CREATE TABLE … LIKE source`: database (where given) and table.
@@ -108,11 +86,11 @@ impl Statement {
     }
 }
 
-fn is(token: &Token, keyword: &str) -> bool {
+pub(super) fn is(token: &Token, keyword: &str) -> bool {
     matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(keyword))
 }
 
-fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
+pub(super) fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
     for word in words {
         if tokens.first().is_some_and(|t| is(t, word)) {
             tokens = &tokens[1..];
@@ -122,7 +100,7 @@ fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
 }
 
 /// The inside of the parenthesis that `tokens` begins with.
-fn group(tokens: &[Token]) -> Option<&[Token]> {
+pub(super) fn group(tokens: &[Token]) -> Option<&[Token]> {
     let [Token::LParen, ..] = tokens else {
         return None;
     };
@@ -177,14 +155,10 @@ fn defined(tokens: &[Token]) -> Option<Clause> {
     if NOT_COLUMNS.iter().any(|k| is(&tokens[0], k)) {
         return None;
     }
-    Some(Clause::Defined {
-        name: name.value.clone(),
-        was: None,
-        attributes: attributes(rest),
-    })
+    Some(Clause::Defined { name: name.value.clone(), was: None, attributes: attributes(rest) })
 }
 
-fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
+pub(super) fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
     match tokens {
         [Token::Word(word), rest @ ..] => Some((word, rest)),
         _ => None,
@@ -204,7 +178,10 @@ fn altered(tokens: &[Token]) -> Vec<Clause> {
         };
     }
     if is(first, "MODIFY") {
-        return defined(rest).into_iter().collect();
+        return defined(rest).map(modified).into_iter().collect();
+    }
+    if is(first, "DROP") {
+        return dropped(rest).into_iter().collect();
     }
     if is(first, "CHANGE") {
         return changed(rest).into_iter().collect();
@@ -215,48 +192,33 @@ fn altered(tokens: &[Token]) -> Vec<Clause> {
     Vec::new()
 }
 
+fn modified(clause: Clause) -> Clause {
+    match clause {
+        Clause::Defined { name, attributes, .. } => {
+            Clause::Defined { was: Some(name.clone()), name, attributes }
+        }
+        other => other,
+    }
+}
+
+fn dropped(tokens: &[Token]) -> Option<Clause> {
+    let (name, rest) = word(tokens)?;
+    // DROP COLUMN alone names a column in one word; keys and constraints take two.
+    let end = rest.first().is_none_or(|t| is(t, "RESTRICT") || is(t, "CASCADE"));
+    end.then(|| Clause::Dropped(name.value.clone()))
+}
+
 fn changed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, rest) = word(rest)?;
     let attributes = attributes(rest);
-    Some(Clause::Defined {
-        name: name.value.clone(),
-        was: Some(was.value.clone()),
-        attributes,
-    })
+    Some(Clause::Defined { name: name.value.clone(), was: Some(was.value.clone()), attributes })
 }
 
 fn renamed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, _) = word(skip(rest, &["TO"]))?;
-    Some(Clause::Renamed {
-        was: was.value.clone(),
-        name: name.value.clone(),
-    })
-}
-
-fn attributes(definition: &[Token]) -> Attributes {
-    let mut found = Attributes::default();
-    let mut depth = 0i32;
-    let width = |at: usize| match definition.get(at..at + 2) {
-        Some([Token::LParen, Token::Number(n, _)]) => n.parse().ok(),
-        _ => None,
-    };
-    for (i, token) in definition.iter().enumerate() {
-        let next = definition.get(i + 1);
-        match token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
-            _ if depth > 0 => {}
-            t if is(t, "GENERATED") => found.generated = true,
-            t if is(t, "AS") && next == Some(&Token::LParen) => found.generated = true,
-            t if is(t, "ON") && next.is_some_and(|n| is(n, "UPDATE")) => found.on_update = true,
-            t if i == 0 && is(t, "BINARY") => found.binary_width = width(1).or(Some(1)),
-            t if is(t, "ZEROFILL") => found.zerofill = width(1),
-            _ => {}
-        }
-    }
-    found
+    Some(Clause::Renamed { was: was.value.clone(), name: name.value.clone() })
 }
 
 #[cfg(test)]
@@ -268,24 +230,17 @@ mod tests {
         clauses
             .into_iter()
             .map(|c| match c {
-                Clause::Defined {
-                    name,
-                    was,
-                    attributes: a,
-                } => {
+                Clause::Defined { name, was, attributes: a } => {
                     let flags = [(a.generated, "g"), (a.on_update, "u")];
-                    let flags: String = flags
-                        .iter()
-                        .filter(|f| f.0)
-                        .map(|f| f.1)
-                        .collect::<Vec<_>>()
-                        .concat();
+                    let flags: String =
+                        flags.iter().filter(|f| f.0).map(|f| f.1).collect::<Vec<_>>().concat();
                     let width = a.binary_width.map(|w| format!("({w})")).unwrap_or_default();
                     let zero = a.zerofill.map(|w| format!("z{w}")).unwrap_or_default();
                     let was = was.map(|w| format!("{w}>")).unwrap_or_default();
                     format!("{was}{name}{width}{zero}:{flags}")
                 }
                 Clause::Renamed { was, name } => format!("{was}>{name}"),
+                Clause::Dropped(name) => format!("-{name}"),
             })
             .collect()
     }
@@ -296,18 +251,16 @@ mod tests {
             COMMENT 'as (1), on update', z INT(8) ZEROFILL, g INT GENERATED ALWAYS AS (id*2) \
             VIRTUAL, h VARCHAR(9) AS (CONCAT('a', z)) STORED, u TIMESTAMP DEFAULT (now()) ON \
             UPDATE CURRENT_TIMESTAMP, b BINARY, UNIQUE KEY (g), PRIMARY KEY (id)) /*! ENGINE=x */";
-        assert_eq!(
-            names(sql),
-            ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]
-        );
+        assert_eq!(names(sql), ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]);
     }
 
     #[test]
     fn alter_table_tells_what_it_defines_and_renames() {
         let sql = "ALTER TABLE t ADD COLUMN a INT AS (1) AFTER b, ADD (c INT, d INT), DROP x, \
+            DROP INDEX i, DROP PRIMARY KEY, \
             MODIFY e TIMESTAMP ON UPDATE now(), CHANGE COLUMN f g BINARY(3), ADD INDEX (a), \
             RENAME COLUMN `h i` TO j";
-        assert_eq!(names(sql), ["a:g", "c:", "d:", "e:u", "f>g(3):", "h i>j"]);
+        assert_eq!(names(sql), ["a:g", "c:", "d:", "-x", "e>e:u", "f>g(3):", "h i>j"]);
     }
 
     #[test]

@@ -129,11 +129,10 @@ impl TableDef {
 
     /// The column of that name. Column names compare without case at the server.
     pub fn column(&self, name: &str) -> Option<&Column> {
-        self.columns.iter().find(|c| c.name == name).or_else(|| {
-            self.columns
-                .iter()
-                .find(|c| c.name.to_lowercase() == name.to_lowercase())
-        })
+        self.columns
+            .iter()
+            .find(|c| c.name == name)
+            .or_else(|| self.columns.iter().find(|c| c.name.to_lowercase() == name.to_lowercase()))
     }
 
     /// Reads the producer's `def` or `old` object. Attributes that only the statement's text

@@ -30,11 +30,7 @@ impl History {
     /// Adds a snapshot taken when the spool ended at `seq`. Snapshots go in before any DDL.
     pub fn add_snapshot(&mut self, seq: u64, defs: impl IntoIterator<Item = TableDef>) {
         for def in defs {
-            let entry = Entry {
-                from: seq,
-                def: Some(Arc::new(def.clone())),
-                snapshot: true,
-            };
+            let entry = Entry { from: seq, def: Some(Arc::new(def.clone())), snapshot: true };
             insert(self.tables.entry(def.name()).or_default(), entry);
         }
     }
@@ -52,14 +48,7 @@ impl History {
             Op::DatabaseDrop => {
                 for (table, entries) in &mut self.tables {
                     if table.database == name.database {
-                        insert(
-                            entries,
-                            Entry {
-                                from: seq,
-                                def: None,
-                                snapshot: false,
-                            },
-                        );
+                        insert(entries, Entry { from: seq, def: None, snapshot: false });
                     }
                 }
             }
@@ -76,10 +65,7 @@ impl History {
 
     fn define(&mut self, seq: u64, sql: &str, mut def: TableDef, old: Option<TableDef>) {
         let statement = Statement::read(sql);
-        let clauses = statement
-            .as_ref()
-            .map(Statement::clauses)
-            .unwrap_or_default();
+        let clauses = statement.as_ref().map(Statement::clauses).unwrap_or_default();
         let before = match &old {
             Some(old) => {
                 if self.at(&old.name(), seq).is_none() {
@@ -87,15 +73,9 @@ impl History {
                 }
                 self.at(&old.name(), seq)
             }
-            None => statement
-                .as_ref()
-                .and_then(Statement::like)
-                .and_then(|(db, table)| {
-                    self.at(
-                        &TableName::new(db.unwrap_or_else(|| def.database.clone()), table),
-                        seq,
-                    )
-                }),
+            None => statement.as_ref().and_then(Statement::like).and_then(|(db, table)| {
+                self.at(&TableName::new(db.unwrap_or_else(|| def.database.clone()), table), seq)
+            }),
         };
         def.complete = statement.is_some()
             && match (&old, &before) {
@@ -111,11 +91,7 @@ impl History {
     }
 
     fn put(&mut self, seq: u64, name: TableName, def: Option<TableDef>) {
-        let entry = Entry {
-            from: seq,
-            def: def.map(Arc::new),
-            snapshot: false,
-        };
+        let entry = Entry { from: seq, def: def.map(Arc::new), snapshot: false };
         insert(self.tables.entry(name).or_default(), entry);
     }
 
@@ -125,20 +101,13 @@ impl History {
         let next = entries.partition_point(|e| e.from <= seq);
         match next.checked_sub(1) {
             Some(i) => entries[i].def.clone(),
-            None => entries
-                .first()
-                .filter(|e| e.snapshot)
-                .and_then(|e| e.def.clone()),
+            None => entries.first().filter(|e| e.snapshot).and_then(|e| e.def.clone()),
         }
     }
 
     /// The tables that exist at `seq`, with their definitions.
     pub fn tables(&self, seq: u64) -> Vec<Arc<TableDef>> {
-        let mut all: Vec<_> = self
-            .tables
-            .keys()
-            .filter_map(|name| self.at(name, seq))
-            .collect();
+        let mut all: Vec<_> = self.tables.keys().filter_map(|name| self.at(name, seq)).collect();
         all.sort_by_key(|d| d.name());
         all
     }
@@ -156,9 +125,7 @@ fn inherit(def: &mut TableDef, clauses: &[Clause], before: Option<&TableDef>) {
         let mut defined = None;
         for clause in clauses {
             match clause {
-                Clause::Defined {
-                    name, attributes, ..
-                } if same(name, &column.name) => {
+                Clause::Defined { name, attributes, .. } if same(name, &column.name) => {
                     defined = Some(attributes);
                 }
                 Clause::Renamed { was, name } if same(name, &column.name) => former = was.clone(),
@@ -186,16 +153,12 @@ mod tests {
     use super::*;
 
     fn feed(history: &mut History, seq: u64, message: &str) {
-        history
-            .add_ddl(seq, &parse(message.as_bytes()).expect("a message"))
-            .expect("a definition");
+        history.add_ddl(seq, &parse(message.as_bytes()).expect("a message")).expect("a definition");
     }
 
     fn def(table: &str, columns: &[&str]) -> String {
-        let columns: Vec<_> = columns
-            .iter()
-            .map(|c| format!(r#"{{"type":"int","name":"{c}"}}"#))
-            .collect();
+        let columns: Vec<_> =
+            columns.iter().map(|c| format!(r#"{{"type":"int","name":"{c}"}}"#)).collect();
         format!(
             r#"{{"database":"d","table":"{table}","primary-key":["id"],"columns":[{}]}}"#,
             columns.join(",")
@@ -228,40 +191,22 @@ mod tests {
         for (seq, from, to) in [(3, "a", "s"), (4, "b", "a"), (5, "s", "b")] {
             feed(&mut h, seq, &alter(from, to, sql));
         }
-        let generated = |t: &str, seq| {
-            h.at(&TableName::new("d", t), seq)
-                .map(|d| d.columns[1].generated)
-        };
+        let generated =
+            |t: &str, seq| h.at(&TableName::new("d", t), seq).map(|d| d.columns[1].generated);
         assert_eq!(generated("a", 2), Some(true));
         assert_eq!(
             (generated("a", 5), generated("b", 5), generated("s", 5)),
             (Some(false), Some(true), None)
         );
-        assert!(
-            h.at(&TableName::new("d", "a"), 5)
-                .expect("a table")
-                .complete
-        );
+        assert!(h.at(&TableName::new("d", "a"), 5).expect("a table").complete);
     }
 
     #[test]
     fn a_table_first_seen_in_an_alter_is_incomplete_and_known_before_it() {
         let mut h = History::default();
-        feed(
-            &mut h,
-            9,
-            &alter("t", "t", "ALTER TABLE t ADD COLUMN g INT"),
-        );
-        let before = h
-            .at(&TableName::new("d", "t"), 3)
-            .expect("the old definition");
-        assert!(
-            !before.complete
-                && !h
-                    .at(&TableName::new("d", "t"), 9)
-                    .expect("the new")
-                    .complete
-        );
+        feed(&mut h, 9, &alter("t", "t", "ALTER TABLE t ADD COLUMN g INT"));
+        let before = h.at(&TableName::new("d", "t"), 3).expect("the old definition");
+        assert!(!before.complete && !h.at(&TableName::new("d", "t"), 9).expect("the new").complete);
     }
 
     #[test]
@@ -270,9 +215,6 @@ mod tests {
         let mut snapshot = TableDef::parse(&def("t", &["id", "g"])).expect("a definition");
         snapshot.complete = true;
         h.add_snapshot(50, [snapshot]);
-        assert!(
-            h.at(&TableName::new("d", "t"), 3)
-                .is_some_and(|d| d.complete)
-        );
+        assert!(h.at(&TableName::new("d", "t"), 3).is_some_and(|d| d.complete));
     }
 }

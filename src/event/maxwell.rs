@@ -76,7 +76,7 @@ struct Envelope<'a> {
     charset: Option<Text<'a>>,
 }
 
-/// Reads one message.
+/// Reads one message as it came from outside.
 ///
 /// # Errors
 /// [`Damage`] with the reason when the bytes are not a message this version knows.
@@ -85,6 +85,14 @@ pub fn parse(bytes: &[u8]) -> Result<Event<'_>, Damage> {
         return Err(Damage("empty message".into()));
     }
     check_depth(bytes)?;
+    parse_stored(bytes)
+}
+
+/// Reads a message that [`parse`] has read before: the index marks those it could not.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
     let text = std::str::from_utf8(bytes).map_err(|e| Damage(format!("not UTF-8: {e}")))?;
     let env: Envelope<'_> =
         serde_json::from_str(text).map_err(|e| Damage(format!("not a Maxwell message: {e}")))?;
@@ -117,18 +125,11 @@ fn op(kind: &str) -> Option<Op> {
 fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
     let text = |t: &Option<Text<'a>>| t.as_ref().map(|t| t.0.clone()).unwrap_or_default();
     let ts = env.ts.unwrap_or_default();
-    let (ts, ts_ms) = if op.is_ddl() {
-        (ts.div_euclid(1000), ts)
-    } else {
-        (ts, ts * 1000)
-    };
+    let (ts, ts_ms) = if op.is_ddl() { (ts.div_euclid(1000), ts) } else { (ts, ts * 1000) };
     let position = match env.position {
         None => None,
         // With GTID as position the producer sends an object; that is no file position.
-        Some(raw) => raw
-            .get()
-            .strip_prefix('"')
-            .and_then(|t| t.strip_suffix('"')),
+        Some(raw) => raw.get().strip_prefix('"').and_then(|t| t.strip_suffix('"')),
     };
     let meta = Meta {
         op,
@@ -155,10 +156,7 @@ fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
 fn body<'a>(op: Op, env: Envelope<'a>) -> Result<Body<'a>, Damage> {
     if op.is_row() || op == Op::BootstrapInsert {
         let data = object(env.data, "data")?.ok_or_else(|| Damage("no data".into()))?;
-        return Ok(Body::Row {
-            data,
-            old: object(env.old, "old")?,
-        });
+        return Ok(Body::Row { data, old: object(env.old, "old")? });
     }
     if op.is_ddl() {
         let sql = env.sql.ok_or_else(|| Damage("no sql".into()))?.0;
@@ -182,10 +180,7 @@ fn object<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, 
 
 /// Refuses JSON deeper than [`MAX_DEPTH`]; the count of brackets decides most messages at once.
 fn check_depth(bytes: &[u8]) -> Result<(), Damage> {
-    if memchr::memchr2_iter(b'{', b'[', bytes)
-        .nth(MAX_DEPTH)
-        .is_none()
-    {
+    if memchr::memchr2_iter(b'{', b'[', bytes).nth(MAX_DEPTH).is_none() {
         return Ok(());
     }
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
@@ -221,22 +216,13 @@ mod tests {
         assert_eq!(e.meta.table, "t\n");
         let p = e.meta.position.expect("a position");
         assert_eq!((p.base, p.file, p.offset), ("b.x", 12, 34));
-        assert_eq!(
-            e.body,
-            Body::Row {
-                data: r#"{"id":1}"#,
-                old: Some(r#"{"id":2}"#)
-            }
-        );
+        assert_eq!(e.body, Body::Row { data: r#"{"id":1}"#, old: Some(r#"{"id":2}"#) });
     }
 
     #[test]
     fn ddl_times_are_milliseconds() {
         let e = parse(br#"{"type":"database-create","database":"a","ts":1795351690123,"sql":"CREATE DATABASE a"}"#).expect("ddl");
-        assert_eq!(
-            (e.meta.ts, e.meta.ts_ms),
-            (1_795_351_690, 1_795_351_690_123)
-        );
+        assert_eq!((e.meta.ts, e.meta.ts_ms), (1_795_351_690, 1_795_351_690_123));
     }
 
     #[test]
@@ -247,10 +233,7 @@ mod tests {
         assert!(damage(br#"{"type":"insert","database":"a"#).contains("EOF"));
         assert!(damage(b"{\"type\":\"\xff\"}").starts_with("not UTF-8"));
         assert!(damage(br#"{"type":"odd","database":"a"}"#).contains("\"odd\""));
-        assert_eq!(
-            damage(br#"{"type":"insert","database":"a","table":"t"}"#),
-            "no data"
-        );
+        assert_eq!(damage(br#"{"type":"insert","database":"a","table":"t"}"#), "no data");
         let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         let row =
             format!(r#"{{"type":"insert","database":"a","table":"t","data":{{"j":{deep}}}}}"#);

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+pub mod attributes;
 pub mod ddl;
 pub mod def;
 pub mod history;
@@ -50,10 +51,7 @@ impl Op {
 
     /// True for the three bootstrap messages.
     pub fn is_bootstrap(self) -> bool {
-        matches!(
-            self,
-            Self::BootstrapStart | Self::BootstrapInsert | Self::BootstrapComplete
-        )
+        matches!(self, Self::BootstrapStart | Self::BootstrapInsert | Self::BootstrapComplete)
     }
 
     /// True for a statement that changes definitions.
@@ -93,10 +91,7 @@ pub struct TableName {
 impl TableName {
     /// Joins the two parts.
     pub fn new(database: impl Into<String>, table: impl Into<String>) -> Self {
-        Self {
-            database: database.into(),
-            table: table.into(),
-        }
+        Self { database: database.into(), table: table.into() }
     }
 }
 
@@ -113,7 +108,8 @@ impl fmt::Display for TableName {
 
 /// Writes every control character as `\xNN`: safe in a comment, a terminal and a log line.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(char::is_control) {
+    // Control characters beyond ASCII begin with the byte 0xC2.
+    if !text.bytes().any(|b| b < 0x20 || b == 0x7f || b == 0xc2) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
@@ -142,11 +138,7 @@ impl<'a> Position<'a> {
     pub fn parse(text: &'a str) -> Option<Self> {
         let (name, offset) = text.rsplit_once(':')?;
         let (base, file) = name.rsplit_once('.')?;
-        Some(Self {
-            base,
-            file: file.parse().ok()?,
-            offset: offset.parse().ok()?,
-        })
+        Some(Self { base, file: file.parse().ok()?, offset: offset.parse().ok()? })
     }
 
     /// File number and offset: what orders positions of one base name.

@@ -40,10 +40,7 @@ impl<'a> Value<'a> {
 
     /// The strings of a JSON array of strings; `None` for anything else.
     pub fn strings(self) -> Option<Vec<String>> {
-        self.0
-            .starts_with('[')
-            .then(|| serde_json::from_str(self.0).ok())
-            .flatten()
+        self.0.starts_with('[').then(|| serde_json::from_str(self.0).ok()).flatten()
     }
 }
 
@@ -97,10 +94,7 @@ mod tests {
         assert_eq!(c.0[0], ("a".into(), Value("1.10")));
         assert_eq!(c.0[1].0, "b\"");
         assert_eq!(c.0[1].1.string().as_deref(), Some("x\0y"));
-        assert_eq!(
-            c.0[2].1.strings(),
-            Some(vec!["p".to_owned(), "q".to_owned()])
-        );
+        assert_eq!(c.0[2].1.strings(), Some(vec!["p".to_owned(), "q".to_owned()]));
         assert_eq!(c.0[3].1, Value(r#"{"k": [1,  2]}"#));
         assert!(c.0[4].1.is_null());
     }

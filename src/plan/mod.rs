@@ -53,9 +53,7 @@ impl Table {
         let exact = self.columns.iter().position(|c| c.name == name);
         exact.or_else(|| {
             let lower = name.to_lowercase();
-            self.columns
-                .iter()
-                .position(|c| c.name.to_lowercase() == lower)
+            self.columns.iter().position(|c| c.name.to_lowercase() == lower)
         })
     }
 
@@ -113,10 +111,7 @@ impl<'a> Image<'a> {
 
     /// True when every column that is written has a value.
     pub fn is_full(&self, table: &Table) -> bool {
-        self.0
-            .iter()
-            .zip(&table.columns)
-            .all(|(v, c)| v.is_some() || c.generated)
+        self.0.iter().zip(&table.columns).all(|(v, c)| v.is_some() || c.generated)
     }
 }
 
@@ -141,10 +136,7 @@ impl<'a> Change<'a> {
     /// When the event's columns do not fit the table.
     pub fn bind(seq: u64, event: &Event<'a>, table: &Table, overwrite: bool) -> Result<Self> {
         let Body::Row { data, old } = &event.body else {
-            return Err(Error::failed(format!(
-                "{}: not a row event",
-                event.meta.op.name()
-            )));
+            return Err(Error::failed(format!("{}: not a row event", event.meta.op.name())));
         };
         let mut data_image = Image(vec![None; table.columns.len()].into());
         table.fill(&mut data_image, Columns::parse(data)?)?;
@@ -159,12 +151,7 @@ impl<'a> Change<'a> {
             }
             _ => (None, Some(data_image)),
         };
-        Ok(Self {
-            seq,
-            before,
-            after,
-            overwrite,
-        })
+        Ok(Self { seq, before, after, overwrite })
     }
 
     /// The change that takes this one back.
@@ -180,11 +167,7 @@ impl<'a> Change<'a> {
             ))
             .help("leave the table out with --exclude-table"));
         }
-        Ok(Self {
-            before: self.after,
-            after: self.before,
-            ..self
-        })
+        Ok(Self { before: self.after, after: self.before, ..self })
     }
 
     /// Indexes of the columns whose value changes; the producer names exactly these in `old`.
@@ -199,8 +182,5 @@ pub fn touched(before: Option<&Image<'_>>, after: Option<&Image<'_>>) -> Vec<usi
         return Vec::new();
     };
     let pairs = before.0.iter().zip(&after.0).enumerate();
-    pairs
-        .filter(|(_, (b, a))| a.is_some() && a != b)
-        .map(|(i, _)| i)
-        .collect()
+    pairs.filter(|(_, (b, a))| a.is_some() && a != b).map(|(i, _)| i).collect()
 }

@@ -30,12 +30,7 @@ impl Net<'_, '_> {
     /// another takes it.
     pub fn moves(&self, table: &Table) -> bool {
         let changed = touched(self.before, self.after);
-        table
-            .uniques
-            .iter()
-            .flatten()
-            .chain(&table.key)
-            .any(|i| changed.contains(i))
+        table.uniques.iter().flatten().chain(&table.key).any(|i| changed.contains(i))
     }
 }
 
@@ -84,11 +79,7 @@ impl<'b, 'a> Keyed<'b, 'a> {
         from: Option<Vec<Value<'a>>>,
         to: Option<Vec<Value<'a>>>,
     ) -> bool {
-        let here = from
-            .as_ref()
-            .or(to.as_ref())
-            .and_then(|key| self.at.get(key))
-            .copied();
+        let here = from.as_ref().or(to.as_ref()).and_then(|key| self.at.get(key)).copied();
         if let Some(i) = here.filter(|&i| !self.nets[i].overwrite) {
             let fits = match (self.nets[i].after, &change.before) {
                 (Some(now), Some(before)) => now.agrees(before),
@@ -101,10 +92,7 @@ impl<'b, 'a> Keyed<'b, 'a> {
         }
         let moved = from.is_some() && to.is_some() && from != to;
         if moved {
-            let taken = to
-                .as_ref()
-                .and_then(|key| self.at.get(key))
-                .map(|&i| self.nets[i].after);
+            let taken = to.as_ref().and_then(|key| self.at.get(key)).map(|&i| self.nets[i].after);
             if taken.is_some_and(|after| after.is_some()) {
                 return false;
             }
@@ -156,13 +144,7 @@ impl<'b, 'a> Keyed<'b, 'a> {
     ) {
         let nets = &mut self.nets;
         let i = *self.at.entry(key).or_insert_with(|| {
-            nets.push(Net {
-                before,
-                after,
-                overwrite: true,
-                seq,
-                times: 1,
-            });
+            nets.push(Net { before, after, overwrite: true, seq, times: 1 });
             nets.len() - 1
         });
         let net = &mut self.nets[i];
@@ -196,18 +178,8 @@ fn multiset<'b, 'a>(table: &Table, changes: &'b [Change<'a>]) -> Result<Vec<Net<
     let net = |image: &'b Image<'a>| {
         let (count, seq) = counts[image];
         let times = count.unsigned_abs();
-        let (before, after) = if count < 0 {
-            (Some(image), None)
-        } else {
-            (None, Some(image))
-        };
-        (count != 0).then_some(Net {
-            before,
-            after,
-            overwrite: false,
-            seq,
-            times,
-        })
+        let (before, after) = if count < 0 { (Some(image), None) } else { (None, Some(image)) };
+        (count != 0).then_some(Net { before, after, overwrite: false, seq, times })
     };
     Ok(order.into_iter().filter_map(net).collect())
 }

@@ -69,9 +69,7 @@ impl Address {
     }
 
     fn place(&self) -> Place {
-        let AMQPUri {
-            authority, vhost, ..
-        } = &self.0;
+        let AMQPUri { authority, vhost, .. } = &self.0;
         Place {
             host: format!("{}:{}", authority.host, authority.port),
             user: authority.userinfo.username.clone(),
@@ -112,11 +110,8 @@ impl Session {
         let place = address.place();
         let properties =
             ConnectionProperties::default().with_connection_name("binsync capture".into());
-        let connecting = timeout(
-            CONNECT_TIME,
-            Connection::connect_uri(address.0.clone(), properties),
-        )
-        .await;
+        let connecting =
+            timeout(CONNECT_TIME, Connection::connect_uri(address.0.clone(), properties)).await;
         let connection = connecting.map_err(|_| place.silent())?.map_err(|error| {
             let (code, text) = said(&error);
             place.no_connection(code, &text)
@@ -127,23 +122,13 @@ impl Session {
             let consumer = consume(&channel, config, prefetch).await?;
             Ok((channel, consumer))
         };
-        let opened = timeout(CONNECT_TIME, opening)
-            .await
-            .map_err(|_| place.silent())?;
+        let opened = timeout(CONNECT_TIME, opening).await.map_err(|_| place.silent())?;
         let (channel, consumer) = opened.map_err(|error: lapin::Error| {
             let (code, text) = said(&error);
             place.no_queue(&config.queue, config.declare.is_some(), code, &text)
         })?;
         let batch = Gathered::default();
-        Ok(Self {
-            connection,
-            channel,
-            consumer,
-            prefetch,
-            batch,
-            received: 0,
-            acked: 0,
-        })
+        Ok(Self { connection, channel, consumer, prefetch, batch, received: 0, acked: 0 })
     }
 
     /// Gathers deliveries until a batch is due or a command comes; commands go first.
@@ -186,10 +171,7 @@ impl Session {
     /// Ends the consumer; what is under way to it still comes.
     async fn cancel(&self) -> Result<()> {
         let options = BasicCancelOptions::default();
-        self.channel
-            .basic_cancel(self.consumer.tag(), options)
-            .await
-            .map_err(|e| lost(&e))
+        self.channel.basic_cancel(self.consumer.tag(), options).await.map_err(|e| lost(&e))
     }
 
     /// Messages in the queue that are on their way to nobody.
@@ -249,10 +231,7 @@ impl Session {
 
     async fn ack(&mut self, tag: u64) -> Result<()> {
         let all_before = BasicAckOptions { multiple: true };
-        self.channel
-            .basic_ack(tag, all_before)
-            .await
-            .map_err(|e| lost(&e))?;
+        self.channel.basic_ack(tag, all_before).await.map_err(|e| lost(&e))?;
         self.acked = tag;
         Ok(())
     }
@@ -268,6 +247,7 @@ impl Session {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "one value at a time, on the stack")]
 enum Come {
     Command(Option<Command>),
     Delivery(Box<Option<lapin::Result<Delivery>>>),
@@ -278,55 +258,34 @@ enum Come {
 async fn prepare(channel: &Channel, config: &Config) -> lapin::Result<()> {
     let queue = config.queue.as_str();
     let Some(declare) = &config.declare else {
-        let options = QueueDeclareOptions {
-            passive: true,
-            ..Default::default()
-        };
-        channel
-            .queue_declare(queue.into(), options, FieldTable::default())
-            .await?;
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
         return Ok(());
     };
     let mut arguments = FieldTable::default();
     let kind = AMQPValue::LongString(declare.kind.as_str().into());
     arguments.insert("x-queue-type".into(), kind);
-    channel
-        .queue_declare(queue.into(), QueueDeclareOptions::durable(), arguments)
-        .await?;
+    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), arguments).await?;
     for (exchange, key) in &declare.bindings {
         let (exchange, key) = (exchange.as_str().into(), key.as_str().into());
         let options = QueueBindOptions::default();
-        channel
-            .queue_bind(queue.into(), exchange, key, options, FieldTable::default())
-            .await?;
+        channel.queue_bind(queue.into(), exchange, key, options, FieldTable::default()).await?;
     }
     Ok(())
 }
 
 /// How many messages wait in the queue; an error if there is no such queue.
 async fn queued(channel: &Channel, queue: &str) -> lapin::Result<u32> {
-    let options = QueueDeclareOptions {
-        passive: true,
-        ..Default::default()
-    };
-    let queue = channel
-        .queue_declare(queue.into(), options, FieldTable::default())
-        .await?;
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let queue = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
     Ok(queue.message_count())
 }
 
 async fn consume(channel: &Channel, config: &Config, prefetch: u16) -> lapin::Result<Consumer> {
-    channel
-        .basic_qos(prefetch, BasicQosOptions::default())
-        .await?;
-    let options = BasicConsumeOptions {
-        exclusive: config.exclusive,
-        ..Default::default()
-    };
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
+    let options = BasicConsumeOptions { exclusive: config.exclusive, ..Default::default() };
     let queue = config.queue.as_str().into();
-    channel
-        .basic_consume(queue, "binsync".into(), options, FieldTable::default())
-        .await
+    channel.basic_consume(queue, "binsync".into(), options, FieldTable::default()).await
 }
 
 /// The broker's reply code, if it gave one, and the reason.

@@ -64,22 +64,9 @@ impl Lines {
 
     fn over(raw: Box<dyn Read + Send>, name: String, size: Option<u64>) -> Result<Self> {
         let read = Arc::new(AtomicU64::new(0));
-        let input = unpack(Counted {
-            raw,
-            read: read.clone(),
-        })
-        .context(&name)?;
+        let input = unpack(Counted { raw, read: read.clone() }).context(&name)?;
         let pending = Vec::new();
-        Ok(Self {
-            name,
-            input,
-            read,
-            size,
-            pending,
-            offset: 0,
-            ended: false,
-            failure: None,
-        })
+        Ok(Self { name, input, read, size, pending, offset: 0, ended: false, failure: None })
     }
 
     /// Bytes of the file read so far (packed, as they are on disk).
@@ -149,10 +136,7 @@ impl Lines {
     /// Hands out the first `len` pending bytes, which are whole lines (or the last one).
     fn take(&mut self, len: usize) -> Chunk {
         let lines = &self.pending[..len];
-        let mut records = Records {
-            bytes: Vec::with_capacity(len),
-            ends: Vec::new(),
-        };
+        let mut records = Records { bytes: Vec::with_capacity(len), ends: Vec::new() };
         let mut start = 0;
         for end in memchr_iter(b'\n', lines) {
             records.push(&lines[start..end]);
@@ -162,10 +146,7 @@ impl Lines {
             records.push(&lines[start..]);
         }
         self.consume(len);
-        Chunk {
-            records,
-            end: self.offset,
-        }
+        Chunk { records, end: self.offset }
     }
 
     fn consume(&mut self, len: usize) {
@@ -178,9 +159,7 @@ impl Lines {
         let before = self.pending.len();
         if !self.ended {
             self.pending.reserve(BLOCK);
-            let got = (&mut self.input)
-                .take(BLOCK as u64)
-                .read_to_end(&mut self.pending);
+            let got = (&mut self.input).take(BLOCK as u64).read_to_end(&mut self.pending);
             self.failure = got.err();
             self.ended = self.pending.len() - before < BLOCK || self.failure.is_some();
         }
@@ -189,12 +168,10 @@ impl Lines {
 
     fn unreadable(&self, error: &io::Error) -> Error {
         let place = format!("{} (byte {} on disk)", self.name, self.read());
-        Error::failed(format!("cannot be read on: {error}"))
-            .at(place)
-            .help(
-                "what came before is in the spool; a whole copy of the file goes on from there. \
+        Error::failed(format!("cannot be read on: {error}")).at(place).help(
+            "what came before is in the spool; a whole copy of the file goes on from there. \
              A file packed with a window over 128 MiB: zstd -dc --long=31 FILE | binsync import -",
-            )
+        )
     }
 }
 
@@ -325,10 +302,7 @@ mod tests {
         let skippable = b"\x5a\x2a\x4d\x18\x03\0\0\0xyz".to_vec();
         let want = (vec![b"one".to_vec(), b"two".to_vec()], 7);
         assert_eq!(all(lines(&[gzip(b"one\nt"), gzip(b"wo")].concat())), want);
-        assert_eq!(
-            all(lines(&[skippable, zstd(b"one\n"), zstd(b"two")].concat())),
-            want
-        );
+        assert_eq!(all(lines(&[skippable, zstd(b"one\n"), zstd(b"two")].concat())), want);
     }
 
     #[test]
@@ -359,9 +333,7 @@ mod tests {
 
     #[test]
     fn going_on_from_any_chunk_gives_the_rest() {
-        let file: Vec<u8> = (0..400_000)
-            .flat_map(|i| format!("line {i}\n").into_bytes())
-            .collect();
+        let file: Vec<u8> = (0..400_000).flat_map(|i| format!("line {i}\n").into_bytes()).collect();
         let (whole, _) = all(lines(&file));
         let mut first = lines(&file);
         let mut seen = 0;
@@ -391,9 +363,7 @@ mod tests {
 
     #[test]
     fn a_file_is_known_again_when_it_grew_but_not_another_file() {
-        let id = |len: usize, fill: u8| Identity {
-            head: vec![fill; len],
-        };
+        let id = |len: usize, fill: u8| Identity { head: vec![fill; len] };
         assert!(id(100, b'a').is(&id(10, b'a').name()));
         assert!(!id(100, b'a').is(&id(10, b'b').name()));
         assert!(!id(10, b'a').is(&id(100, b'a').name()));

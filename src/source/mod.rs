@@ -37,8 +37,6 @@ impl Records {
     /// The messages in order.
     pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts
-            .zip(&self.ends)
-            .map(|(start, &end)| &self.bytes[start as usize..end as usize])
+        starts.zip(&self.ends).map(|(start, &end)| &self.bytes[start as usize..end as usize])
     }
 }

@@ -155,10 +155,7 @@ mod tests {
         for failures in 0..100 {
             let longest = (0.25 * f64::from(1 << failures.min(10))).min(30.0);
             let pause = pause(failures).as_secs_f64();
-            assert!(
-                (longest / 2.0..=longest).contains(&pause),
-                "{failures}: {pause}"
-            );
+            assert!((longest / 2.0..=longest).contains(&pause), "{failures}: {pause}");
         }
     }
 }

@@ -75,14 +75,10 @@ impl Place {
                 "stop it: two consumers would each get a part of the stream. A killed capture's \
                  goes by itself within seconds. With x-single-active-consumer add --shared",
             ),
-            Some(403) => (
-                told,
-                "give the user read permission: rabbitmqctl set_permissions",
-            ),
-            Some(406) => (
-                told,
-                "the queue exists with other settings: leave --declare out to use it as is",
-            ),
+            Some(403) => (told, "give the user read permission: rabbitmqctl set_permissions"),
+            Some(406) => {
+                (told, "the queue exists with other settings: leave --declare out to use it as is")
+            }
             _ => (told, "see the broker's log"),
         };
         Refusal {
@@ -97,36 +93,18 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place {
-            host: "db:5672".into(),
-            user: "joe".into(),
-            vhost: "/".into(),
-        }
+        Place { host: "db:5672".into(), user: "joe".into(), vhost: "/".into() }
     }
 
     #[test]
     fn each_refusal_names_the_thing_and_a_next_step() {
         let cases = [
-            (
-                place().no_connection(Some(403), "ACCESS_REFUSED"),
-                "user joe",
-            ),
+            (place().no_connection(Some(403), "ACCESS_REFUSED"), "user joe"),
             (place().no_connection(Some(530), "NOT_ALLOWED"), "vhost /"),
             (place().no_connection(None, "refused"), "db:5672"),
-            (
-                place().no_queue("q", false, Some(404), "NOT_FOUND").error,
-                "no queue q",
-            ),
-            (
-                place()
-                    .no_queue("q", true, Some(404), "no exchange 'x'")
-                    .error,
-                "'x'",
-            ),
-            (
-                place().no_queue("q", true, Some(406), "inequivalent").error,
-                "inequivalent",
-            ),
+            (place().no_queue("q", false, Some(404), "NOT_FOUND").error, "no queue q"),
+            (place().no_queue("q", true, Some(404), "no exchange 'x'").error, "'x'"),
+            (place().no_queue("q", true, Some(406), "inequivalent").error, "inequivalent"),
             (place().silent(), "db:5672"),
         ];
         for (error, named) in cases {
@@ -139,10 +117,6 @@ mod tests {
     fn a_queue_in_use_may_become_free() {
         let text = "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use";
         assert!(place().no_queue("q", false, Some(403), text).held);
-        assert!(
-            !place()
-                .no_queue("q", false, Some(403), "ACCESS_REFUSED")
-                .held
-        );
+        assert!(!place().no_queue("q", false, Some(403), "ACCESS_REFUSED").held);
     }
 }

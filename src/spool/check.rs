@@ -44,33 +44,27 @@ pub struct Report {
 /// # Errors
 /// When a file cannot be read at all, or is of a newer version.
 pub fn verify(dir: &Path) -> Result<Report> {
-    // Whoever writes is in the middle of a frame: its end is no finding then.
-    let lock = Lock::try_take(dir, Purpose::Index)?;
     let index = Index::open_read(dir)?;
     let mut report = Report::default();
     let mut next: Option<Seq> = None;
     let segments = segment::list(dir)?;
     for &segment in &segments {
-        let live = lock.is_none() && segments.last() == Some(&segment);
+        // Whoever writes is in the middle of a frame: the end of the last segment is no finding
+        // then. A writer that starts waits for this lock, so it is held for that segment only.
+        let last = segments.last() == Some(&segment);
+        let lock = if last { Lock::try_take(dir, Purpose::Index)? } else { None };
+        let live = last && lock.is_none();
         verify_segment(dir, segment, live, index.as_ref(), &mut next, &mut report)?;
     }
     if index.is_none() && !segments.is_empty() {
-        report.add(
-            "index.sqlite",
-            0,
-            "missing; the next command builds it anew",
-        );
+        report.add("index.sqlite", 0, "missing; the next command builds it anew");
     }
     Ok(report)
 }
 
 impl Report {
     fn add(&mut self, file: &str, offset: u64, what: &str) {
-        self.findings.push(Finding {
-            file: file.into(),
-            offset,
-            what: what.into(),
-        });
+        self.findings.push(Finding { file: file.into(), offset, what: what.into() });
     }
 }
 
@@ -85,23 +79,14 @@ fn verify_segment(
     let name = segment::name(segment);
     let mut indexed: HashMap<u64, (Place, u32)> = HashMap::new();
     if let Some(index) = index {
-        indexed.extend(
-            index
-                .checksums(segment)?
-                .into_iter()
-                .map(|(p, crc)| (p.offset, (p, crc))),
-        );
+        indexed.extend(index.checksums(segment)?.into_iter().map(|(p, crc)| (p.offset, (p, crc))));
     }
     let mut decoder = Decoder::new()?;
     let mut scan = Scan::open(dir, segment, 0)?;
     report.segments += 1;
     while let Some(found) = scan.next()? {
         match found {
-            Found::Frame {
-                place,
-                header,
-                body,
-            } => {
+            Found::Frame { place, header, body } => {
                 report.bytes += place.len;
                 if let Err(e) = decoder.decode(&header, &body, place) {
                     report.add(&name, place.offset, &e.to_string());
@@ -142,11 +127,7 @@ fn verify_segment(
     let mut rest: Vec<u64> = indexed.into_keys().collect();
     rest.sort_unstable();
     for offset in rest {
-        report.add(
-            &name,
-            offset,
-            "the index knows a frame here that is not there",
-        );
+        report.add(&name, offset, "the index knows a frame here that is not there");
     }
     Ok(())
 }
@@ -168,9 +149,5 @@ pub fn reindex(dir: &Path) -> Result<Recovery> {
     let (mut indexer, _) = Indexer::open(dir)?;
     let caught_up = indexer.catch_up(spool)?;
     let bad_frames = indexer.index().bad_frames()?;
-    Ok(Recovery {
-        caught_up,
-        bad_frames,
-        ..Recovery::default()
-    })
+    Ok(Recovery { caught_up, bad_frames, ..Recovery::default() })
 }

@@ -132,11 +132,7 @@ impl Frame {
     /// # Panics
     /// When `i` is not below [`Frame::len`], as a slice does.
     pub fn get(&self, i: usize) -> Record<'_> {
-        let start = if i == 0 {
-            0
-        } else {
-            self.ends[i - 1] as usize + 1
-        };
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize + 1 };
         Record {
             seq: self.first + i as u64,
             bytes: &self.content[start..self.ends[i] as usize],

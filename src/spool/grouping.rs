@@ -48,10 +48,7 @@ impl Grouping {
 
     /// First sequence of the open transaction if it has this xid.
     pub(super) fn open_with(&self, xid: u64) -> Option<Seq> {
-        self.open
-            .as_ref()
-            .filter(|o| o.xid == Some(xid))
-            .map(|o| o.first)
+        self.open.as_ref().filter(|o| o.xid == Some(xid)).map(|o| o.first)
     }
 
     /// True while a bootstrap holds rows of this table back: they come late, and without xid.
@@ -62,11 +59,7 @@ impl Grouping {
     /// Takes a row.
     pub(super) fn row(&mut self, at: At, meta: &Meta<'_>, notes: &mut Notes) {
         let held_back = self.is_held_back(at.table);
-        if self
-            .open
-            .as_ref()
-            .is_some_and(|open| !open.takes(at, meta, held_back))
-        {
+        if self.open.as_ref().is_some_and(|open| !open.takes(at, meta, held_back)) {
             self.abandon(at.seq, notes);
         }
         let open = self.open.get_or_insert_with(|| Open::begin(at, meta));
@@ -94,17 +87,9 @@ impl Grouping {
                 // A copy begun anew takes over from the one before.
                 if let Some(i) = running {
                     let before = self.bootstraps.remove(i);
-                    notes.bootstraps.push(BootstrapNote {
-                        end: Some(seq),
-                        ..before
-                    });
+                    notes.bootstraps.push(BootstrapNote { end: Some(seq), ..before });
                 }
-                let note = BootstrapNote {
-                    table,
-                    start: seq,
-                    complete_ts: None,
-                    end: None,
-                };
+                let note = BootstrapNote { table, start: seq, complete_ts: None, end: None };
                 self.bootstraps.push(note);
                 notes.bootstraps.push(note);
             }
@@ -119,12 +104,8 @@ impl Grouping {
     /// Ends the open transaction, if any, without its commit: `seq` belongs to another.
     pub(super) fn abandon(&mut self, seq: Seq, notes: &mut Notes) {
         if let Some(open) = &self.open {
-            let detail = format!(
-                "{} (records {} to {}) has no commit",
-                open.name(),
-                open.first,
-                open.last
-            );
+            let detail =
+                format!("{} (records {} to {}) has no commit", open.name(), open.first, open.last);
             notes.gap(seq, GapKind::NoCommit, detail);
             self.close(TransactionKind::Incomplete, notes);
         }
@@ -139,10 +120,7 @@ impl Grouping {
                 let later = b.complete_ts.is_some_and(|ts| open.ts > ts);
                 let ends = later && open.tables.iter().any(|(t, _)| *t == b.table);
                 if ends {
-                    notes.bootstraps.push(BootstrapNote {
-                        end: Some(open.first),
-                        ..*b
-                    });
+                    notes.bootstraps.push(BootstrapNote { end: Some(open.first), ..*b });
                 }
                 !ends
             });

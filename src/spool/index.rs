@@ -65,10 +65,7 @@ impl Row<'_> {
 
     /// A number or NULL.
     pub(super) fn maybe_int(&self, i: usize) -> Result<Option<u64>> {
-        self.0
-            .get::<_, Option<i64>>(i)
-            .map(|n| n.map(|n| n as u64))
-            .map_err(failed)
+        self.0.get::<_, Option<i64>>(i).map(|n| n.map(|n| n as u64)).map_err(failed)
     }
 
     /// A text.
@@ -152,10 +149,8 @@ impl Index {
     }
 
     fn is_ours(&self) -> Result<bool> {
-        Ok(
-            self.number("PRAGMA application_id")? == APPLICATION_ID as u64
-                && self.number("PRAGMA user_version")? == VERSION as u64,
-        )
+        Ok(self.number("PRAGMA application_id")? == APPLICATION_ID as u64
+            && self.number("PRAGMA user_version")? == VERSION as u64)
     }
 
     fn pragma(&self, name: &str, value: &str) -> Result<()> {
@@ -169,10 +164,7 @@ impl Index {
     /// Runs a statement.
     pub(super) fn execute(&self, sql: &str, values: &[Val<'_>]) -> Result<()> {
         let mut statement = self.db.prepare_cached(sql).map_err(failed)?;
-        statement
-            .execute(rusqlite::params_from_iter(values))
-            .map(drop)
-            .map_err(failed)
+        statement.execute(rusqlite::params_from_iter(values)).map(drop).map_err(failed)
     }
 
     /// All rows of an answer.
@@ -213,9 +205,7 @@ impl Index {
         mut go_on: impl FnMut(&Row<'_>) -> Result<bool>,
     ) -> Result<()> {
         let mut statement = self.db.prepare_cached(sql).map_err(failed)?;
-        let mut rows = statement
-            .query(rusqlite::params_from_iter(values))
-            .map_err(failed)?;
+        let mut rows = statement.query(rusqlite::params_from_iter(values)).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             if !go_on(&Row(row))? {
                 break;

@@ -34,11 +34,7 @@ fn frame_row(row: &Row<'_>) -> Result<FrameRow> {
     Ok(FrameRow {
         first: row.int(0)?,
         records: row.int(1)?,
-        place: Place {
-            segment: row.int(2)?,
-            offset: row.int(3)?,
-            len: row.int(4)?,
-        },
+        place: Place { segment: row.int(2)?, offset: row.int(3)?, len: row.int(4)? },
         resend: ranges(5)?,
         damaged: ranges(6)?,
     })
@@ -89,9 +85,7 @@ impl Index {
 
     /// The frame that holds a record.
     pub(super) fn frame_of(&self, seq: Seq) -> Result<Option<FrameRow>> {
-        Ok(self
-            .frames(&(seq..seq.saturating_add(1)), Order::Forward, 1)?
-            .pop())
+        Ok(self.frames(&(seq..seq.saturating_add(1)), Order::Forward, 1)?.pop())
     }
 
     /// The count of event rows where a frame begins.
@@ -102,13 +96,13 @@ impl Index {
     }
 
     /// Frames whose rows of a chain reach over a place in the binlog.
-    pub(super) fn frames_at(&self, chain: u32, at: Ident) -> Result<Vec<Seq>> {
+    pub(super) fn frames_at(&self, chain: usize, at: Ident) -> Result<Vec<Seq>> {
         let mut frames = Vec::new();
         self.walk(
             "SELECT frame, file_min, offset_min FROM positions
              WHERE chain = ? AND (file_max, offset_max) >= (?, ?)
              ORDER BY file_max, offset_max, frame",
-            &[int(chain.into()), int(at.file), int(at.offset)],
+            &[int(chain as u64), int(at.file), int(at.offset)],
             |row| {
                 let reaches = (row.int(1)?, row.int(2)?) <= (at.file, at.offset);
                 if reaches {
@@ -119,6 +113,12 @@ impl Index {
             },
         )?;
         Ok(frames)
+    }
+
+    /// Rows of an identity that are in no chain.
+    pub(super) fn strays_at(&self, at: Ident) -> Result<Vec<Seq>> {
+        let sql = "SELECT seq FROM strays WHERE file = ? AND offset = ? AND ord = ?";
+        self.rows(sql, &[int(at.file), int(at.offset), int(at.ord)], |row| row.int(0))
     }
 
     /// Statements at a place in the binlog, newest first.
@@ -136,21 +136,15 @@ impl Index {
     /// All statements.
     pub(super) fn ddl(&self) -> Result<Vec<DdlRef>> {
         self.rows("SELECT seq, grp, epoch FROM ddl ORDER BY seq", &[], |row| {
-            Ok(DdlRef {
-                seq: row.int(0)?,
-                group: row.int(1)?,
-                epoch: row.int(2)? as u32,
-            })
+            Ok(DdlRef { seq: row.int(0)?, group: row.int(1)?, epoch: row.int(2)? as u32 })
         })
     }
 
     /// All table names, by number.
     pub(super) fn tables(&self) -> Result<Vec<TableName>> {
-        self.rows(
-            "SELECT database, name FROM tables ORDER BY id",
-            &[],
-            |row| Ok(TableName::new(row.text(0)?, row.text(1)?)),
-        )
+        self.rows("SELECT database, name FROM tables ORDER BY id", &[], |row| {
+            Ok(TableName::new(row.text(0)?, row.text(1)?))
+        })
     }
 
     /// All bootstraps.
@@ -169,19 +163,11 @@ impl Index {
 
     /// All gaps.
     pub(super) fn gaps(&self) -> Result<Vec<Gap>> {
-        self.rows(
-            "SELECT seq, kind, detail FROM gaps ORDER BY id",
-            &[],
-            |row| {
-                let kind = GAP_KINDS.get(row.int(1)? as usize);
-                let kind = *kind.ok_or_else(|| Error::failed("index: kind of a gap"))?;
-                Ok(Gap {
-                    seq: row.int(0)?,
-                    kind,
-                    detail: row.text(2)?,
-                })
-            },
-        )
+        self.rows("SELECT seq, kind, detail FROM gaps ORDER BY id", &[], |row| {
+            let kind = GAP_KINDS.get(row.int(1)? as usize);
+            let kind = *kind.ok_or_else(|| Error::failed("index: kind of a gap"))?;
+            Ok(Gap { seq: row.int(0)?, kind, detail: row.text(2)? })
+        })
     }
 
     /// All epochs.
@@ -270,14 +256,7 @@ impl Index {
     pub(super) fn checksums(&self, segment: Seq) -> Result<Vec<(Place, u32)>> {
         let sql = "SELECT offset, len, crc FROM frames WHERE segment = ? ORDER BY offset";
         self.rows(sql, &[int(segment)], |row| {
-            Ok((
-                Place {
-                    segment,
-                    offset: row.int(0)?,
-                    len: row.int(1)?,
-                },
-                row.int(2)? as u32,
-            ))
+            Ok((Place { segment, offset: row.int(0)?, len: row.int(1)? }, row.int(2)? as u32))
         })
     }
 
@@ -296,18 +275,12 @@ impl Index {
 
     /// Stored end of each source.
     pub(super) fn sources(&self) -> Result<Vec<(String, u64)>> {
-        self.rows("SELECT name, end FROM sources", &[], |row| {
-            Ok((row.text(0)?, row.int(1)?))
-        })
+        self.rows("SELECT name, end FROM sources", &[], |row| Ok((row.text(0)?, row.int(1)?)))
     }
 
     /// A single text.
     pub(super) fn get(&self, key: &str) -> Result<Option<String>> {
-        self.row(
-            "SELECT value FROM meta WHERE key = ?",
-            &[Val::Text(key)],
-            |row| row.text(0),
-        )
+        self.row("SELECT value FROM meta WHERE key = ?", &[Val::Text(key)], |row| row.text(0))
     }
 
     /// Where the index ends.
@@ -315,15 +288,9 @@ impl Index {
         let sql = "SELECT (SELECT value FROM meta WHERE key = 'next'),
                           (SELECT value FROM meta WHERE key = 'open')";
         let read = |row: &Row<'_>| {
-            Ok(End {
-                next: row.maybe_int(0)?.unwrap_or(1),
-                open: row.maybe_int(1)?,
-            })
+            Ok(End { next: row.maybe_int(0)?.unwrap_or(1), open: row.maybe_int(1)? })
         };
-        Ok(self.row(sql, &[], read)?.unwrap_or(End {
-            next: 1,
-            open: None,
-        }))
+        Ok(self.row(sql, &[], read)?.unwrap_or(End { next: 1, open: None }))
     }
 }
 

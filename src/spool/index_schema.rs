@@ -3,11 +3,11 @@
 /// Marks the file as ours ("bsnc").
 pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// `segments.bytes` is how far a segment is indexed. `frames.event_*` is the count of rows in the
 /// event under way where the frame begins. `positions` has a row for each frame and chain of
-/// rising positions in it.
+/// rising positions in it; a row that fits no chain is a stray.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL);
@@ -21,6 +21,9 @@ CREATE TABLE positions(
   chain INTEGER, file_max INTEGER, offset_max INTEGER, frame INTEGER,
   file_min INTEGER NOT NULL, offset_min INTEGER NOT NULL,
   PRIMARY KEY(chain, file_max, offset_max, frame)) WITHOUT ROWID;
+CREATE TABLE strays(
+  file INTEGER, offset INTEGER, ord INTEGER, seq INTEGER,
+  PRIMARY KEY(file, offset, ord, seq)) WITHOUT ROWID;
 CREATE TABLE tables(id INTEGER PRIMARY KEY, database TEXT NOT NULL, name TEXT NOT NULL);
 CREATE TABLE ddl(
   seq INTEGER PRIMARY KEY, grp INTEGER NOT NULL, epoch INTEGER NOT NULL,

@@ -10,11 +10,8 @@ use crate::error::{Error, Result};
 use crate::event::TableName;
 
 /// Kinds of gaps by number.
-pub(super) const GAP_KINDS: [GapKind; 3] = [
-    GapKind::XoffsetJump,
-    GapKind::NoCommit,
-    GapKind::PositionBack,
-];
+pub(super) const GAP_KINDS: [GapKind; 3] =
+    [GapKind::XoffsetJump, GapKind::NoCommit, GapKind::PositionBack];
 
 /// A frame to be indexed.
 pub(super) struct NewFrame<'a> {
@@ -41,11 +38,7 @@ impl Index {
         self.execute(
             "INSERT INTO segments VALUES(?1, ?2, ?3)
              ON CONFLICT(first) DO UPDATE SET generation = ?2, bytes = ?3",
-            &[
-                int(place.segment),
-                int(header.generation.into()),
-                int(place.offset + place.len),
-            ],
+            &[int(place.segment), int(header.generation.into()), int(place.offset + place.len)],
         )?;
         let earlier = notes.closed.partition_point(|t| t.last < header.first);
         for torso in &notes.closed[..earlier] {
@@ -76,6 +69,7 @@ impl Index {
             ],
         )?;
         self.add_positions(header.first, notes)?;
+        self.add_strays(notes)?;
         self.add_findings(header.first, notes)?;
         if let Some((name, end)) = &header.source {
             self.execute(
@@ -91,7 +85,7 @@ impl Index {
             self.execute(
                 "INSERT INTO positions VALUES(?, ?, ?, ?, ?, ?)",
                 &[
-                    int(r.chain.into()),
+                    int(r.chain as u64),
                     int(r.max.0),
                     int(r.max.1),
                     int(frame),
@@ -99,6 +93,14 @@ impl Index {
                     int(r.min.1),
                 ],
             )?;
+        }
+        Ok(())
+    }
+
+    fn add_strays(&self, notes: &Notes) -> Result<()> {
+        for (seq, at) in &notes.strays {
+            let values = [int(at.file), int(at.offset), int(at.ord), int(*seq)];
+            self.execute("INSERT INTO strays VALUES(?, ?, ?, ?)", &values)?;
         }
         Ok(())
     }
@@ -123,12 +125,7 @@ impl Index {
         for d in &notes.damages {
             self.execute(
                 "INSERT INTO damaged VALUES(?, ?, ?, ?)",
-                &[
-                    int(frame + d.index as u64),
-                    int(frame),
-                    int(d.len),
-                    Val::Text(&d.reason),
-                ],
+                &[int(frame + d.index as u64), int(frame), int(d.len), Val::Text(&d.reason)],
             )?;
         }
         for d in &notes.ddl {
@@ -168,10 +165,7 @@ impl Index {
             )?;
         }
         for g in &notes.gaps {
-            let kind = GAP_KINDS
-                .iter()
-                .position(|&k| k == g.kind)
-                .unwrap_or_default();
+            let kind = GAP_KINDS.iter().position(|&k| k == g.kind).unwrap_or_default();
             self.execute(
                 "INSERT INTO gaps(seq, kind, detail) VALUES(?, ?, ?)",
                 &[int(g.seq), int(kind as u64), Val::Text(&g.detail)],
@@ -206,9 +200,6 @@ impl Index {
 
     /// Sets a single value.
     pub(super) fn set(&self, key: &str, value: Val<'_>) -> Result<()> {
-        self.execute(
-            "INSERT OR REPLACE INTO meta VALUES(?, ?)",
-            &[Val::Text(key), value],
-        )
+        self.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", &[Val::Text(key), value])
     }
 }

@@ -61,26 +61,14 @@ impl Indexer {
         if let Some((last, crc)) = index.last_frame()? {
             let header = SegmentReader::new(dir)?.header(last.place);
             if !header.is_ok_and(|h| h.first == last.first && h.body_crc == crc) {
-                return Ok(Err(format!(
-                    "it knows a frame ({}) that is not there",
-                    last.place
-                )));
+                return Ok(Err(format!("it knows a frame ({}) that is not there", last.place)));
             }
         }
         let tracker = resume(&index)?;
         let next = index.end()?.next;
         let tables = tracker.tables.names().len();
         let (dir, lookup, counts) = (dir.to_owned(), Lookup::new(dir)?, Summary::default());
-        Ok(Ok(Self {
-            dir,
-            index,
-            tracker,
-            lookup,
-            next,
-            tables,
-            pending: 0,
-            counts,
-        }))
+        Ok(Ok(Self { dir, index, tracker, lookup, next, tables, pending: 0, counts }))
     }
 
     /// The sequence after the last indexed.
@@ -103,10 +91,7 @@ impl Indexer {
         if live.is_none() {
             self.next = segments.first().copied().unwrap_or(1);
         }
-        for &segment in segments
-            .iter()
-            .filter(|&&s| live.is_none_or(|(l, _)| s >= l))
-        {
+        for &segment in segments.iter().filter(|&&s| live.is_none_or(|(l, _)| s >= l)) {
             let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
             let mut scan = Scan::open(&self.dir, segment, from)?;
             while let Some(found) = scan.next()? {
@@ -121,35 +106,18 @@ impl Indexer {
                     Found::Frame { place, header, .. } if header.first < self.next => {
                         let reason = format!("record {} comes a second time", header.first);
                         let (offset, bytes) = (place.offset, place.len);
-                        self.add_bad(
-                            segment,
-                            &Unread {
-                                offset,
-                                bytes,
-                                reason,
-                            },
-                            self.next,
-                        )?;
+                        self.add_bad(segment, &Unread { offset, bytes, reason }, self.next)?;
                     }
-                    Found::Frame {
-                        place,
-                        header,
-                        body,
-                    } => match decoder.decode(&header, &body, place) {
+                    Found::Frame { place, header, body } => match decoder
+                        .decode(&header, &body, place)
+                    {
                         Ok(frame) => {
                             self.hole(segment, bad.take(), place, header.first)?;
                             self.add(&header, Arc::new(frame))?;
                         }
                         Err(e) => {
                             let (offset, bytes, reason) = (place.offset, place.len, e.to_string());
-                            bad.get_or_insert((
-                                segment,
-                                Unread {
-                                    offset,
-                                    bytes,
-                                    reason,
-                                },
-                            ));
+                            bad.get_or_insert((segment, Unread { offset, bytes, reason }));
                         }
                     },
                     Found::Bad(unread) => {
@@ -179,15 +147,7 @@ impl Indexer {
             Some((at, unread)) => self.add_bad(at, &unread, first),
             None if first > self.next => {
                 let reason = "records are missing before this frame".to_owned();
-                self.add_bad(
-                    segment,
-                    &Unread {
-                        offset: place.offset,
-                        bytes: 0,
-                        reason,
-                    },
-                    first,
-                )
+                self.add_bad(segment, &Unread { offset: place.offset, bytes: 0, reason }, first)
             }
             None => Ok(()),
         }
@@ -214,35 +174,16 @@ impl Indexer {
         for (index, record) in frame.records().enumerate() {
             let parsed = maxwell::parse(record.bytes);
             let (seq, len) = (record.seq, record.bytes.len() as u64);
-            let item = Item {
-                seq,
-                index,
-                len,
-                event: &parsed,
-            };
-            let mut stored = Storage {
-                lookup: &mut self.lookup,
-                index: &self.index,
-            };
+            let item = Item { seq, index, len, event: &parsed };
+            let mut stored = Storage { lookup: &mut self.lookup, index: &self.index };
             self.tracker.feed(&item, &mut stored, &mut notes)?;
         }
         self.lookup.end();
-        for (id, name) in self
-            .tracker
-            .tables
-            .names()
-            .iter()
-            .enumerate()
-            .skip(self.tables)
-        {
+        for (id, name) in self.tracker.tables.names().iter().enumerate().skip(self.tables) {
             self.index.add_table(id as u64, name)?;
         }
         self.tables = self.tracker.tables.names().len();
-        let new = NewFrame {
-            place: frame.place,
-            header,
-            event: &event,
-        };
+        let new = NewFrame { place: frame.place, header, event: &event };
         self.index.add_frame(&new, &notes)?;
         self.next = header.end();
         self.count(&notes, frame.len());
@@ -275,8 +216,7 @@ impl Indexer {
     pub(super) fn save(&mut self, spool: SpoolId) -> Result<()> {
         self.begin()?;
         self.index.set("spool", Val::Text(&spool.to_string()))?;
-        self.index
-            .set("tracker", Val::Text(&self.tracker.save()?))?;
+        self.index.set("tracker", Val::Text(&self.tracker.save()?))?;
         self.index.set("next", int(self.next))?;
         self.index.set("open", maybe_int(self.tracker.open()))?;
         self.index.commit()?;

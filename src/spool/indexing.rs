@@ -65,38 +65,29 @@ impl Indexing {
     /// Starts the thread.
     pub(super) fn start(indexer: Indexer, spool: SpoolId) -> Result<Self> {
         let (jobs, work) = channel();
-        let budget = Arc::new(Budget {
-            used: Mutex::new(Some(0)),
-            less: Condvar::new(),
-        });
+        let budget = Arc::new(Budget { used: Mutex::new(Some(0)), less: Condvar::new() });
         let theirs = Arc::clone(&budget);
         let thread = thread::Builder::new()
             .name("spool index".into())
             .spawn(move || run(indexer, spool, &work, &theirs))
             .context("thread")?;
-        Ok(Self {
-            jobs: Some(jobs),
-            thread: Some(thread),
-            budget,
-            failed: None,
-        })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), budget, failed: None })
     }
 
     /// Hands a stored frame over; waits while too much is on its way.
     pub(super) fn add(&mut self, work: Work) -> Result<()> {
         self.budget.take(work.frame.raw_len());
         // A thread that is gone tells why at the next append: this frame is stored.
-        let _ = self.jobs.as_ref().map(|jobs| jobs.send(Job::Frame(work)));
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(Job::Frame(work));
+        }
         Ok(())
     }
 
     /// Waits until all frames handed over are visible to readers.
     pub(super) fn flush(&mut self) -> Result<()> {
         let (done, wait) = channel();
-        let sent = self
-            .jobs
-            .as_ref()
-            .is_some_and(|jobs| jobs.send(Job::Flush(done)).is_ok());
+        let sent = self.jobs.as_ref().is_some_and(|jobs| jobs.send(Job::Flush(done)).is_ok());
         match sent && wait.recv().is_ok() {
             true => Ok(()),
             false => self.check(),

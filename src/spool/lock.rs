@@ -37,11 +37,7 @@ impl Lock {
             }
             let holder = holder(dir);
             if !holder.ends_with("index") {
-                let pid = holder
-                    .split_whitespace()
-                    .next()
-                    .unwrap_or("unknown")
-                    .to_owned();
+                let pid = holder.split_whitespace().next().unwrap_or("unknown").to_owned();
                 return Err(Error::failed(format!(
                     "{}: process {pid} is writing this spool",
                     dir.display()
@@ -66,11 +62,7 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(e)) => return Err(e).context(path.display()),
         }
-        let word = if purpose == Purpose::Write {
-            "write"
-        } else {
-            "index"
-        };
+        let word = if purpose == Purpose::Write { "write" } else { "index" };
         let text = format!("{} {word}", std::process::id());
         file.set_len(0)
             .and_then(|()| file.rewind())
@@ -96,9 +88,7 @@ mod tests {
     fn a_second_writer_is_told_who_the_first_is() -> Result<()> {
         let dir = tempfile::tempdir().context("temp")?;
         let first = Lock::take(dir.path(), Purpose::Write)?;
-        let error = Lock::take(dir.path(), Purpose::Write)
-            .expect_err("held")
-            .to_string();
+        let error = Lock::take(dir.path(), Purpose::Write).expect_err("held").to_string();
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         assert!(Lock::try_take(dir.path(), Purpose::Index)?.is_none());
         drop(first);

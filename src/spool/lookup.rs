@@ -37,13 +37,7 @@ impl Lookup {
     /// Nothing kept yet.
     pub(super) fn new(dir: &Path) -> Result<Self> {
         let segments = SegmentReader::new(dir)?;
-        Ok(Self {
-            segments,
-            current: None,
-            statements: Vec::new(),
-            kept: Vec::new(),
-            last: None,
-        })
+        Ok(Self { segments, current: None, statements: Vec::new(), kept: Vec::new(), last: None })
     }
 
     /// Begins a frame.
@@ -75,10 +69,7 @@ impl Lookup {
             if self.kept.len() == KEPT {
                 self.kept.remove(0);
             }
-            self.kept.push(Decoded {
-                frame: Arc::new(frame),
-                entries,
-            });
+            self.kept.push(Decoded { frame: Arc::new(frame), entries });
         }
         self.kept.last().ok_or_else(|| missing(first))
     }
@@ -97,19 +88,10 @@ fn entries(frame: &Frame, mut event_rows: EventRows) -> Vec<Entry> {
             continue;
         };
         let row = event.meta.op.is_row();
-        let ident = if row {
-            event_rows.next(&event.meta)
-        } else {
-            None
-        };
+        let ident = if row { event_rows.next(&event.meta) } else { None };
         if (row || event.meta.op.is_ddl()) && !record.resend {
             let xid = event.meta.xid.filter(|_| row);
-            entries.push(Entry {
-                seq: record.seq,
-                ident,
-                xid,
-                row,
-            });
+            entries.push(Entry { seq: record.seq, ident, xid, row });
         }
     }
     entries
@@ -126,16 +108,12 @@ impl Storage<'_> {
     fn next_entry(&self) -> Option<Entry> {
         let after = self.lookup.last? + 1;
         let frames = self.lookup.kept.iter().chain(&self.lookup.current);
-        frames
-            .flat_map(|d| first_from(&d.entries, after))
-            .min_by_key(|e| e.seq)
+        frames.flat_map(|d| first_from(&d.entries, after)).min_by_key(|e| e.seq)
     }
 }
 
 fn first_from(entries: &[Entry], seq: Seq) -> Option<Entry> {
-    entries
-        .get(entries.partition_point(|e| e.seq < seq))
-        .copied()
+    entries.get(entries.partition_point(|e| e.seq < seq)).copied()
 }
 
 impl Stored for Storage<'_> {
@@ -149,37 +127,40 @@ impl Stored for Storage<'_> {
         self.lookup.statements.push(((file, offset), seq));
     }
 
-    fn rows_at(&mut self, ident: Ident, first: Seq, chains: u32) -> Result<Vec<Seq>> {
-        let is = |e: &Entry| e.ident == Some(ident);
-        if let Some(entry) = self.next_entry().filter(|e| is(e) && e.seq >= first) {
-            self.lookup.last = Some(entry.seq);
-            return Ok(vec![entry.seq]);
-        }
+    fn next_like(&mut self, ident: Ident) -> Result<Vec<Seq>> {
+        let next = self.next_entry().filter(|e| e.ident == Some(ident));
+        self.lookup.last = next.map(|e| e.seq).or(self.lookup.last);
+        Ok(next.map(|e| e.seq).into_iter().collect())
+    }
+
+    fn rows_at(&mut self, ident: Ident, chains: usize) -> Result<Vec<Seq>> {
+        let is = |e: &&Entry| e.ident == Some(ident);
+        let mut found = self.index.strays_at(ident)?;
+        let here = self.lookup.current.iter().flat_map(|d| &d.entries);
+        found.extend(here.filter(is).map(|e| e.seq));
         let mut frames = Vec::new();
         for chain in 0..chains {
             frames.extend(self.index.frames_at(chain, ident)?);
         }
-        frames.sort_unstable();
-        frames.dedup();
-        let mut found = Vec::new();
         for frame in frames {
             let entries = &self.lookup.decoded(self.index, frame)?.entries;
-            found.extend(entries.iter().filter(|e| is(e)).map(|e| e.seq));
+            found.extend(entries.iter().filter(is).map(|e| e.seq));
         }
-        let current = self.lookup.current.iter().flat_map(|d| &d.entries);
-        found.extend(current.filter(|e| is(e)).map(|e| e.seq));
+        found.sort_unstable();
+        found.dedup();
         found.reverse();
         self.lookup.last = found.first().copied();
         Ok(found)
     }
 
     fn next_from(&mut self, seq: Seq) -> Result<Option<Entry>> {
+        // The frame that holds `seq` is likely kept; what is behind it in that frame comes first.
+        let kept = self.lookup.kept.iter().find(|d| d.frame.range().contains(&seq));
+        if let Some(entry) = kept.and_then(|d| first_from(&d.entries, seq)) {
+            return Ok(Some(entry));
+        }
         let mut from = seq;
-        let current = self
-            .lookup
-            .current
-            .as_ref()
-            .map_or(Seq::MAX, |d| d.frame.first);
+        let current = self.lookup.current.as_ref().map_or(Seq::MAX, |d| d.frame.first);
         while from < current {
             let ahead = self.index.frames(&(from..current), Order::Forward, 1)?;
             let Some(row) = ahead.first() else {
@@ -192,20 +173,11 @@ impl Stored for Storage<'_> {
             }
             from = next;
         }
-        Ok(self
-            .lookup
-            .current
-            .as_ref()
-            .and_then(|d| first_from(&d.entries, from)))
+        Ok(self.lookup.current.as_ref().and_then(|d| first_from(&d.entries, from)))
     }
 
     fn ddl_at(&mut self, file: u64, offset: u64) -> Result<Vec<Seq>> {
-        let here = self
-            .lookup
-            .statements
-            .iter()
-            .rev()
-            .filter(|(at, _)| *at == (file, offset));
+        let here = self.lookup.statements.iter().rev().filter(|(at, _)| *at == (file, offset));
         let mut found: Vec<Seq> = here.map(|(_, seq)| *seq).collect();
         found.extend(self.index.ddl_at(file, offset)?);
         Ok(found)
@@ -213,19 +185,12 @@ impl Stored for Storage<'_> {
 
     fn record(&mut self, seq: Seq) -> Result<Vec<u8>> {
         let get = |frame: &Frame| frame.get((seq - frame.first) as usize).bytes.to_vec();
-        if let Some(current) = self
-            .lookup
-            .current
-            .as_ref()
-            .filter(|d| d.frame.range().contains(&seq))
+        if let Some(current) =
+            self.lookup.current.as_ref().filter(|d| d.frame.range().contains(&seq))
         {
             return Ok(get(&current.frame));
         }
-        let kept = self
-            .lookup
-            .kept
-            .iter()
-            .find(|d| d.frame.range().contains(&seq));
+        let kept = self.lookup.kept.iter().find(|d| d.frame.range().contains(&seq));
         if let Some(kept) = kept {
             return Ok(get(&kept.frame));
         }

@@ -30,8 +30,11 @@ mod scan;
 mod segment;
 mod snapshots;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod tracker;
 mod types;
+mod walk;
 mod writer;
 
 pub use check::{Finding, Report, reindex, verify};

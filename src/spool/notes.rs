@@ -20,6 +20,8 @@ pub(super) struct Notes {
     /// Bootstraps begun, completed or ended.
     pub(super) bootstraps: Vec<BootstrapNote>,
     pub(super) ranges: Vec<ChainRange>,
+    /// Rows in no chain.
+    pub(super) strays: Vec<(Seq, Ident)>,
     pub(super) ts: Option<(i64, i64)>,
 }
 
@@ -54,7 +56,7 @@ pub(super) struct BootstrapNote {
 /// chain rise from frame to frame, so that a position is found with one look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ChainRange {
-    pub(super) chain: u32,
+    pub(super) chain: usize,
     pub(super) min: (u64, u64),
     pub(super) max: (u64, u64),
 }
@@ -71,15 +73,11 @@ impl Notes {
     }
 
     /// Notes a stored row of a chain; rows of one chain come rising.
-    pub(super) fn at_position(&mut self, chain: u32, ident: Ident) {
+    pub(super) fn at_position(&mut self, chain: usize, ident: Ident) {
         let at = (ident.file, ident.offset);
         match self.ranges.iter_mut().rev().find(|r| r.chain == chain) {
             Some(range) => range.max = at,
-            None => self.ranges.push(ChainRange {
-                chain,
-                min: at,
-                max: at,
-            }),
+            None => self.ranges.push(ChainRange { chain, min: at, max: at }),
         }
     }
 }

@@ -22,11 +22,8 @@ pub(super) struct Closed {
     pub(super) tables: Vec<(u32, Counts)>,
 }
 
-const KINDS: [TransactionKind; 3] = [
-    TransactionKind::Rows,
-    TransactionKind::Ddl,
-    TransactionKind::Incomplete,
-];
+const KINDS: [TransactionKind; 3] =
+    [TransactionKind::Rows, TransactionKind::Ddl, TransactionKind::Incomplete];
 const XID: u64 = 4;
 const POSITION: u64 = 8;
 const THREAD: u64 = 16;
@@ -35,10 +32,7 @@ const SERVER: u64 = 32;
 impl Closed {
     fn flags(&self) -> u64 {
         let has = |set: bool, flag: u64| if set { flag } else { 0 };
-        KINDS
-            .iter()
-            .position(|&k| k == self.kind)
-            .unwrap_or_default() as u64
+        KINDS.iter().position(|&k| k == self.kind).unwrap_or_default() as u64
             | has(self.xid.is_some(), XID)
             | has(self.position.is_some(), POSITION)
             | has(self.thread_id.is_some(), THREAD)
@@ -52,25 +46,15 @@ pub(super) fn pack(base: Seq, all: &[Closed]) -> Vec<u8> {
     put_varint(&mut out, all.len() as u64);
     all.iter().for_each(|t| put_varint(&mut out, t.flags()));
     put_deltas(&mut out, base, all.iter().map(|t| t.last));
-    all.iter()
-        .for_each(|t| put_varint(&mut out, t.last - t.first));
+    all.iter().for_each(|t| put_varint(&mut out, t.last - t.first));
     put_deltas(&mut out, 0, all.iter().map(|t| t.ts as u64));
     put_deltas(&mut out, 0, all.iter().map(|t| u64::from(t.epoch)));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.xid));
-    put_deltas(
-        &mut out,
-        0,
-        all.iter().filter_map(|t| t.position).map(|p| p.0),
-    );
-    put_deltas(
-        &mut out,
-        0,
-        all.iter().filter_map(|t| t.position).map(|p| p.1),
-    );
+    put_deltas(&mut out, 0, all.iter().filter_map(|t| t.position).map(|p| p.0));
+    put_deltas(&mut out, 0, all.iter().filter_map(|t| t.position).map(|p| p.1));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.thread_id));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.server_id));
-    all.iter()
-        .for_each(|t| put_varint(&mut out, t.tables.len() as u64));
+    all.iter().for_each(|t| put_varint(&mut out, t.tables.len() as u64));
     let tables = || all.iter().flat_map(|t| &t.tables);
     tables().for_each(|(id, _)| put_varint(&mut out, u64::from(*id)));
     tables().for_each(|(_, c)| put_varint(&mut out, c.insert));
@@ -89,9 +73,7 @@ pub(super) fn unpack(base: Seq, mut bytes: &[u8]) -> Option<Vec<Closed>> {
 }
 
 fn unpack_chunk(base: Seq, bytes: &mut &[u8], all: &mut Vec<Closed>) -> Option<()> {
-    let n = usize::try_from(take_varint(bytes)?)
-        .ok()
-        .filter(|&n| n <= bytes.len())?;
+    let n = usize::try_from(take_varint(bytes)?).ok().filter(|&n| n <= bytes.len())?;
     let flags = take_many(bytes, n)?;
     let last = take_deltas(bytes, base, n)?;
     let span = take_many(bytes, n)?;
@@ -110,11 +92,7 @@ fn unpack_chunk(base: Seq, bytes: &mut &[u8], all: &mut Vec<Closed>) -> Option<(
     let updates = take_many(bytes, total)?;
     let deletes = take_many(bytes, total)?;
     let mut touched = (0..total).map(|i| {
-        let counts = Counts {
-            insert: inserts[i],
-            update: updates[i],
-            delete: deletes[i],
-        };
+        let counts = Counts { insert: inserts[i], update: updates[i], delete: deletes[i] };
         (ids[i] as u32, counts)
     });
     for i in 0..n {
@@ -170,11 +148,7 @@ mod tests {
 
     #[test]
     fn transactions_come_back_from_their_columns() {
-        let counts = |insert, update, delete| Counts {
-            insert,
-            update,
-            delete,
-        };
+        let counts = |insert, update, delete| Counts { insert, update, delete };
         let full = Closed {
             first: 90,
             last: 120,
@@ -207,7 +181,7 @@ mod tests {
             ..full.clone()
         };
         let mut blob = pack(100, &[full.clone(), ddl.clone()]);
-        blob.extend(pack(100, &[torso.clone()]));
+        blob.extend(pack(100, std::slice::from_ref(&torso)));
         assert_eq!(unpack(100, &blob), Some(vec![full, ddl, torso]));
         for cut in 1..blob.len() {
             unpack(100, &blob[..cut]);

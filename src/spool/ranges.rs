@@ -25,10 +25,7 @@ impl Ranges {
 
     /// Number of places in it.
     pub(super) fn count(&self) -> u64 {
-        self.0
-            .iter()
-            .map(|(start, end)| u64::from(end - start))
-            .sum()
+        self.0.iter().map(|(start, end)| u64::from(end - start)).sum()
     }
 
     /// Packs it: for each range, the distance from the end of the last and the length.

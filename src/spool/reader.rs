@@ -2,7 +2,6 @@
 //!
 //! A reader believes the index, which is written only after the frame is on disk.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -10,20 +9,15 @@ use std::time::{Duration, Instant};
 
 use super::frame::Frame;
 use super::index::Index;
-use super::index_read::FrameRow;
 use super::indexer::Indexer;
 use super::lock::{Lock, Purpose};
-use super::packed::{self, Closed};
 use super::recovery;
 use super::segment::{self, SegmentReader};
 use super::types::{
     BadFrame, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, Order, SegmentInfo, Seq, Transaction,
 };
+use super::walk::{Frames, Transactions};
 use crate::error::{Context, Error, Result};
-use crate::event::TableName;
-
-/// Frames asked of the index at a time.
-const CHUNK: u64 = 128;
 
 /// A spool, open for reading.
 pub struct Spool {
@@ -45,11 +39,7 @@ impl Spool {
         }
         let index = current_index(dir)?;
         let id = index.get("spool")?.unwrap_or_default();
-        Ok(Self {
-            dir: dir.into(),
-            index,
-            id,
-        })
+        Ok(Self { dir: dir.into(), index, id })
     }
 
     /// Its id, 32 hex digits, given when it was made.
@@ -86,14 +76,7 @@ impl Spool {
         range: Range<Seq>,
         order: Order,
     ) -> impl Iterator<Item = Result<Frame>> + Send + use<> {
-        let dir = self.dir.clone();
-        let mut walk = Frames {
-            state: None,
-            dir,
-            range,
-            order,
-            ahead: VecDeque::new(),
-        };
+        let mut walk = Frames::new(&self.dir, range, order);
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -103,16 +86,7 @@ impl Spool {
         range: Range<Seq>,
         order: Order,
     ) -> impl Iterator<Item = Result<Transaction>> + Send + use<> {
-        let dir = self.dir.clone();
-        let ahead = VecDeque::new();
-        let mut walk = Transactions {
-            state: None,
-            dir,
-            range,
-            firsts: 0..0,
-            order,
-            ahead,
-        };
+        let mut walk = Transactions::new(&self.dir, range, order);
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -121,10 +95,7 @@ impl Spool {
     /// # Errors
     /// When it is not stored or its frame cannot be read.
     pub fn record(&self, seq: Seq) -> Result<Vec<u8>> {
-        let row = self
-            .index
-            .frame_of(seq)?
-            .filter(|row| row.first + row.records > seq);
+        let row = self.index.frame_of(seq)?.filter(|row| row.first + row.records > seq);
         let row = row.ok_or_else(|| {
             Error::failed(format!("{}: no record {seq}", self.dir.display()))
                 .help("binsync spool ls shows which records there are")
@@ -173,6 +144,25 @@ impl Spool {
         self.index.damaged(&range)
     }
 
+    /// How many records of `range` the producer sent again.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn resends(&self, range: Range<Seq>) -> Result<u64> {
+        let (mut left, mut count) = (range.clone(), 0);
+        while !left.is_empty() {
+            let rows = self.index.frames(&left, Order::Forward, 512)?;
+            let Some(last) = rows.last() else { break };
+            left.start = last.first + last.records;
+            for row in rows.iter().filter(|row| row.resend.count() > 0) {
+                let records = row.first.max(range.start)..(row.first + row.records).min(range.end);
+                let again = records.filter(|seq| row.resend.contains((seq - row.first) as usize));
+                count += again.count() as u64;
+            }
+        }
+        Ok(count)
+    }
+
     /// Unreadable stretches of the segments.
     ///
     /// # Errors
@@ -203,10 +193,7 @@ fn current_index(dir: &Path) -> Result<Index> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         // An index that cannot be opened is built anew below, so why does not matter here.
-        let index = Index::open_read(dir)
-            .ok()
-            .flatten()
-            .filter(|i| i.get("spool").is_ok());
+        let index = Index::open_read(dir).ok().flatten().filter(|i| i.get("spool").is_ok());
         if let Some(index) = index.filter(|index| is_complete(dir, index).unwrap_or(false)) {
             return Ok(index);
         }
@@ -250,169 +237,4 @@ fn is_complete(dir: &Path, index: &Index) -> Result<bool> {
     let path = segment::path(dir, live);
     let size = path.metadata().context(path.display())?.len();
     Ok(segment::list(dir)?.last() == Some(&live) && size == bytes)
-}
-
-/// Opens the index for a walk of its own.
-fn open_index(dir: &Path) -> Result<Index> {
-    Index::open_read(dir)?.ok_or_else(|| {
-        Error::failed(format!("{}: the index was removed", dir.display()))
-            .help("run the command again")
-    })
-}
-
-struct Frames {
-    state: Option<(Index, SegmentReader)>,
-    dir: PathBuf,
-    range: Range<Seq>,
-    order: Order,
-    ahead: VecDeque<FrameRow>,
-}
-
-impl Frames {
-    fn next(&mut self) -> Result<Option<Frame>> {
-        if self.ahead.is_empty() && !self.fill().inspect_err(|_| self.range = 0..0)? {
-            return Ok(None);
-        }
-        let Some(row) = self.ahead.pop_front() else {
-            return Ok(None);
-        };
-        let Some((_, segments)) = &mut self.state else {
-            return Ok(None);
-        };
-        let (header, mut frame) = segments.read(row.place)?;
-        if header.first != row.first || header.lengths.len() as u64 != row.records {
-            return Err(segment::unreadable(
-                "not the frame the index knows",
-                row.place,
-            ));
-        }
-        (frame.resend, frame.damaged) = (row.resend, row.damaged);
-        Ok(Some(frame))
-    }
-
-    /// Asks for the next frames; false when there are none.
-    fn fill(&mut self) -> Result<bool> {
-        if self.range.is_empty() {
-            return Ok(false);
-        }
-        if self.state.is_none() {
-            self.state = Some((open_index(&self.dir)?, SegmentReader::new(&self.dir)?));
-        }
-        let Some((index, _)) = &self.state else {
-            return Ok(false);
-        };
-        self.ahead = index.frames(&self.range, self.order, CHUNK)?.into();
-        match (self.ahead.back(), self.order) {
-            (Some(last), Order::Forward) => self.range.start = last.first + last.records,
-            (Some(last), Order::Reverse) => self.range.end = last.first,
-            (None, _) => return Ok(false),
-        }
-        Ok(true)
-    }
-}
-
-struct Transactions {
-    state: Option<(Index, Names)>,
-    dir: PathBuf,
-    range: Range<Seq>,
-    /// First sequences of the frames still to be read.
-    firsts: Range<Seq>,
-    order: Order,
-    ahead: VecDeque<Closed>,
-}
-
-/// What packed transactions are resolved with.
-#[derive(Default)]
-struct Names {
-    tables: Vec<TableName>,
-    epochs: Vec<Epoch>,
-}
-
-impl Transactions {
-    fn next(&mut self) -> Result<Option<Transaction>> {
-        while self.ahead.is_empty() {
-            if !self.fill().inspect_err(|_| self.range = 0..0)? {
-                return Ok(None);
-            }
-        }
-        let (Some(closed), Some((index, names))) = (self.ahead.pop_front(), &mut self.state) else {
-            return Ok(None);
-        };
-        names.resolve(index, closed).map(Some)
-    }
-
-    fn fill(&mut self) -> Result<bool> {
-        if self.range.is_empty() {
-            return Ok(false);
-        }
-        if self.state.is_none() {
-            let index = open_index(&self.dir)?;
-            self.firsts = index.frame_start(self.range.start)?..self.range.end;
-            self.state = Some((index, Names::default()));
-        }
-        let Some((index, _)) = &self.state else {
-            return Ok(false);
-        };
-        let frames = index.transactions(&self.firsts, self.order, CHUNK)?;
-        match (frames.last(), self.order) {
-            (Some((last, _)), Order::Forward) => self.firsts.start = last + 1,
-            (Some((last, _)), Order::Reverse) => self.firsts.end = *last,
-            (None, _) => return Ok(false),
-        }
-        for (first, blob) in frames {
-            let closed = packed::unpack(first, &blob)
-                .ok_or_else(|| Error::failed("index: packed transactions"))?;
-            let inside = closed.into_iter().filter(|t| self.range.contains(&t.last));
-            match self.order {
-                Order::Forward => self.ahead.extend(inside),
-                Order::Reverse => {
-                    let inside: Vec<Closed> = inside.collect();
-                    self.ahead.extend(inside.into_iter().rev());
-                }
-            }
-        }
-        Ok(true)
-    }
-}
-
-impl Names {
-    fn resolve(&mut self, index: &Index, t: Closed) -> Result<Transaction> {
-        let known = |names: &Self| {
-            t.tables
-                .iter()
-                .all(|(id, _)| (*id as usize) < names.tables.len())
-                && names
-                    .epoch(t.epoch)
-                    .is_some_and(|e| e.base.is_some() || t.position.is_none())
-        };
-        // A live writer may have added names since they were read.
-        if !known(self) {
-            (self.tables, self.epochs) = (index.tables()?, index.epochs()?);
-        }
-        let base = self
-            .epoch(t.epoch)
-            .and_then(|e| e.base.clone())
-            .unwrap_or_default();
-        let name = |id: u32| {
-            let name = self.tables.get(id as usize).cloned();
-            name.ok_or_else(|| Error::failed("index: a table without name"))
-        };
-        let tables = t.tables.iter().map(|&(id, counts)| Ok((name(id)?, counts)));
-        Ok(Transaction {
-            first: t.first,
-            last: t.last,
-            epoch: t.epoch,
-            ts: t.ts,
-            xid: t.xid,
-            position: t.position.map(|(file, offset)| (base, file, offset)),
-            thread_id: t.thread_id,
-            server_id: t.server_id,
-            kind: t.kind,
-            tables: tables.collect::<Result<_>>()?,
-        })
-    }
-
-    fn epoch(&self, number: u32) -> Option<&Epoch> {
-        self.epochs.get((number as usize).checked_sub(1)?)
-    }
 }

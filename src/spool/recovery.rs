@@ -13,6 +13,8 @@ use crate::error::{Context, Error, Result};
 /// The live segment as a start finds it.
 #[derive(Debug)]
 pub(super) struct Live {
+    /// False when no frame was left and the file was removed.
+    pub(super) exists: bool,
     /// Its first sequence, which names it.
     pub(super) segment: Seq,
     /// Length of its whole frames.
@@ -33,13 +35,7 @@ pub(super) fn recover(dir: &Path) -> Result<Option<Live>> {
     let Some(&segment) = segment::list(dir)?.last() else {
         return Ok(None);
     };
-    let mut live = Live {
-        segment,
-        len: 0,
-        raw: 0,
-        next: segment,
-        torn: None,
-    };
+    let mut live = Live { exists: true, segment, len: 0, raw: 0, next: segment, torn: None };
     let mut scan = Scan::open(dir, segment, 0)?;
     while let Some(found) = scan.next()? {
         match found {
@@ -57,7 +53,20 @@ pub(super) fn recover(dir: &Path) -> Result<Option<Live>> {
             }
         }
     }
+    drop_if_empty(dir, &mut live)?;
     Ok(Some(live))
+}
+
+/// Removes a live segment without a frame: zstd takes an empty file for a broken one. Its name is
+/// kept where nothing else would tell the next sequence.
+fn drop_if_empty(dir: &Path, live: &mut Live) -> Result<()> {
+    let file = path(dir, live.segment);
+    live.exists = live.len > 0 || (live.segment > 1 && segment::list(dir)?.len() == 1);
+    if !live.exists {
+        fs::remove_file(&file).context(file.display())?;
+        sync_dir(dir)?;
+    }
+    Ok(())
 }
 
 /// The id in the first readable frame. `None`: there is no frame.
@@ -101,10 +110,7 @@ pub(super) fn renew(dir: &Path, segment: Seq, len: u64) -> Result<()> {
     let temp = dir.join(format!("{}.new", segment::name(segment)));
     let copied = copy(&live, 0, len, &temp)?;
     if copied != len {
-        return Err(Error::failed(format!(
-            "{}: shorter than when it was read",
-            live.display()
-        )));
+        return Err(Error::failed(format!("{}: shorter than when it was read", live.display())));
     }
     fs::rename(&temp, &live).context(live.display())?;
     sync_dir(dir)
@@ -114,17 +120,11 @@ pub(super) fn renew(dir: &Path, segment: Seq, len: u64) -> Result<()> {
 /// copy call, which may share the very blocks that are in doubt.
 fn copy(from: &Path, offset: u64, len: u64, to: &Path) -> Result<u64> {
     let mut source = File::open(from).context(from.display())?;
-    source
-        .seek(SeekFrom::Start(offset))
-        .context(from.display())?;
+    source.seek(SeekFrom::Start(offset)).context(from.display())?;
     let mut source = source.take(len);
     let mut options = OpenOptions::new();
-    let mut target = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .open(to)
-        .context(to.display())?;
+    let mut target =
+        options.write(true).create(true).truncate(true).open(to).context(to.display())?;
     let mut bytes = vec![0; 1 << 20];
     let mut copied = 0;
     loop {

@@ -34,12 +34,7 @@ impl EventRows {
         let (file, offset) = meta.position?.order();
         match self.at == Some((file, offset)) {
             true => self.rows += 1,
-            false => {
-                *self = Self {
-                    at: Some((file, offset)),
-                    rows: 0,
-                }
-            }
+            false => *self = Self { at: Some((file, offset)), rows: 0 },
         }
         let ord = match (meta.commit, meta.xoffset) {
             (true, _) => u64::MAX,
@@ -66,9 +61,11 @@ pub(super) trait Stored {
     fn remember(&mut self, entry: Entry);
     /// Adds a statement and its place in the binlog.
     fn remember_ddl(&mut self, file: u64, offset: u64, seq: Seq);
-    /// The rows of that identity that are no re-sends, newest first; the one of the epoch that
-    /// begins with `first` may stand alone. Chains have the numbers below `chains`.
-    fn rows_at(&mut self, ident: Ident, first: Seq, chains: u32) -> Result<Vec<Seq>>;
+    /// The row behind the one found last, if it has that identity: re-sends come in order.
+    fn next_like(&mut self, ident: Ident) -> Result<Vec<Seq>>;
+    /// The rows of that identity that are no re-sends, newest first. Chains have the numbers
+    /// below `chains`.
+    fn rows_at(&mut self, ident: Ident, chains: usize) -> Result<Vec<Seq>>;
     /// The first row or statement from `seq` on that is no re-send.
     fn next_from(&mut self, seq: Seq) -> Result<Option<Entry>>;
     /// The statements at a place in the binlog that are no re-sends, newest first.

@@ -61,12 +61,7 @@ impl Scan {
         let path = path(dir, segment);
         let file = File::open(&path).context(path.display())?;
         let end = file.metadata().context(path.display())?.len();
-        Ok(Self {
-            file,
-            segment,
-            offset,
-            end,
-        })
+        Ok(Self { file, segment, offset, end })
     }
 
     /// What comes next; `None` at the end of the file.
@@ -81,16 +76,8 @@ impl Scan {
         let (bytes, reason) = match self.look(offset)? {
             Look::Frame(header, len, body) => {
                 self.offset += len;
-                let place = Place {
-                    segment: self.segment,
-                    offset,
-                    len,
-                };
-                return Ok(Some(Found::Frame {
-                    place,
-                    header,
-                    body,
-                }));
+                let place = Place { segment: self.segment, offset, len };
+                return Ok(Some(Found::Frame { place, header, body }));
             }
             // The header's checksum is right, so its lengths are.
             Look::BadBody(len) => (len, "the body's checksum is wrong".to_owned()),
@@ -98,11 +85,7 @@ impl Scan {
         };
         let bytes = bytes.min(self.end - offset);
         self.offset += bytes;
-        let unread = Unread {
-            offset,
-            bytes,
-            reason,
-        };
+        let unread = Unread { offset, bytes, reason };
         Ok(Some(match self.offset < self.end {
             true => Found::Bad(unread),
             false => Found::Torn(unread),
@@ -113,11 +96,7 @@ impl Scan {
         let header = match self.header_at(offset)? {
             Ok(header) => header,
             Err(newer @ BadHeader::Newer { .. }) => {
-                let place = Place {
-                    segment: self.segment,
-                    offset,
-                    len: 0,
-                };
+                let place = Place { segment: self.segment, offset, len: 0 };
                 return Err(bad_header(newer, place));
             }
             Err(bad) => return Ok(Look::NoHeader(bad.to_string())),
@@ -184,11 +163,7 @@ impl Scan {
     }
 
     fn read(&self, bytes: &mut [u8], offset: u64) -> Result<()> {
-        let place = Place {
-            segment: self.segment,
-            offset,
-            len: 0,
-        };
+        let place = Place { segment: self.segment, offset, len: 0 };
         self.file.read_exact_at(bytes, offset).context(place)
     }
 }

@@ -35,10 +35,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Seq>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).context(dir.display())? {
         let file = entry.context(dir.display())?.file_name();
-        let digits = file
-            .to_str()
-            .and_then(|f| f.strip_suffix(".zst"))
-            .filter(|d| d.len() == 20);
+        let digits = file.to_str().and_then(|f| f.strip_suffix(".zst")).filter(|d| d.len() == 20);
         found.extend(digits.and_then(|d| d.parse::<Seq>().ok()));
     }
     found.sort_unstable();
@@ -50,9 +47,7 @@ pub(super) fn list(dir: &Path) -> Result<Vec<Seq>> {
 /// # Errors
 /// When the directory cannot be synced.
 pub(super) fn sync_dir(dir: &Path) -> Result<()> {
-    File::open(dir)
-        .and_then(|d| d.sync_all())
-        .context(format_args!("sync {}", dir.display()))
+    File::open(dir).and_then(|d| d.sync_all()).context(format_args!("sync {}", dir.display()))
 }
 
 /// A frame ready to be written.
@@ -74,10 +69,7 @@ pub(super) struct Encoder {
 impl Encoder {
     /// An encoder for one spool.
     pub(super) fn new(level: i32, spool: SpoolId) -> Result<Self> {
-        Ok(Self {
-            zstd: Compressor::new(level).context("zstd")?,
-            spool,
-        })
+        Ok(Self { zstd: Compressor::new(level).context("zstd")?, spool })
     }
 
     /// Encodes a batch whose first record gets the sequence `first`.
@@ -85,10 +77,8 @@ impl Encoder {
         let (content, ends) = batch.content()?;
         let body = self.zstd.compress(&content).context("zstd")?;
         let mut start = 0;
-        let lengths = ends
-            .iter()
-            .map(|&end| end - std::mem::replace(&mut start, end + 1))
-            .collect();
+        let lengths =
+            ends.iter().map(|&end| end - std::mem::replace(&mut start, end + 1)).collect();
         let header = Header {
             spool: self.spool,
             first,
@@ -107,29 +97,14 @@ impl Encoder {
             return Err(Error::failed("too many records for one frame"));
         }
         bytes.extend_from_slice(&body);
-        let place = Place {
-            segment: 0,
-            offset: 0,
-            len: bytes.len() as u64,
-        };
-        Ok(Encoded {
-            frame: frame(first, content, ends, place),
-            bytes,
-            header,
-        })
+        let place = Place { segment: 0, offset: 0, len: bytes.len() as u64 };
+        Ok(Encoded { frame: frame(first, content, ends, place), bytes, header })
     }
 }
 
 fn frame(first: Seq, content: Vec<u8>, ends: Vec<u64>, place: Place) -> Frame {
     let (resend, damaged) = (Ranges::default(), Ranges::default());
-    Frame {
-        first,
-        content,
-        ends,
-        place,
-        resend,
-        damaged,
-    }
+    Frame { first, content, ends, place, resend, damaged }
 }
 
 /// Decompresses bodies.
@@ -176,12 +151,7 @@ pub(super) struct SegmentReader {
 impl SegmentReader {
     /// A reader of the segments in `dir`.
     pub(super) fn new(dir: &Path) -> Result<Self> {
-        Ok(Self {
-            dir: dir.into(),
-            open: None,
-            decoder: Decoder::new()?,
-            bytes: Vec::new(),
-        })
+        Ok(Self { dir: dir.into(), open: None, decoder: Decoder::new()?, bytes: Vec::new() })
     }
 
     /// Reads the frame at a place the index names.
@@ -192,9 +162,7 @@ impl SegmentReader {
         self.fill(place)?;
         let header = Header::decode(&self.bytes).map_err(|e| bad_header(e, place))?;
         let body = self.bytes.len() as u64 - header.compressed.min(place.len);
-        let frame = self
-            .decoder
-            .decode(&header, &self.bytes[body as usize..], place)?;
+        let frame = self.decoder.decode(&header, &self.bytes[body as usize..], place)?;
         Ok((header, frame))
     }
 
@@ -245,6 +213,13 @@ pub(super) fn bad_header(bad: BadHeader, place: Place) -> Error {
     }
 }
 
+/// What `zstd -dc` prints of a segment.
+#[cfg(test)]
+pub(super) fn plain(dir: &Path, segment: Seq) -> Result<Vec<u8>> {
+    let file = File::open(path(dir, segment)).context("open")?;
+    zstd::stream::decode_all(file).context("zstd")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,20 +227,13 @@ mod tests {
     #[test]
     fn a_frame_comes_back_from_its_file() -> Result<()> {
         let dir = tempfile::tempdir().context("temp")?;
-        let mut batch = Batch {
-            queue: Some("q".into()),
-            ..Batch::default()
-        };
+        let mut batch = Batch { queue: Some("q".into()), ..Batch::default() };
         for record in [&b"one"[..], b"", b"two\nlines", b"\xff\x00"] {
             batch.push(record);
         }
         let encoded = Encoder::new(1, SpoolId([1; 16]))?.encode(&batch, 5)?;
         fs::write(path(dir.path(), 5), &encoded.bytes).context("write")?;
-        let place = Place {
-            segment: 5,
-            offset: 0,
-            len: encoded.bytes.len() as u64,
-        };
+        let place = Place { segment: 5, offset: 0, len: encoded.bytes.len() as u64 };
         let (header, frame) = SegmentReader::new(dir.path())?.read(place)?;
         assert_eq!((header.end(), frame.range()), (9, 5..9));
         let records: Vec<&[u8]> = frame.records().map(|r| r.bytes).collect();

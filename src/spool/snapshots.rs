@@ -18,9 +18,7 @@ pub fn add_snapshot(dir: &Path, seq: Seq, bytes: &[u8]) -> Result<()> {
     sync_dir(dir)?;
     let temp = schema.join(format!("{seq:020}.new"));
     let mut file = File::create(&temp).context(temp.display())?;
-    file.write_all(bytes)
-        .and_then(|()| file.sync_all())
-        .context(temp.display())?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).context(temp.display())?;
     let name = schema.join(format!("{seq:020}.json"));
     fs::rename(&temp, &name).context(name.display())?;
     sync_dir(&schema)
@@ -38,10 +36,7 @@ pub fn snapshots(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(&schema).context(schema.display())? {
         let path = entry.context(schema.display())?.path();
-        let name = path
-            .file_name()
-            .and_then(|n| n.to_str())
-            .unwrap_or_default();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         if let Some(seq) = name.strip_suffix(".json").and_then(|n| n.parse().ok()) {
             found.push((seq, fs::read(&path).context(path.display())?));
         }

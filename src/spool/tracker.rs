@@ -7,21 +7,27 @@
 use std::collections::{HashMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::grouping::{At, Grouping};
-use super::notes::{DamageNote, DdlNote, Notes};
+use super::notes::{DamageNote, Notes};
 use super::resend::{Entry, EventRows, Ident, Stored};
 use super::tables::Tables;
 use super::types::{Epoch, GapKind, Seq};
 use crate::error::{Context, Result};
 use crate::event::maxwell::{self, Damage};
-use crate::event::{Body, Event, Meta, Op, Position};
+use crate::event::{Event, Meta, Op, Position};
+
+mod ddl;
+#[cfg(test)]
+mod tests;
 
 /// How many transactions are remembered by xid where the stream has no positions.
 pub(super) const RECENT_XIDS: usize = 100_000;
 /// How many statements are remembered where the stream has no positions.
 pub(super) const RECENT_DDL: usize = 1_000;
+
+/// How many chains there may be; rows that fit none are indexed one by one.
+const CHAINS: usize = 16;
 
 /// The state that outlives a restart.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -29,12 +35,10 @@ struct State {
     epoch: Option<Epoch>,
     /// The epoch's high-water mark: what lies above it is new.
     high: Option<Ident>,
-    /// The chain (see [`super::notes::ChainRange`]) of rows above the mark.
-    chain: u32,
-    /// Chains begun so far.
-    chains: u32,
-    /// A run of rows below the mark that are no re-sends: its chain and its own mark.
-    back: Option<(u32, Ident)>,
+    /// The mark of each chain (see [`super::notes::ChainRange`]): its last row.
+    chains: Vec<Ident>,
+    /// The mark of a run of rows below the high-water mark that are no re-sends.
+    back: Option<Ident>,
     event: EventRows,
     grouping: Grouping,
     statement: Option<Statement>,
@@ -78,11 +82,7 @@ impl Tracker {
     /// Goes on from a saved state.
     pub(super) fn resume(state: &str, tables: Tables) -> Result<Self> {
         let state = serde_json::from_str(state).context("index: tracker state")?;
-        Ok(Self {
-            state,
-            tables,
-            ..Self::default()
-        })
+        Ok(Self { state, tables, ..Self::default() })
     }
 
     /// The state as text.
@@ -135,11 +135,7 @@ impl Tracker {
             Err(damage) => {
                 notes.damaged.push(item.index);
                 let reason = damage.to_string();
-                notes.damages.push(DamageNote {
-                    index: item.index,
-                    len: item.len,
-                    reason,
-                });
+                notes.damages.push(DamageNote { index: item.index, len: item.len, reason });
                 return Ok(());
             }
         };
@@ -149,9 +145,7 @@ impl Tracker {
             op if op.is_ddl() => self.ddl(item, event, stored, notes)?,
             _ => {
                 let table = self.tables.id(&event.meta);
-                self.state
-                    .grouping
-                    .bootstrap(item.seq, table, &event.meta, notes);
+                self.state.grouping.bootstrap(item.seq, table, &event.meta, notes);
             }
         }
         Ok(())
@@ -176,12 +170,7 @@ impl Tracker {
             notes.resend.push(item.index);
             return Ok(());
         }
-        stored.remember(Entry {
-            seq,
-            ident,
-            xid: meta.xid,
-            row: true,
-        });
+        stored.remember(Entry { seq, ident, xid: meta.xid, row: true });
         notes.at_time(meta.ts);
         self.state.statement = self.state.statement.filter(|s| s.position.is_some());
         let table = match meta.is_housekeeping() {
@@ -189,11 +178,7 @@ impl Tracker {
             false => Some(self.tables.id(meta)),
         };
         let before = notes.closed.len();
-        let at = At {
-            seq,
-            epoch: self.epoch_number(),
-            table,
-        };
+        let at = At { seq, epoch: self.epoch_number(), table };
         self.state.grouping.row(at, meta, notes);
         for i in before..notes.closed.len() {
             if let (None, Some(xid)) = (notes.closed[i].position, notes.closed[i].xid) {
@@ -218,33 +203,57 @@ impl Tracker {
             self.state.high = Some(ident);
             self.state.back = None;
             self.learn(position, &event.meta, notes);
-            notes.at_position(self.state.chain, ident);
+            self.place(seq, ident, notes);
             return Ok(false);
         }
-        let mut other = None;
-        for found in stored.rows_at(ident, self.epoch_first(), self.state.chains)? {
-            let bytes = stored.record(found)?;
-            match maxwell::parse(&bytes) {
-                Ok(old) if same(&old, event) => {
-                    self.state.back = None;
-                    return Ok(true);
+        let mut found = stored.next_like(ident)?;
+        if !self.any_same(&found, event, stored)? {
+            found = stored.rows_at(ident, self.state.chains.len())?;
+            if !self.any_same(&found, event, stored)? {
+                let other = found.into_iter().find(|&seq| seq >= self.epoch_first());
+                match moved.or_else(|| other.map(|found| clash(position, found))) {
+                    Some(reason) => {
+                        self.begin_epoch(seq, reason, Some(ident), notes);
+                        self.learn(position, &event.meta, notes);
+                    }
+                    None => self.gone_back(seq, ident, &event.meta, notes),
                 }
-                _ if found >= self.epoch_first() => other = Some(found),
-                _ => {}
+                self.place(seq, ident, notes);
+                return Ok(false);
             }
         }
-        match moved.or_else(|| other.map(|found| clash(position, found))) {
-            Some(reason) => {
-                self.begin_epoch(seq, reason, Some(ident), notes);
-                self.learn(position, &event.meta, notes);
-                notes.at_position(self.state.chain, ident);
-            }
-            None => {
-                let chain = self.gone_back(seq, ident, &event.meta, notes);
-                notes.at_position(chain, ident);
+        self.state.back = None;
+        Ok(true)
+    }
+
+    /// True when one of the stored records says the same.
+    fn any_same(&self, found: &[Seq], event: &Event<'_>, stored: &mut impl Stored) -> Result<bool> {
+        for &seq in found {
+            let bytes = stored.record(seq)?;
+            if maxwell::parse(&bytes).is_ok_and(|old| same(&old, event)) {
+                return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// Puts a row into the chain whose mark is next below it, so that chains stay few.
+    fn place(&mut self, seq: Seq, ident: Ident, notes: &mut Notes) {
+        let chains = &mut self.state.chains;
+        let below = chains.iter().enumerate().filter(|(_, mark)| **mark < ident);
+        let chain = match below.max_by_key(|(_, mark)| **mark) {
+            Some((chain, _)) => chain,
+            None if chains.len() < CHAINS => {
+                chains.push(ident);
+                chains.len() - 1
+            }
+            None => {
+                notes.strays.push((seq, ident));
+                return;
+            }
+        };
+        chains[chain] = ident;
+        notes.at_position(chain, ident);
     }
 
     /// True when a row without position is a re-send: its transaction is known, and its rows so
@@ -263,10 +272,7 @@ impl Tracker {
         let Some(from) = self.state.repeats.take() else {
             return Ok(false);
         };
-        let Some(entry) = stored
-            .next_from(from)?
-            .filter(|e| e.row && e.xid == Some(xid))
-        else {
+        let Some(entry) = stored.next_from(from)?.filter(|e| e.row && e.xid == Some(xid)) else {
             return Ok(false);
         };
         let bytes = stored.record(entry.seq)?;
@@ -275,137 +281,13 @@ impl Tracker {
         Ok(again)
     }
 
-    fn ddl(
-        &mut self,
-        item: &Item<'_, '_>,
-        event: &Event<'_>,
-        stored: &mut impl Stored,
-        notes: &mut Notes,
-    ) -> Result<()> {
-        let (seq, meta) = (item.seq, &event.meta);
-        let Body::Ddl { sql, .. } = &event.body else {
-            return Ok(());
-        };
-        let sql = xxh3_64(sql.as_bytes());
-        let text = (meta.op.name(), &meta.database, &meta.table, meta.ts_ms, sql);
-        let hash = xxh3_64(format!("{text:?}").as_bytes());
-        let again = match meta.position {
-            Some(position) => self.ddl_again(seq, event, position, stored, notes)?,
-            None => self.ddl.contains(&hash),
-        };
-        if again {
-            notes.resend.push(item.index);
-            return Ok(());
-        }
-        stored.remember(Entry {
-            seq,
-            ident: None,
-            xid: None,
-            row: false,
-        });
-        notes.at_time(meta.ts);
-        let position = meta.position.map(Position::order);
-        match position {
-            Some((file, offset)) => stored.remember_ddl(file, offset, seq),
-            None => self.remember_ddl(hash),
-        }
-        let epoch = self.epoch_number();
-        let new = Statement {
-            group: seq,
-            epoch,
-            position,
-            sql,
-            ts_ms: meta.ts_ms,
-        };
-        let group = match self.state.statement {
-            Some(last) if new == (Statement { group: seq, ..last }) => last.group,
-            _ => seq,
-        };
-        self.state.statement = Some(Statement { group, ..new });
-        notes.ddl.push(DdlNote {
-            seq,
-            group,
-            epoch,
-            position,
-            hash,
-        });
-        let at = At {
-            seq,
-            epoch,
-            table: Some(self.tables.id(meta)),
-        };
-        self.state.grouping.statement(at, meta, notes);
-        Ok(())
-    }
-
-    /// True when a statement with a position is a re-send. Messages of one statement share it.
-    fn ddl_again(
-        &mut self,
-        seq: Seq,
-        event: &Event<'_>,
-        position: Position<'_>,
-        stored: &mut impl Stored,
-        notes: &mut Notes,
-    ) -> Result<bool> {
-        let ident = Ident {
-            file: position.file,
-            offset: position.offset,
-            ord: 0,
-        };
-        let moved = self.moved(position, &event.meta);
-        if moved.is_none() && self.state.high.is_none_or(|high| ident > high) {
-            self.state.high = Some(ident);
-            self.state.back = None;
-            self.learn(position, &event.meta, notes);
-            return Ok(false);
-        }
-        let running = self.state.high == Some(ident);
-        let mut other = None;
-        for found in stored.ddl_at(ident.file, ident.offset)? {
-            let bytes = stored.record(found)?;
-            let Ok(old) = maxwell::parse(&bytes) else {
-                continue;
-            };
-            let (a, b) = (&old.meta, &event.meta);
-            if a.op != b.op || a.database != b.database || a.table != b.table {
-                continue;
-            }
-            let here = found >= self.epoch_first();
-            match same(&old, event) {
-                // One statement may change a table twice (a rename in a ring): the definitions
-                // tell the messages apart.
-                true if here && running && old.body != event.body => {}
-                true => {
-                    self.state.back = None;
-                    return Ok(true);
-                }
-                false if here => other = Some(found),
-                false => {}
-            }
-        }
-        match moved.or_else(|| other.map(|found| clash(position, found))) {
-            Some(reason) => {
-                self.begin_epoch(seq, reason, Some(ident), notes);
-                self.learn(position, &event.meta, notes);
-            }
-            None if running => {}
-            None => {
-                self.gone_back(seq, ident, &event.meta, notes);
-            }
-        }
-        Ok(false)
-    }
-
     /// Why a message cannot belong to the epoch, if it cannot.
     fn moved(&self, position: Position<'_>, meta: &Meta<'_>) -> Option<String> {
         let epoch = self.state.epoch.as_ref()?;
         if let Some(base) = &epoch.base
             && base != position.base
         {
-            return Some(format!(
-                "binlog base name changed from {base} to {}",
-                position.base
-            ));
+            return Some(format!("binlog base name changed from {base} to {}", position.base));
         }
         match (epoch.server_id, meta.server_id) {
             (Some(old), Some(new)) if old != new => {
@@ -430,42 +312,25 @@ impl Tracker {
 
     fn begin_epoch(&mut self, seq: Seq, reason: String, high: Option<Ident>, notes: &mut Notes) {
         let number = self.epoch_number() + 1;
-        let epoch = Epoch {
-            number,
-            first_seq: seq,
-            base: None,
-            server_id: None,
-            reason,
-        };
+        let epoch = Epoch { number, first_seq: seq, base: None, server_id: None, reason };
         notes.epochs.push(epoch.clone());
         self.state.epoch = Some(epoch);
         self.state.high = high;
-        self.state.chain = self.new_chain();
         self.state.back = None;
     }
 
-    /// Notes a message below the high-water mark that is no re-send; returns its chain.
-    fn gone_back(&mut self, seq: Seq, ident: Ident, meta: &Meta<'_>, notes: &mut Notes) -> u32 {
-        if let Some((chain, mark)) = &mut self.state.back
-            && ident > *mark
-        {
-            *mark = ident;
-            return *chain;
+    /// Notes a message below the high-water mark that is no re-send: one gap for each run.
+    fn gone_back(&mut self, seq: Seq, ident: Ident, meta: &Meta<'_>, notes: &mut Notes) {
+        let run = self.state.back.replace(ident);
+        if run.is_some_and(|mark| ident > mark) {
+            return;
         }
-        let chain = self.new_chain();
-        self.state.back = Some((chain, ident));
         let table = self.tables.id(meta);
         if !self.state.grouping.is_held_back(Some(table)) {
             let at = meta.position.map(|p| p.to_string()).unwrap_or_default();
             let detail = format!("position went back to {at}, where nothing was stored");
             notes.gap(seq, GapKind::PositionBack, detail);
         }
-        chain
-    }
-
-    fn new_chain(&mut self) -> u32 {
-        self.state.chains += 1;
-        self.state.chains - 1
     }
 
     fn epoch_number(&self) -> u32 {

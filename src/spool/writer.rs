@@ -26,6 +26,9 @@ use crate::error::{Context, Error, Result};
 /// A segment ends when its records reach this many bytes.
 pub const SEGMENT_BYTES: u64 = 256 << 20;
 
+/// What a frame may need on disk.
+const ONE_FRAME: u64 = 1 << 20;
+
 /// How a writer works.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterOptions {
@@ -38,10 +41,7 @@ pub struct WriterOptions {
 
 impl Default for WriterOptions {
     fn default() -> Self {
-        Self {
-            level: 1,
-            segment_bytes: SEGMENT_BYTES,
-        }
+        Self { level: 1, segment_bytes: SEGMENT_BYTES }
     }
 }
 
@@ -87,7 +87,7 @@ impl SpoolWriter {
     /// When another process writes it, a file cannot be read or written, or it is of a newer
     /// version.
     pub fn open(dir: &Path, options: WriterOptions) -> Result<(Self, Recovery)> {
-        fs::create_dir_all(dir).context(dir.display())?;
+        make_dir(dir)?;
         let lock = Lock::take(dir, Purpose::Write)?;
         let found = recover(dir)?;
         let spool = recovery::spool_id(dir)?.unwrap_or_else(new_id);
@@ -103,37 +103,16 @@ impl SpoolWriter {
                 torn = found.torn;
                 next = next.max(found.next);
                 let (segment, len, raw) = (found.segment, found.len, found.raw);
-                Some(Live {
-                    file: open_live(dir, segment)?,
-                    segment,
-                    len,
-                    raw,
-                })
+                let live = || Ok(Live { file: open_live(dir, segment)?, segment, len, raw });
+                found.exists.then(live).transpose()?
             }
         };
         let encoder = Encoder::new(options.level, spool)?;
         let indexing = Indexing::start(indexer, spool)?;
         let (dir, state) = (dir.to_owned(), State::Found);
-        let writer = Self {
-            dir,
-            options,
-            encoder,
-            live,
-            next,
-            state,
-            sources,
-            indexing,
-            _lock: lock,
-        };
-        Ok((
-            writer,
-            Recovery {
-                torn,
-                reindexed,
-                caught_up,
-                bad_frames,
-            },
-        ))
+        let writer =
+            Self { dir, options, encoder, live, next, state, sources, indexing, _lock: lock };
+        Ok((writer, Recovery { torn, reindexed, caught_up, bad_frames }))
     }
 
     /// Appends one frame and makes it durable before it returns. The index follows.
@@ -169,11 +148,7 @@ impl SpoolWriter {
             return Ok(());
         };
         let synced = live.file.sync_data();
-        self.state = if synced.is_ok() {
-            State::Durable
-        } else {
-            State::Broken
-        };
+        self.state = if synced.is_ok() { State::Durable } else { State::Broken };
         synced
             .context(format_args!("sync {}", segment::path(&self.dir, live.segment).display()))
             .map_err(|e| e.help("nothing of the last frame was acknowledged; see to the disk, then start again: the start keeps what is whole"))
@@ -208,24 +183,22 @@ impl SpoolWriter {
         let mut frames = Vec::new();
         for row in index.tail(queue, n as u64)?.into_iter().rev() {
             let (_, frame) = segments.read(row.place)?;
-            let print = |bytes: &[u8]| TailRecord {
-                len: bytes.len() as u64,
-                hash: xxh3_128(bytes),
-            };
+            let print =
+                |bytes: &[u8]| TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) };
             frames.push(frame.records().map(|r| print(r.bytes)).collect());
         }
         Ok(frames)
     }
 
     /// Free bytes on the spool's disk, and the reserve below which nothing more is to be taken:
-    /// the smaller of 1 GiB and 5 % of the disk.
+    /// the smaller of 1 GiB and 5 % of the disk, but room for one frame.
     ///
     /// # Errors
     /// When the disk cannot be asked.
     pub fn free_space(&self) -> Result<(u64, u64)> {
         let free = fs4::available_space(&self.dir).context(self.dir.display())?;
         let total = fs4::total_space(&self.dir).context(self.dir.display())?;
-        Ok((free, (total / 20).min(1 << 30)))
+        Ok((free, (total / 20).clamp(ONE_FRAME, 1 << 30)))
     }
 
     /// Syncs, waits for the index, and says what was appended.
@@ -250,19 +223,10 @@ impl SpoolWriter {
             return Err(Error::failed("no live segment"));
         };
         if let Err(e) = live.file.write_all_at(&encoded.bytes, live.len) {
-            // A part of a frame at the end is what a start cuts; cutting it now keeps order.
-            let path = segment::path(&self.dir, live.segment);
-            if live.file.set_len(live.len).is_err() {
-                self.state = State::Broken;
-            }
-            return Err(Error::stopped(format!("{}: {e}", path.display()))
-                .help("what was stored before is whole; make room, then run it again"));
+            return Err(self.take_back(&e));
         }
-        encoded.frame.place = Place {
-            segment: live.segment,
-            offset: live.len,
-            ..encoded.frame.place
-        };
+        encoded.frame.place =
+            Place { segment: live.segment, offset: live.len, ..encoded.frame.place };
         live.len += encoded.bytes.len() as u64;
         live.raw += encoded.header.raw;
         self.state = State::Unsynced;
@@ -271,13 +235,22 @@ impl SpoolWriter {
         if let Some((source, end)) = &batch.source {
             self.sources.insert(source.clone(), *end);
         }
-        Ok((
-            range,
-            Some(Work {
-                header: encoded.header,
-                frame: Arc::new(encoded.frame),
-            }),
-        ))
+        Ok((range, Some(Work { header: encoded.header, frame: Arc::new(encoded.frame) })))
+    }
+
+    /// Cuts what a failed write left at the end of the live segment.
+    fn take_back(&mut self, e: &std::io::Error) -> Error {
+        if let Some(live) = self.live.take_if(|live| live.len == 0) {
+            // An empty segment left behind is what the next start removes.
+            let _ = fs::remove_file(segment::path(&self.dir, live.segment));
+        }
+        if let Some(live) = &self.live
+            && live.file.set_len(live.len).is_err()
+        {
+            self.state = State::Broken;
+        }
+        Error::stopped(format!("{}: {e}", self.dir.display()))
+            .help("what was stored before is whole; make room, then run it again")
     }
 
     /// Makes the live segment one that takes another frame.
@@ -289,11 +262,7 @@ impl SpoolWriter {
             }
             self.state = State::Durable;
         }
-        if self
-            .live
-            .as_ref()
-            .is_some_and(|live| live.raw < self.options.segment_bytes)
-        {
+        if self.live.as_ref().is_some_and(|live| live.raw < self.options.segment_bytes) {
             return Ok(());
         }
         self.sync()?;
@@ -305,12 +274,7 @@ impl SpoolWriter {
             .open(segment::path(&self.dir, segment))
             .context(segment::name(segment))?;
         sync_dir(&self.dir)?;
-        self.live = Some(Live {
-            segment,
-            file,
-            len: 0,
-            raw: 0,
-        });
+        self.live = Some(Live { segment, file, len: 0, raw: 0 });
         Ok(())
     }
 
@@ -338,20 +302,26 @@ pub(super) struct Work {
 
 fn open_live(dir: &Path, segment: Seq) -> Result<File> {
     let path = segment::path(dir, segment);
-    OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .context(path.display())
+    OpenOptions::new().write(true).open(&path).context(path.display())
+}
+
+/// Makes the directory, and its name durable.
+fn make_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        return Ok(());
+    }
+    fs::create_dir_all(dir).context(dir.display())?;
+    match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    }
 }
 
 /// An id no other spool has: the standard library's hash keys come from the system's randomness.
 fn new_id() -> SpoolId {
     use std::hash::BuildHasher;
-    let random = || {
-        std::collections::hash_map::RandomState::new()
-            .hash_one(0)
-            .to_le_bytes()
-    };
+    let random = || std::collections::hash_map::RandomState::new().hash_one(0).to_le_bytes();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let time = now.map_or(0, |t| t.as_nanos());
     let here = xxh3_64(format!("{time} {}", std::process::id()).as_bytes()).to_le_bytes();

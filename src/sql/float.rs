@@ -59,11 +59,9 @@ mod tests {
         ] {
             assert_eq!(text(token, None), shown);
         }
-        for (token, shown) in [
-            ("3.4028E38", "3.4028e38"),
-            ("1.6777216E7", "16777200"),
-            ("0.1", "0.1"),
-        ] {
+        for (token, shown) in
+            [("3.4028E38", "3.4028e38"), ("1.6777216E7", "16777200"), ("0.1", "0.1")]
+        {
             assert_eq!(text(token, Some(6)), shown);
         }
     }

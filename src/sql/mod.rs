@@ -1,14 +1,15 @@
 //! Row changes as SQL statements, for apply and render alike.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::event::row::Value;
 use crate::plan::net::{Net, fold};
-use crate::plan::{Change, Image, Table, touched};
+use crate::plan::{Change, Table, touched};
 
 mod float;
 pub mod quote;
+mod rows;
 
 /// Whose SQL is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,9 @@ pub struct Item {
     pub table: Arc<Table>,
     /// Sequence of the (last) message behind it.
     pub seq: u64,
+    /// Where in the statement the condition stands that names its row; empty for several rows,
+    /// and for a row without a key.
+    pub key: Range<usize>,
 }
 
 /// Statements one after the other in one text, each ended by `;` and a newline.
@@ -61,6 +65,8 @@ pub struct Statements {
     dialect: Dialect,
     guard: Guard,
     rows: usize,
+    /// The key condition written last.
+    key: Range<usize>,
 }
 
 /// A statement of several rows is closed at this size, in bytes.
@@ -75,6 +81,7 @@ impl Statements {
             dialect,
             guard,
             rows: rows.max(1),
+            key: 0..0,
         }
     }
 
@@ -96,12 +103,10 @@ impl Statements {
 
     fn end(&mut self, table: &Arc<Table>, expect: Expect, seq: u64) {
         self.text.push_str(";\n");
-        self.items.push(Item {
-            end: self.text.len(),
-            expect,
-            table: table.clone(),
-            seq,
-        });
+        let start = self.items.last().map_or(0, |item| item.end);
+        let key = std::mem::take(&mut self.key);
+        let key = key.start.saturating_sub(start)..key.end.saturating_sub(start);
+        self.items.push(Item { end: self.text.len(), expect, table: table.clone(), seq, key });
     }
 
     /// Writes the net effect of changes of one table that follow one another. Returns false,
@@ -191,311 +196,5 @@ impl Statements {
             (None, Some(after)) => self.inserts(table, "INSERT", &[(after, &net)]),
             (None, None) => Ok(()),
         }
-    }
-
-    fn inserts(
-        &mut self,
-        table: &Arc<Table>,
-        verb: &str,
-        rows: &[(&Image<'_>, &Net<'_, '_>)],
-    ) -> Result<()> {
-        let mut open: Option<(Vec<usize>, usize, u64)> = None;
-        let expect = |count| match verb {
-            "INSERT" => Expect::Rows(count),
-            _ => Expect::Any,
-        };
-        let mut start = self.text.len();
-        for (image, net) in rows {
-            let columns: Vec<usize> = (0..table.columns.len())
-                .filter(|&i| image.0[i].is_some() && !table.columns[i].generated)
-                .collect();
-            for _ in 0..net.times {
-                let full = open.as_ref().is_some_and(|(shape, count, _)| {
-                    *shape != columns
-                        || *count >= self.rows
-                        || self.text.len() - start >= STATEMENT_BYTES
-                });
-                if full && let Some((_, count, seq)) = open.take() {
-                    self.end(table, expect(count as u64), seq);
-                }
-                match &mut open {
-                    Some((_, count, seq)) => {
-                        self.text.push_str(",\n");
-                        (*count, *seq) = (*count + 1, net.seq);
-                    }
-                    None => {
-                        start = self.text.len();
-                        self.insert_head(table, verb, &columns);
-                        open = Some((columns.clone(), 1, net.seq));
-                    }
-                }
-                self.tuple(table, image, &columns)?;
-            }
-        }
-        if let Some((_, count, seq)) = open {
-            self.end(table, expect(count as u64), seq);
-        }
-        Ok(())
-    }
-
-    fn insert_head(&mut self, table: &Table, verb: &str, columns: &[usize]) {
-        self.text.push_str(verb);
-        self.text.push_str(" INTO ");
-        quote::table(&mut self.text, self.dialect, &table.name);
-        if columns.is_empty() && self.dialect == Dialect::Sqlite {
-            self.text.push_str(" DEFAULT VALUES");
-            return;
-        }
-        self.text.push_str(" (");
-        for (n, &i) in columns.iter().enumerate() {
-            self.comma(n);
-            quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
-        }
-        self.text.push_str(") VALUES ");
-    }
-
-    fn tuple(&mut self, table: &Table, image: &Image<'_>, columns: &[usize]) -> Result<()> {
-        self.text.push('(');
-        for (n, &i) in columns.iter().enumerate() {
-            self.comma(n);
-            self.value(table, i, image.0[i])?;
-        }
-        self.text.push(')');
-        Ok(())
-    }
-
-    fn comma(&mut self, n: usize) {
-        if n > 0 {
-            self.text.push_str(", ");
-        }
-    }
-
-    fn value(&mut self, table: &Table, column: usize, value: Option<Value<'_>>) -> Result<()> {
-        let value = value.unwrap_or(Value::NULL);
-        quote::value(&mut self.text, self.dialect, &table.columns[column], value)
-            .map_err(|e| e.at(&table.name))
-    }
-
-    fn deletes(&mut self, table: &Arc<Table>, rows: &[(&Image<'_>, &Net<'_, '_>)]) -> Result<()> {
-        let by_key = table.has_key();
-        // Rows without a key are counted one by one: LIMIT holds for a whole statement.
-        let most = if by_key { self.rows } else { 1 };
-        let in_list = by_key && (self.guard == Guard::Key || rows.iter().all(|r| r.1.overwrite));
-        let mut rest = rows;
-        while !rest.is_empty() {
-            let start = self.text.len();
-            self.text.push_str("DELETE FROM ");
-            quote::table(&mut self.text, self.dialect, &table.name);
-            self.text.push_str(" WHERE ");
-            if in_list && self.plain_key(table) {
-                self.key_tuple_of_names(table);
-                self.text.push_str(" IN (");
-                if table.key.len() > 1 && self.dialect == Dialect::Sqlite {
-                    self.text.push_str("VALUES ");
-                }
-            }
-            let (mut taken, mut count) = (0, 0);
-            for (image, net) in rest.iter().take(most) {
-                if taken > 0 && self.text.len() - start >= STATEMENT_BYTES {
-                    break;
-                }
-                self.delete_row(table, image, net, in_list, taken)?;
-                (taken, count) = (taken + 1, count + net.times);
-            }
-            if in_list && self.plain_key(table) {
-                self.text.push(')');
-            }
-            let last = rest[taken - 1].1;
-            let any = rest[..taken].iter().any(|r| r.1.overwrite);
-            let expect = if any {
-                Expect::Any
-            } else {
-                Expect::Rows(count)
-            };
-            self.end(table, expect, last.seq);
-            rest = &rest[taken..];
-        }
-        Ok(())
-    }
-
-    /// One row's part of a DELETE's condition.
-    fn delete_row(
-        &mut self,
-        table: &Table,
-        image: &Image<'_>,
-        net: &Net<'_, '_>,
-        in_list: bool,
-        n: usize,
-    ) -> Result<()> {
-        if !table.has_key() {
-            return self.limited(table, image, net.times);
-        }
-        if in_list && self.plain_key(table) {
-            self.comma(n);
-            if table.key.len() == 1 {
-                return self.value(table, table.key[0], image.0[table.key[0]]);
-            }
-            return self.tuple(table, image, &table.key);
-        }
-        if n > 0 {
-            self.text.push_str(" OR ");
-        }
-        self.text.push('(');
-        self.key_is(table, image)?;
-        if self.guard == Guard::Values && !net.overwrite {
-            for (i, column) in table.columns.iter().enumerate() {
-                if !table.key.contains(&i) && !column.on_update && !column.generated {
-                    self.and_is(table, image, i)?;
-                }
-            }
-        }
-        self.text.push(')');
-        Ok(())
-    }
-
-    /// True when the key's values can be compared by IN.
-    fn plain_key(&self, table: &Table) -> bool {
-        use crate::event::def::Kind;
-        table.key.iter().all(|&i| {
-            let column = &table.columns[i];
-            let padded = column.type_name != "binary" || column.binary_width.is_some();
-            column.kind != Kind::Float && padded
-        })
-    }
-
-    fn key_tuple_of_names(&mut self, table: &Table) {
-        let many = table.key.len() > 1;
-        if many {
-            self.text.push('(');
-        }
-        for (n, &i) in table.key.iter().enumerate() {
-            self.comma(n);
-            quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
-        }
-        if many {
-            self.text.push(')');
-        }
-    }
-
-    /// The condition that names a row by its key.
-    fn key_is(&mut self, table: &Table, image: &Image<'_>) -> Result<()> {
-        for (n, &i) in table.key.iter().enumerate() {
-            if n > 0 {
-                self.text.push_str(" AND ");
-            }
-            if self.plain_key(table) {
-                quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
-                self.text.push('=');
-                self.value(table, i, image.0[i])?;
-            } else {
-                self.is(table, image, i)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn is(&mut self, table: &Table, image: &Image<'_>, column: usize) -> Result<()> {
-        let value = image.0[column].unwrap_or(Value::NULL);
-        quote::equals(&mut self.text, self.dialect, &table.columns[column], value)
-            .map_err(|e| e.at(&table.name))
-    }
-
-    fn and_is(&mut self, table: &Table, image: &Image<'_>, column: usize) -> Result<()> {
-        self.text.push_str(" AND ");
-        self.is(table, image, column)
-    }
-
-    /// The condition that names `times` of the rows that are equal to `image`.
-    fn limited(&mut self, table: &Table, image: &Image<'_>, times: u64) -> Result<()> {
-        if self.dialect == Dialect::Sqlite {
-            self.text.push_str("rowid IN (SELECT rowid FROM ");
-            quote::table(&mut self.text, self.dialect, &table.name);
-            self.text.push_str(" WHERE ");
-        }
-        let mut n = 0;
-        for (i, column) in table.columns.iter().enumerate() {
-            if column.generated || image.0[i].is_none() {
-                continue;
-            }
-            if n > 0 {
-                self.text.push_str(" AND ");
-            }
-            self.is(table, image, i)?;
-            n += 1;
-        }
-        self.text.push_str(&format!(" LIMIT {times}"));
-        if self.dialect == Dialect::Sqlite {
-            self.text.push(')');
-        }
-        Ok(())
-    }
-
-    fn update(
-        &mut self,
-        table: &Arc<Table>,
-        before: &Image<'_>,
-        after: &Image<'_>,
-        seq: u64,
-    ) -> Result<()> {
-        let changed: Vec<usize> = touched(Some(before), Some(after))
-            .into_iter()
-            .filter(|&i| !table.columns[i].generated)
-            .collect();
-        if changed.is_empty() {
-            return Ok(());
-        }
-        self.text.push_str("UPDATE ");
-        quote::table(&mut self.text, self.dialect, &table.name);
-        self.text.push_str(" SET ");
-        let mut n = 0;
-        for (i, column) in table.columns.iter().enumerate() {
-            // An ON UPDATE column that the statement does not name would become the present time.
-            let named = changed.contains(&i) || (column.on_update && after.0[i].is_some());
-            if !named || column.generated {
-                continue;
-            }
-            self.comma(n);
-            n += 1;
-            quote::identifier(&mut self.text, self.dialect, &column.name);
-            self.text.push('=');
-            match self.guard == Guard::Values && column.on_update {
-                true => self.keep_or_restore(table, before, after, i)?,
-                false => self.value(table, i, after.0[i])?,
-            }
-        }
-        self.text.push_str(" WHERE ");
-        if table.has_key() {
-            self.key_is(table, before)?;
-            if self.guard == Guard::Values {
-                for &i in &changed {
-                    if !table.key.contains(&i) && !table.columns[i].on_update {
-                        self.and_is(table, before, i)?;
-                    }
-                }
-            }
-        } else {
-            self.limited(table, before, 1)?;
-        }
-        self.end(table, Expect::Rows(1), seq);
-        Ok(())
-    }
-
-    /// An ON UPDATE column going back: restored where it still holds what is being undone, else
-    /// kept, since another change to the row has set it anew.
-    fn keep_or_restore(
-        &mut self,
-        table: &Table,
-        before: &Image<'_>,
-        after: &Image<'_>,
-        i: usize,
-    ) -> Result<()> {
-        self.text.push_str("CASE WHEN ");
-        self.is(table, before, i)?;
-        self.text.push_str(" THEN ");
-        self.value(table, i, after.0[i])?;
-        self.text.push_str(" ELSE ");
-        quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
-        self.text.push_str(" END");
-        Ok(())
     }
 }

@@ -15,11 +15,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 pub fn identifier(out: &mut String, dialect: Dialect, name: &str) {
     let quote = if dialect == Dialect::Mysql { '`' } else { '"' };
     out.push(quote);
-    for c in name.chars() {
-        if c == quote {
+    for (n, part) in name.split(quote).enumerate() {
+        if n > 0 {
+            out.push(quote);
             out.push(quote);
         }
-        out.push(c);
+        out.push_str(part);
     }
     out.push(quote);
 }
@@ -48,12 +49,12 @@ pub fn text(out: &mut String, dialect: Dialect, text: &str) {
         return;
     }
     out.push('\'');
-    let special = |c: char| match dialect {
-        Dialect::Mysql => matches!(c, '\0' | '\n' | '\r' | '\x1a' | '\'' | '\\'),
-        Dialect::Sqlite => c == '\'',
+    let special = |b: u8| match dialect {
+        Dialect::Mysql => matches!(b, 0 | b'\n' | b'\r' | 0x1a | b'\'' | b'\\'),
+        Dialect::Sqlite => b == b'\'',
     };
     let mut rest = text;
-    while let Some(at) = rest.find(special) {
+    while let Some(at) = rest.bytes().position(special) {
         out.push_str(&rest[..at]);
         let c = rest.as_bytes()[at];
         out.push_str(match (dialect, c) {
@@ -109,9 +110,7 @@ pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'
 }
 
 fn is_number(value: Value<'_>) -> bool {
-    value
-        .0
-        .starts_with(|c: char| c == '-' || c.is_ascii_digit())
+    value.0.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
 fn string<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
@@ -148,9 +147,7 @@ fn json<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, st
 /// When the value is not base64.
 pub fn binary(column: &Column, value: Value<'_>) -> Result<Vec<u8>> {
     let text = value.string().ok_or_else(|| unfit(column, value))?;
-    let mut bytes = BASE64
-        .decode(text.as_bytes())
-        .map_err(|_| unfit(column, value))?;
+    let mut bytes = BASE64.decode(text.as_bytes()).map_err(|_| unfit(column, value))?;
     if let Some(width) = column.binary_width {
         bytes.resize(bytes.len().max(width as usize), 0);
     }
@@ -209,11 +206,7 @@ fn plain_decimal(token: &str) -> std::borrow::Cow<'_, str> {
     } else if point as usize >= digits.len() {
         format!("{digits}{}", "0".repeat(point as usize - digits.len()))
     } else {
-        format!(
-            "{}.{}",
-            &digits[..point as usize],
-            &digits[point as usize..]
-        )
+        format!("{}.{}", &digits[..point as usize], &digits[point as usize..])
     };
     format!("{sign}{text}").into()
 }
@@ -233,10 +226,9 @@ pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>)
     // holds more than it prints; MySQL compares JSON only with JSON, MariaDB only as text (it
     // skips comments of that version range).
     let ((a, b), (c, d)) = match column.kind {
-        Kind::Text | Kind::JsonOrText => (
-            ("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"),
-            ("CAST(", " AS BINARY)"),
-        ),
+        Kind::Text | Kind::JsonOrText => {
+            (("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"), ("CAST(", " AS BINARY)"))
+        }
         Kind::Float => (("", ""), ("CAST(", " AS FLOAT)")),
         Kind::Json => (("", ""), ("/*!50701 CAST(*/", "/*!50701  AS JSON)*/")),
         _ => (("", ""), ("", "")),

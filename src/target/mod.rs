@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::{Op, TableName};
+use crate::event::{Op, TableName, printable};
 use crate::plan::Table;
 use crate::sql::{Dialect, Statements};
 
+pub mod dry;
 pub mod mysql;
-pub mod mysql_schema;
 pub mod sqlite;
 
 /// Forward in time, or back.
@@ -46,13 +46,7 @@ pub struct Run {
 
 impl std::fmt::Display for Run {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{}, spool {}, selection {}",
-            self.direction.name(),
-            self.spool,
-            self.selection
-        )
+        write!(f, "{}, spool {}, selection {}", self.direction.name(), self.spool, self.selection)
     }
 }
 
@@ -71,12 +65,29 @@ pub struct Ddl {
     pub ts_ms: i64,
     /// Character set of the database it creates.
     pub charset: Option<String>,
-    /// Definitions before, where the messages have them.
+    /// Definitions before, where the messages have them: one for each message of an ALTER.
     pub before: Vec<TableDef>,
-    /// Definitions afterwards.
+    /// Definitions afterwards, one for each message of a CREATE or ALTER.
     pub after: Vec<TableDef>,
     /// Every table (or database) its messages name.
     pub names: Vec<TableName>,
+}
+
+impl Ddl {
+    /// The table of that name as the statement leaves it; `None` when it leaves none.
+    ///
+    /// Several messages of one statement follow one another: in a ring of renames a name comes
+    /// and goes.
+    pub fn leaves(&self, name: &TableName) -> Option<&TableDef> {
+        let mut left = None;
+        for i in 0..self.before.len().max(self.after.len()) {
+            if self.before.get(i).is_some_and(|def| def.name() == *name) {
+                left = None;
+            }
+            left = self.after.get(i).filter(|def| def.name() == *name).or(left);
+        }
+        left
+    }
 }
 
 /// A database that changes are applied to.
@@ -117,4 +128,47 @@ pub trait Target {
     /// # Errors
     /// When it fails or its outcome is not what the source had.
     fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()>;
+}
+
+/// A statement touched another number of rows than the source's events say.
+fn mismatch(place: &str, found: u64, expected: u64) -> Error {
+    Error::stopped(format!("{place}: {found} rows instead of {expected}"))
+        .help("the target's rows are not those of the source at this point; nothing of this transaction was written")
+}
+
+/// The beginning of a statement, safe to print.
+fn shown(sql: &str) -> String {
+    let short: String = sql.chars().take(300).collect();
+    let dots = if short.len() < sql.len() { "…" } else { "" };
+    format!("{}{dots}", printable(&short.replace('\n', " ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_of_renames_leaves_no_table_of_the_name_in_between() {
+        let def = |table: &str| TableDef {
+            database: "d".into(),
+            table: table.into(),
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            charset: None,
+            complete: true,
+        };
+        let ddl = Ddl {
+            seq: 1,
+            sql: "RENAME TABLE a TO s, b TO a, s TO b".into(),
+            op: Op::TableAlter,
+            database: "d".into(),
+            ts_ms: 0,
+            charset: None,
+            before: vec![def("a"), def("b"), def("s")],
+            after: vec![def("s"), def("a"), def("b")],
+            names: Vec::new(),
+        };
+        let left = |table| ddl.leaves(&TableName::new("d", table)).is_some();
+        assert_eq!((left("a"), left("b"), left("s")), (true, true, false));
+    }
 }

@@ -48,11 +48,7 @@ impl Amqp {
             .name("amqp".into())
             .spawn(move || runtime.block_on(link.run()))
             .context("cannot start the RabbitMQ client")?;
-        Ok(Self {
-            events,
-            commands,
-            thread,
-        })
+        Ok(Self { events, commands, thread })
     }
 
     /// The next event; `None` when none came in time.
@@ -208,11 +204,7 @@ impl Link {
     }
 
     fn hand_out(&mut self, session: &mut Session) {
-        let Gathered {
-            records,
-            redelivered,
-            ..
-        } = std::mem::take(&mut session.batch);
+        let Gathered { records, redelivered, .. } = std::mem::take(&mut session.batch);
         if records.is_empty() {
             return;
         }

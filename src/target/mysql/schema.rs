@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Result as Sql};
 
-use super::Run;
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
+use crate::target::Run;
 
 const PROGRESS: [&str; 3] = [
     "CREATE DATABASE IF NOT EXISTS binsync CHARACTER SET utf8mb4",
@@ -47,13 +47,7 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, u64)
     conn.exec_drop(
         "INSERT IGNORE INTO binsync.progress (name, spool, direction, selection, epoch, seq) \
          VALUES (?,?,?,?,0,?)",
-        (
-            &run.name,
-            &run.spool,
-            run.direction.name(),
-            &run.selection,
-            first,
-        ),
+        (&run.name, &run.spool, run.direction.name(), &run.selection, first),
     )
     .map_err(sql)?;
     let row: Option<(String, String, String)> = conn
@@ -72,16 +66,10 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, u64)
         ))
         .help("give this run a --name of its own"));
     }
-    conn.exec_drop(
-        "UPDATE binsync.progress SET epoch=epoch+1 WHERE name=?",
-        (&run.name,),
-    )
-    .map_err(sql)?;
+    conn.exec_drop("UPDATE binsync.progress SET epoch=epoch+1 WHERE name=?", (&run.name,))
+        .map_err(sql)?;
     let row: Option<(u64, u64)> = conn
-        .exec_first(
-            "SELECT epoch, seq FROM binsync.progress WHERE name=?",
-            (&run.name,),
-        )
+        .exec_first("SELECT epoch, seq FROM binsync.progress WHERE name=?", (&run.name,))
         .map_err(sql)?;
     row.ok_or_else(|| Error::failed("target: the progress row vanished"))
 }
@@ -109,9 +97,7 @@ pub(super) fn fingerprint(conn: &mut Conn, names: &[TableName]) -> Sql<String> {
             quote::table(&mut show, Dialect::Mysql, name);
         }
         let text = match conn.query_first::<mysql::Row, _>(&show) {
-            Ok(row) => row
-                .and_then(|mut r| r.take::<String, _>(1))
-                .unwrap_or_default(),
+            Ok(row) => row.and_then(|mut r| r.take::<String, _>(1)).unwrap_or_default(),
             Err(mysql::Error::MySqlError(e)) if matches!(e.code, 1146 | 1049 | 1932) => {
                 "absent".to_owned()
             }
@@ -124,16 +110,11 @@ pub(super) fn fingerprint(conn: &mut Conn, names: &[TableName]) -> Sql<String> {
 }
 
 fn innodb_id(conn: &mut Conn, name: &TableName) -> Option<u64> {
-    ["INNODB_TABLES", "INNODB_SYS_TABLES"]
-        .iter()
-        .find_map(|view| {
-            let sql = format!("SELECT TABLE_ID, NAME FROM information_schema.{view} WHERE NAME=?");
-            let file = format!("{}/{}", file_name(&name.database), file_name(&name.table));
-            conn.exec_first::<(u64, String), _, _>(sql, (file,))
-                .ok()
-                .flatten()
-                .map(|row| row.0)
-        })
+    ["INNODB_TABLES", "INNODB_SYS_TABLES"].iter().find_map(|view| {
+        let sql = format!("SELECT TABLE_ID, NAME FROM information_schema.{view} WHERE NAME=?");
+        let file = format!("{}/{}", file_name(&name.database), file_name(&name.table));
+        conn.exec_first::<(u64, String), _, _>(sql, (file,)).ok().flatten().map(|row| row.0)
+    })
 }
 
 /// An identifier as InnoDB writes it in file names: `@` and four hex digits for what is not
@@ -141,13 +122,7 @@ fn innodb_id(conn: &mut Conn, name: &TableName) -> Option<u64> {
 fn file_name(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
     name.chars()
-        .map(|c| {
-            if plain(c) {
-                c.to_string()
-            } else {
-                format!("@{:04x}", c as u32)
-            }
-        })
+        .map(|c| if plain(c) { c.to_string() } else { format!("@{:04x}", c as u32) })
         .collect()
 }
 
@@ -176,9 +151,7 @@ pub(super) fn table(
     }
     let indexes = unique_indexes(conn, name)?;
     let at = |column: &Option<String>| {
-        column
-            .as_ref()
-            .and_then(|c| def.columns.iter().position(|d| d.name == *c))
+        column.as_ref().and_then(|c| def.columns.iter().position(|d| d.name == *c))
     };
     let nullable = nullable_columns(conn, name)?;
     let (mut key, mut uniques, mut hidden) = (Vec::new(), Vec::new(), false);
@@ -195,14 +168,7 @@ pub(super) fn table(
         }
         uniques.push(columns);
     }
-    let in_order = hidden || acting_foreign_keys(conn, name)?;
-    Ok(Some(Table {
-        name: name.clone(),
-        columns: def.columns,
-        key,
-        uniques,
-        in_order,
-    }))
+    Ok(Some(Table { name: name.clone(), columns: def.columns, key, uniques, in_order: hidden }))
 }
 
 /// Unique indexes by name, the primary key among them; an expression has no column name.
@@ -227,28 +193,28 @@ fn nullable_columns(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
     )
 }
 
-/// True when the table is an end of a foreign key that changes rows by itself.
-fn acting_foreign_keys(conn: &mut Conn, name: &TableName) -> Sql<bool> {
-    let count: Option<u64> = conn.exec_first(
-        "SELECT COUNT(*) FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
-         (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR UPDATE_RULE NOT IN ('RESTRICT','NO ACTION')) \
-         AND ((CONSTRAINT_SCHEMA=? AND TABLE_NAME=?) OR \
-              (UNIQUE_CONSTRAINT_SCHEMA=? AND REFERENCED_TABLE_NAME=?))",
-        (&name.database, &name.table, &name.database, &name.table),
-    )?;
-    Ok(count.unwrap_or(0) > 0)
+/// The foreign keys a table is an end of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ForeignKeys {
+    /// There are any.
+    pub(super) any: bool,
+    /// One of them changes rows by itself (CASCADE, SET NULL, SET DEFAULT).
+    pub(super) acting: bool,
 }
 
-type ColumnRow = (
-    String,
-    String,
-    String,
-    String,
-    String,
-    Option<String>,
-    String,
-    Option<u64>,
-);
+/// Looks up the foreign keys a table is an end of.
+pub(super) fn foreign_keys(conn: &mut Conn, name: &TableName) -> Sql<ForeignKeys> {
+    let rows: Vec<(String, String)> = conn.exec(
+        "SELECT DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
+         (CONSTRAINT_SCHEMA=? AND TABLE_NAME=?) OR \
+         (UNIQUE_CONSTRAINT_SCHEMA=? AND REFERENCED_TABLE_NAME=?)",
+        (&name.database, &name.table, &name.database, &name.table),
+    )?;
+    let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
+    Ok(ForeignKeys { any: !rows.is_empty(), acting: rows.iter().any(|(d, u)| acts(d) || acts(u)) })
+}
+
+type ColumnRow = (String, String, String, String, String, Option<String>, String, Option<u64>);
 
 /// Definitions of one table, or of all user tables, as the server has them.
 pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<TableDef>> {
@@ -288,22 +254,11 @@ pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
                 .iter()
                 .any(|word| extra.contains(word)),
             on_update: extra.contains("on update"),
-            binary_width: if data_type == "binary" {
-                length.map(|l| l as u32)
-            } else {
-                None
-            },
-            zerofill: if column_type.contains("zerofill") {
-                width(&column_type)
-            } else {
-                None
-            },
+            binary_width: if data_type == "binary" { length.map(|l| l as u32) } else { None },
+            zerofill: if column_type.contains("zerofill") { width(&column_type) } else { None },
             type_name: data_type,
         };
-        match defs
-            .last_mut()
-            .filter(|d| d.database == database && d.table == table)
-        {
+        match defs.last_mut().filter(|d| d.database == database && d.table == table) {
             Some(def) => def.columns.push(column),
             None => defs.push(TableDef {
                 database,
@@ -316,9 +271,7 @@ pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
         }
     }
     for def in &mut defs {
-        let primary = unique_indexes(conn, &def.name())?
-            .remove("PRIMARY")
-            .unwrap_or_default();
+        let primary = unique_indexes(conn, &def.name())?.remove("PRIMARY").unwrap_or_default();
         def.primary_key = primary.into_iter().flatten().collect();
     }
     Ok(defs)
@@ -335,9 +288,7 @@ fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<(String, S
         return Ok(Vec::new());
     };
     let column = |clause: &str| {
-        let name = clause
-            .trim_start_matches("json_valid(`")
-            .trim_end_matches("`)");
+        let name = clause.trim_start_matches("json_valid(`").trim_end_matches("`)");
         name.replace("``", "`")
     };
     Ok(rows
@@ -345,4 +296,15 @@ fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<(String, S
         .filter(|(db, table, _)| only.is_none_or(|n| n.database == *db && n.table == *table))
         .map(|(db, table, clause)| (db, table, column(&clause)))
         .collect())
+}
+
+/// A server's version and the definitions of all its tables.
+///
+/// # Errors
+/// When the server cannot be reached or refuses.
+pub fn snapshot(url: &str) -> Result<(String, Vec<TableDef>)> {
+    let mut conn = super::connect::connect(url)?;
+    let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
+    let version: Option<String> = conn.query_first("SELECT VERSION()").map_err(failed)?;
+    Ok((version.unwrap_or_default(), definitions(&mut conn, None).map_err(failed)?))
 }

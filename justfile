@@ -1,0 +1,28 @@
+# Everything CI checks: format, lints, tests
+check:
+    .ci/run
+
+# Install the test servers and run the suite
+test *ARGS:
+    tests/run {{ARGS}}
+
+# The suite with every kill of the full count
+test-kills:
+    BINSYNC_TEST_KILLS=50 tests/run kills
+
+# Measure against the stock tools on this machine; JSON on stdout
+bench *ARGS:
+    tests/install-servers
+    cargo bench --bench peers -- {{ARGS}}
+
+# Record, find and undo a real accident, without a server
+demo:
+    cargo run --release -- demo
+
+# Format the code
+fmt:
+    cargo fmt
+
+# The API documentation
+doc:
+    cargo doc --no-deps --document-private-items

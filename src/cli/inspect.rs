@@ -1,0 +1,283 @@
+//! `log`: the transactions of the spool, as a table or as JSON lines.
+//!
+//! Read from the index; only statements are looked up in the stream. What is wrong with the
+//! stream stands in its place among the transactions and is counted on stderr.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::ops::Range;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::output::{Output, counted};
+use super::select::SelectArgs;
+use super::{DIFFERS, DONE, Global};
+use crate::capture::Watch as _;
+use crate::error::Result;
+use crate::filter::{Filter, Type};
+use crate::spool::{GapKind, Order, Seq, Spool, Transaction, TransactionKind};
+
+/// How many transactions `--biggest` shows.
+const BIGGEST: usize = 20;
+
+mod page;
+
+use page::Page;
+
+const JSON_HELP: &str = "\
+With --json, one object a line. \"kind\" tells which:
+  rows, ddl, incomplete   a transaction; incomplete: its commit never came
+      first_seq, last_seq, ts, time, xid, position, thread_id, server_id, epoch,
+      tables: [{database, table, insert, update, delete}],
+      and on ddl: type, sql
+  damaged                 a stored message that cannot be read
+  gap                     something is missing from the stream
+  bad-frame               an unreadable stretch of a segment
+  epoch                   binlog positions begin anew
+  bootstrap               the producer began to copy a table
+      each with first_seq, last_seq and reason
+What the stream does not tell is null. ts is in seconds, the start of the statement.";
+
+/// Arguments of `log`.
+#[derive(Args, Debug)]
+#[command(after_long_help = JSON_HELP)]
+pub struct LogArgs {
+    #[command(flatten)]
+    select: SelectArgs,
+    /// Only the 20 transactions with the most rows, biggest first
+    #[arg(long)]
+    biggest: bool,
+}
+
+/// Runs `log`.
+///
+/// # Errors
+/// As the spool and the selection have them.
+pub fn log(global: &Global, args: &LogArgs) -> Result<u8> {
+    let output = Output::new("read", global.quiet);
+    let spool = Spool::open(&global.spool)?;
+    let (selection, cut) = args.select.select(&spool, args.select.words(true), &output)?;
+    output.clear();
+    let range = &selection.range;
+    // Behind the last whole transaction there may be something to tell, too.
+    let told = match cut.open == Some(range.end) {
+        true => range.start..spool.end()?.next,
+        false => range.clone(),
+    };
+    let notes = Notes::read(&spool, &told)?;
+    let mut page = Page::new(global.json);
+    page.head();
+    if args.biggest {
+        for transaction in biggest(&spool, range, &selection.filter)? {
+            page.transaction(&spool, &transaction)?;
+        }
+    } else {
+        in_order(&spool, range, &selection.filter, &notes.list, &mut page)?;
+    }
+    page.flush()?;
+    let resends = spool.resends(told)?;
+    if resends > 0 {
+        output.say(&format!(
+            "passed over {} that the producer sent again",
+            counted(resends, "message")
+        ));
+    }
+    if notes.troubles.is_empty() {
+        return Ok(DONE);
+    }
+    output.say(&notes.troubles.join(", "));
+    Ok(DIFFERS)
+}
+
+fn in_order(
+    spool: &Spool,
+    range: &Range<Seq>,
+    filter: &Filter,
+    notes: &[Note],
+    page: &mut Page,
+) -> Result<()> {
+    let mut notes = notes.iter().peekable();
+    for transaction in spool.transactions(range.clone(), Order::Forward) {
+        let transaction = transaction?;
+        while let Some(note) = notes.next_if(|n| n.first_seq <= transaction.last) {
+            page.note(note)?;
+        }
+        if let Some(taken) = taken(transaction, filter) {
+            page.transaction(spool, &taken)?;
+        }
+        if !page.is_open() {
+            return Ok(());
+        }
+    }
+    notes.try_for_each(|note| page.note(note))
+}
+
+/// The part of a transaction that is selected; `None` when nothing of it is.
+pub(super) fn taken(mut t: Transaction, filter: &Filter) -> Option<Transaction> {
+    if !filter.takes_xid(t.xid) {
+        return None;
+    }
+    t.tables.retain(|(name, _)| {
+        let own = name.database == "maxwell" && matches!(&*name.table, "bootstrap" | "heartbeats");
+        !own && filter.takes_table(name)
+    });
+    if t.kind == TransactionKind::Ddl {
+        return (filter.takes_type(Type::Ddl) && !t.tables.is_empty()).then_some(t);
+    }
+    for (_, counts) in &mut t.tables {
+        for (kind, count) in [
+            (Type::Insert, &mut counts.insert),
+            (Type::Update, &mut counts.update),
+            (Type::Delete, &mut counts.delete),
+        ] {
+            if !filter.takes_type(kind) {
+                *count = 0;
+            }
+        }
+    }
+    t.tables.retain(|(_, counts)| counts.rows() > 0);
+    (t.rows() > 0).then_some(t)
+}
+
+fn biggest(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<Vec<Transaction>> {
+    let mut heap: BinaryHeap<Reverse<(u64, Reverse<Seq>)>> = BinaryHeap::new();
+    for transaction in spool.transactions(range.clone(), Order::Forward) {
+        let Some(t) = taken(transaction?, filter).filter(|t| t.rows() > 0) else {
+            continue;
+        };
+        heap.push(Reverse((t.rows(), Reverse(t.last))));
+        if heap.len() > BIGGEST {
+            heap.pop();
+        }
+    }
+    let mut found = Vec::new();
+    for Reverse((_, Reverse(last))) in heap.into_sorted_vec() {
+        let again = spool.transactions(last..last + 1, Order::Forward).next().transpose()?;
+        found.extend(again.and_then(|t| taken(t, filter)));
+    }
+    Ok(found)
+}
+
+/// Something about the stream that is no transaction.
+#[derive(Serialize)]
+struct Note {
+    kind: &'static str,
+    first_seq: Seq,
+    last_seq: Seq,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+}
+
+/// The notes of a stretch, in its order, and how many are about something wrong.
+struct Notes {
+    list: Vec<Note>,
+    troubles: Vec<String>,
+}
+
+impl Notes {
+    fn read(spool: &Spool, range: &Range<Seq>) -> Result<Self> {
+        let at = |kind, seq, reason: String| Note {
+            kind,
+            first_seq: seq,
+            last_seq: seq,
+            reason,
+            place: None,
+        };
+        let mut list = Vec::new();
+        let mut troubles = Vec::new();
+        let mut trouble = |count: usize, noun| {
+            if count > 0 {
+                troubles.push(counted(count as u64, noun));
+            }
+        };
+        let damaged = spool.damaged(range.clone())?;
+        trouble(damaged.len(), "damaged message");
+        list.extend(damaged.into_iter().map(|d| Note {
+            place: Some(format!("{} offset {}", d.segment, d.offset)),
+            ..at("damaged", d.seq, format!("{} ({} bytes)", d.reason, d.len))
+        }));
+        let gaps: Vec<_> = spool.gaps()?.into_iter().filter(|g| range.contains(&g.seq)).collect();
+        trouble(gaps.len(), "gap");
+        list.extend(gaps.into_iter().map(|g| {
+            let kind = match g.kind {
+                GapKind::XoffsetJump => "rows are missing",
+                GapKind::NoCommit => "a transaction has no commit",
+                GapKind::PositionBack => "the position goes back",
+            };
+            at("gap", g.seq, format!("{kind}: {}", g.detail))
+        }));
+        let bad: Vec<_> = spool
+            .bad_frames()?
+            .into_iter()
+            .filter(|b| b.lost.start < range.end && b.lost.end >= range.start)
+            .collect();
+        trouble(bad.len(), "unreadable stretch");
+        list.extend(bad.into_iter().map(|b| Note {
+            kind: "bad-frame",
+            first_seq: b.lost.start,
+            last_seq: b.lost.end.saturating_sub(1).max(b.lost.start),
+            reason: format!("{} ({} bytes)", b.reason, b.bytes),
+            place: Some(format!("{} offset {}", b.segment, b.offset)),
+        }));
+        let epochs = spool.epochs()?.into_iter().filter(|e| e.number > 1);
+        list.extend(
+            epochs.filter(|e| range.contains(&e.first_seq)).map(|e| {
+                at("epoch", e.first_seq, format!("epoch {} begins: {}", e.number, e.reason))
+            }),
+        );
+        let copies = spool.bootstraps()?.into_iter().filter(|b| range.contains(&b.start));
+        list.extend(copies.map(|b| {
+            let end = if b.complete_ts.is_some() { "" } else { ", not complete" };
+            at("bootstrap", b.start, format!("a copy of {}{end}", b.table))
+        }));
+        list.sort_by_key(|note| note.first_seq);
+        Ok(Self { list, troubles })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::TableName;
+    use crate::spool::Counts;
+
+    fn transaction() -> Transaction {
+        let table = |name: &str, insert, update, delete| {
+            (TableName::new("shop", name), Counts { insert, update, delete })
+        };
+        Transaction {
+            first: 1,
+            last: 9,
+            epoch: 1,
+            ts: 0,
+            xid: Some(7),
+            position: None,
+            thread_id: None,
+            server_id: None,
+            kind: TransactionKind::Rows,
+            tables: vec![table("orders", 12, 3, 1), table("c\n", 0, 900, 0)],
+        }
+    }
+
+    #[test]
+    fn a_transaction_shows_its_rows_by_table_and_kind() {
+        assert_eq!(page::rows(&transaction()), "shop.orders +12 ~3 -1, shop.c\\x0A ~900");
+    }
+
+    #[test]
+    fn only_the_selected_part_of_a_transaction_is_shown() {
+        let part = |tables: &[String], types: &[Type], xids: &[u64]| {
+            let filter = Filter::new(tables, &[], types, xids).expect("a filter");
+            taken(transaction(), &filter).map(|t| page::rows(&t))
+        };
+        assert_eq!(
+            part(&["shop.o*".to_owned()], &[Type::Insert, Type::Delete], &[]).as_deref(),
+            Some("shop.orders +12 -1")
+        );
+        assert_eq!(part(&[], &[], &[8]), None);
+        assert_eq!(part(&["blog.*".to_owned()], &[], &[]), None);
+        assert_eq!(part(&[], &[Type::Ddl], &[]), None);
+    }
+}

@@ -1,0 +1,180 @@
+//! The selection flags that apply, render and log share, and what they take said on stderr.
+
+use clap::{Args, ValueEnum};
+
+use super::output::{Output, counted};
+use super::time;
+use crate::capture::Watch as _;
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Type};
+use crate::replay::Selection;
+use crate::replay::cut::{self, Bounds, Cut, Place};
+use crate::spool::Spool;
+
+/// Which part of the spool a command takes.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Selection")]
+pub struct SelectArgs {
+    /// From the first transaction that committed at or after this time
+    ///
+    /// Written 2024-01-01T10:00[:SS], in the local zone or with an offset (Z, +02:00). Times cut
+    /// one stretch of the stream at its transactions; they never filter single rows.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// To before the first transaction that committed at or after this time
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// From one binlog position to before another, as bin.000002:4711..bin.000002:9000
+    ///
+    /// Either side may be left out.
+    #[arg(long, value_name = "FROM..TO")]
+    pub position: Option<String>,
+    /// Only tables that match, as 'shop.*' or shop.orders
+    #[arg(long = "table", value_name = "GLOB")]
+    pub tables: Vec<String>,
+    /// Not these tables
+    #[arg(long = "exclude-table", value_name = "GLOB")]
+    pub excluded: Vec<String>,
+    /// Only these kinds of events
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_enum)]
+    pub types: Vec<TypeArg>,
+    /// Only the transactions with these numbers
+    #[arg(long = "xid", value_name = "N", value_delimiter = ',')]
+    pub xids: Vec<u64>,
+}
+
+/// A kind of event, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TypeArg {
+    /// Inserted rows
+    Insert,
+    /// Updated rows
+    Update,
+    /// Deleted rows
+    Delete,
+    /// Statements that change definitions
+    Ddl,
+}
+
+impl From<TypeArg> for Type {
+    fn from(arg: TypeArg) -> Self {
+        match arg {
+            TypeArg::Insert => Self::Insert,
+            TypeArg::Update => Self::Update,
+            TypeArg::Delete => Self::Delete,
+            TypeArg::Ddl => Self::Ddl,
+        }
+    }
+}
+
+impl SelectArgs {
+    /// The filter without the cut.
+    ///
+    /// # Errors
+    /// When a glob cannot be read (usage).
+    pub fn filter(&self) -> Result<Filter> {
+        let types: Vec<Type> = self.types.iter().map(|t| (*t).into()).collect();
+        Filter::new(&self.tables, &self.excluded, &types, &self.xids)
+    }
+
+    /// Finds the stretch.
+    ///
+    /// # Errors
+    /// When a time or position cannot be read (usage), or the index cannot.
+    pub fn cut(&self, spool: &Spool, output: &Output) -> Result<Cut> {
+        let time = |text: &Option<String>| text.as_deref().map(time::parse).transpose();
+        let (from, to) = self.places()?;
+        let bounds = Bounds { since: time(&self.since)?, until: time(&self.until)?, from, to };
+        for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
+            if let Some(instant) = instant {
+                output.note(&format!("{flag} {}", time::utc(instant)));
+            }
+        }
+        cut::cut(spool, &bounds)
+    }
+
+    fn places(&self) -> Result<(Option<Place>, Option<Place>)> {
+        let Some(text) = &self.position else {
+            return Ok((None, None));
+        };
+        let (from, to) = text.split_once("..").ok_or_else(|| {
+            Error::usage(format!("--position {text:?} is no range"))
+                .help("write it as FROM..TO, as in bin.000002:4711..bin.000002:9000")
+        })?;
+        let place = |text: &str| (!text.is_empty()).then(|| Place::parse(text)).transpose();
+        let (from, to) = (place(from)?, place(to)?);
+        if let (Some(from), Some(to)) = (&from, &to)
+            && from.base == to.base
+            && to.order < from.order
+        {
+            return Err(Error::usage("--position: the end lies before the begin")
+                .help("swap the two positions"));
+        }
+        Ok((from, to))
+    }
+
+    /// The whole selection, its first and last transaction said on stderr.
+    ///
+    /// # Errors
+    /// As [`SelectArgs::cut`] and [`cut::check_xids`].
+    pub fn select(
+        &self,
+        spool: &Spool,
+        words: String,
+        output: &Output,
+    ) -> Result<(Selection, Cut)> {
+        let cut = self.cut(spool, output)?;
+        match (&cut.first, &cut.last) {
+            (Some(first), Some(last)) => output.note(&format!(
+                "{}, from {} to {}",
+                counted(cut.transactions, "transaction"),
+                cut::describe(first),
+                cut::describe(last)
+            )),
+            _ => output.note("no transaction lies in the stretch asked for"),
+        }
+        if cut.last.as_ref().is_some_and(|t| t.position.is_none()) {
+            output.note(
+                "the stream carries no binlog positions: re-sends are recognised only by \
+                 consecutive transactions with the same content, gaps are not seen, and \
+                 --position cannot cut (Maxwell: output_binlog_position)",
+            );
+        }
+        if cut.outside > 0 {
+            output.note(&format!(
+                "{} transactions outside the stretch have a time inside it (times are those of \
+                 statements, not of commits)",
+                cut.outside
+            ));
+        }
+        if cut.open.is_some() && cut.open == Some(cut.range.end) {
+            output.note("the last transaction has not ended yet, it is left for the next run");
+        }
+        let selection = cut::select(spool, &cut, self.filter()?, words)?;
+        Ok((selection, cut))
+    }
+
+    /// The selection in words, the same for the same selection; `until` apart, since a progress
+    /// row may go on to a later end.
+    pub fn words(&self, with_until: bool) -> String {
+        let mut words = Vec::new();
+        let mut add = |name: &str, values: Vec<String>| {
+            if !values.is_empty() {
+                let mut values = values;
+                values.sort();
+                words.push(format!("{name}={}", values.join(",")));
+            }
+        };
+        add("since", self.since.iter().cloned().collect());
+        add("until", self.until.iter().filter(|_| with_until).cloned().collect());
+        add("position", self.position.iter().cloned().collect());
+        add("table", self.tables.clone());
+        add("exclude-table", self.excluded.clone());
+        add("type", self.types.iter().map(|t| format!("{t:?}").to_lowercase()).collect());
+        add("xid", self.xids.iter().map(u64::to_string).collect());
+        match words.is_empty() {
+            true => "everything".to_owned(),
+            false => words.join(" "),
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One stretch of the stream: from a transaction to a transaction, by time or position.
+
+use std::ops::Range;
+
+use super::Selection;
+use crate::error::{Error, Result};
+use crate::event::Position;
+use crate::filter::Filter;
+use crate::spool::{Order, Seq, Spool, Transaction};
+
+/// Where to cut. Times are seconds since 1970.
+#[derive(Clone, Debug, Default)]
+pub struct Bounds {
+    /// From the first transaction whose commit row is not older than this.
+    pub since: Option<i64>,
+    /// To before the first transaction whose commit row is not older than this.
+    pub until: Option<i64>,
+    /// From the first transaction whose commit row stands at or after this position.
+    pub from: Option<Place>,
+    /// To before the first transaction whose commit row stands at or after this position.
+    pub to: Option<Place>,
+}
+
+/// A binlog position as the user gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Base name of the binlog.
+    pub base: String,
+    /// File number and offset.
+    pub order: (u64, u64),
+}
+
+impl Place {
+    /// Reads `bin.000002:1234`.
+    ///
+    /// # Errors
+    /// When it is not of that form (usage).
+    pub fn parse(text: &str) -> Result<Self> {
+        let p = Position::parse(text).ok_or_else(|| {
+            Error::usage(format!("{text:?} is no binlog position"))
+                .help("write it as FILE:POS, as in bin.000002:1234")
+        })?;
+        Ok(Self { base: p.base.to_owned(), order: p.order() })
+    }
+}
+
+/// What a cut takes, and what it leaves although its time would fit.
+#[derive(Debug)]
+pub struct Cut {
+    /// The stretch.
+    pub range: Range<Seq>,
+    /// Its first transaction.
+    pub first: Option<Transaction>,
+    /// Its last transaction.
+    pub last: Option<Transaction>,
+    /// Transactions in it.
+    pub transactions: u64,
+    /// Transactions outside whose time lies inside: statement times are not in commit order.
+    pub outside: u64,
+    /// First sequence of a transaction that has not ended yet; it is left for the next run.
+    pub open: Option<Seq>,
+}
+
+/// Finds the stretch.
+///
+/// # Errors
+/// When the bounds make no sense (usage), a position is not in the spool's epochs or in more
+/// than one of them, or the index cannot be read.
+pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
+    if let (Some(since), Some(until)) = (bounds.since, bounds.until)
+        && until < since
+    {
+        return Err(Error::usage("--until lies before --since").help("swap the two times"));
+    }
+    let end = spool.end()?;
+    let whole = 1..end.open.unwrap_or(end.next);
+    let range = stretch(spool, bounds, &whole)?;
+    let mut cut =
+        Cut { range, first: None, last: None, transactions: 0, outside: 0, open: end.open };
+    let inside =
+        |ts: i64| bounds.since.is_none_or(|s| ts >= s) && bounds.until.is_none_or(|u| ts < u);
+    for transaction in spool.transactions(whole, Order::Forward) {
+        let t = transaction?;
+        if cut.range.contains(&t.first) {
+            cut.transactions += 1;
+            if cut.first.is_none() {
+                cut.first = Some(t.clone());
+            }
+            cut.last = Some(t);
+        } else if inside(t.ts) {
+            cut.outside += 1;
+        }
+    }
+    Ok(cut)
+}
+
+fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<Range<Seq>> {
+    let mut start = bounds.since.is_none().then_some(whole.start);
+    let mut end = None;
+    let (mut from, mut to) = (None, None);
+    let mut epochs: Vec<u32> = Vec::new();
+    for transaction in spool.transactions(whole.clone(), Order::Forward) {
+        let t = transaction?;
+        if start.is_none() && bounds.since.is_some_and(|since| t.ts >= since) {
+            start = Some(t.first);
+        }
+        if end.is_none() && bounds.until.is_some_and(|until| t.ts >= until) {
+            end = Some(t.first);
+        }
+        if start.is_some_and(|s| t.first >= s) && end.is_none_or(|e| t.first < e) {
+            let reaches = |place: &Option<Place>| {
+                place.as_ref().is_some_and(|place| {
+                    t.position.as_ref().is_some_and(|(base, file, offset)| {
+                        *base == place.base && (*file, *offset) >= place.order
+                    })
+                })
+            };
+            if reaches(&bounds.from) && from.is_none() {
+                from = Some(t.first);
+            }
+            if reaches(&bounds.to) && to.is_none() {
+                to = Some(t.first);
+            }
+            if t.position.is_some() && !epochs.contains(&t.epoch) {
+                epochs.push(t.epoch);
+            }
+        }
+    }
+    let by_position = bounds.from.is_some() || bounds.to.is_some();
+    if by_position && epochs.is_empty() {
+        return Err(Error::usage("--position: the stream carries no binlog positions")
+            .help("cut by time with --since and --until"));
+    }
+    if by_position && epochs.len() > 1 {
+        return Err(Error::usage(format!(
+            "--position: binlog positions begin anew within the stretch (epochs {epochs:?}), so a \
+             position may stand for several places"
+        ))
+        .help("narrow it to one epoch with --since and --until; `binsync spool ls` lists them"));
+    }
+    let mut range = start.unwrap_or(whole.end)..end.unwrap_or(whole.end);
+    if bounds.from.is_some() {
+        range.start = from.unwrap_or(range.end);
+    }
+    if let Some(to) = to {
+        range.end = range.end.min(to);
+    }
+    range.end = range.end.max(range.start);
+    Ok(range)
+}
+
+/// Refuses transaction numbers that are not in the stretch or name more than one transaction:
+/// they begin anew when the source's server restarts.
+///
+/// # Errors
+/// As said (usage), with the list.
+pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<()> {
+    if filter.xids().is_empty() {
+        return Ok(());
+    }
+    let mut found: Vec<Transaction> = Vec::new();
+    for transaction in spool.transactions(range.clone(), Order::Forward) {
+        let t = transaction?;
+        if t.xid.is_some_and(|xid| filter.xids().contains(&xid)) {
+            found.push(t);
+        }
+    }
+    for &xid in filter.xids() {
+        let same: Vec<&Transaction> = found.iter().filter(|t| t.xid == Some(xid)).collect();
+        if same.is_empty() {
+            return Err(Error::usage(format!("no transaction with xid {xid} in the stretch"))
+                .help("`binsync log` lists the transactions"));
+        }
+        if same.len() > 1 {
+            let list: Vec<String> = same.iter().map(|t| format!("  {}", describe(t))).collect();
+            return Err(Error::usage(format!(
+                "xid {xid} names {} transactions (the source's server was restarted between \
+                 them):\n{}",
+                same.len(),
+                list.join("\n")
+            ))
+            .help("narrow the stretch to one of them with --since, --until or --position"));
+        }
+    }
+    Ok(())
+}
+
+/// One transaction in words: time, xid, position.
+pub fn describe(t: &Transaction) -> String {
+    let time = chrono::DateTime::from_timestamp(t.ts, 0)
+        .map(|time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+        .unwrap_or_else(|| t.ts.to_string());
+    let xid = t.xid.map(|xid| format!(" xid {xid}")).unwrap_or_default();
+    let position = t.position.as_ref().map(|(base, file, offset)| {
+        format!(" {}", Position { base, file: *file, offset: *offset })
+    });
+    format!("{time}{xid}{}", position.unwrap_or_default())
+}
+
+/// Joins a cut and a filter, checked against each other.
+///
+/// # Errors
+/// As [`check_xids`].
+pub fn select(spool: &Spool, cut: &Cut, filter: Filter, words: String) -> Result<Selection> {
+    check_xids(spool, &cut.range, &filter)?;
+    Ok(Selection { range: cut.range.clone(), filter, words })
+}

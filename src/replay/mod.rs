@@ -1,0 +1,212 @@
+//! From the spool to a target or to SQL: a stretch of the stream, cut and filtered.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::event::history::History;
+use crate::event::{Body, Op, TableName, maxwell, printable};
+use crate::filter::{Filter, Type};
+use crate::spool::{DdlRef, Frame, Seq, Spool};
+use crate::target::Ddl;
+
+pub mod apply;
+mod boundary;
+pub mod cut;
+pub mod render;
+pub mod snapshot;
+
+/// What a command takes from the spool.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// The stretch, from and up to a transaction's end.
+    pub range: Range<Seq>,
+    /// Which events of it.
+    pub filter: Filter,
+    /// The selection in words: what a progress row is held against.
+    pub words: String,
+}
+
+/// The definitions over the whole spool, and where its statements are.
+pub struct Definitions {
+    /// The definitions.
+    pub history: History,
+    /// Every DDL message.
+    pub ddl: Vec<DdlRef>,
+    /// Whether the source writes the rows that its foreign keys change into its binlog; `None`
+    /// when no snapshot tells the source's version.
+    pub logs_cascades: Option<bool>,
+}
+
+impl Definitions {
+    /// Reads them from the spool.
+    ///
+    /// # Errors
+    /// When the spool cannot be read.
+    pub fn load(spool: &Spool) -> Result<Self> {
+        let mut history = History::default();
+        let mut logs_cascades = None;
+        for (seq, bytes) in spool.snapshots()? {
+            let snapshot = snapshot::Snapshot::parse(&bytes)?;
+            logs_cascades = Some(snapshot.logs_cascades());
+            history.add_snapshot(seq, snapshot.tables);
+        }
+        let ddl = spool.ddl()?;
+        for message in &ddl {
+            let bytes = spool.record(message.seq)?;
+            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+            history.add_ddl(message.seq, &event)?;
+        }
+        Ok(Self { history, ddl, logs_cascades })
+    }
+
+    /// The statement whose first message is at `seq`, with all its messages; `None` when the
+    /// message at `seq` is a further one of a statement that ran already.
+    ///
+    /// # Errors
+    /// When a table it names is not in the selection: half a statement cannot be run.
+    pub fn statement(&self, spool: &Spool, filter: &Filter, seq: Seq) -> Result<Option<Ddl>> {
+        let Some(group) = self.ddl.iter().find(|d| d.seq == seq).map(|d| d.group) else {
+            return Err(Error::failed(format!("message {seq}: not known as a DDL statement")));
+        };
+        if group != seq {
+            return Ok(None);
+        }
+        let mut statement: Option<Ddl> = None;
+        for message in self.ddl.iter().filter(|d| d.group == group) {
+            let bytes = spool.record(message.seq)?;
+            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+            let Body::Ddl { sql, def, old, charset } = &event.body else {
+                continue;
+            };
+            let ddl = statement.get_or_insert_with(|| Ddl {
+                seq,
+                sql: runnable(sql),
+                op: event.meta.op,
+                database: event.meta.database.to_string(),
+                ts_ms: event.meta.ts_ms,
+                charset: charset.as_ref().map(|c| c.to_string()),
+                before: Vec::new(),
+                after: Vec::new(),
+                names: Vec::new(),
+            });
+            let read =
+                |json: &Option<&str>| json.map(crate::event::def::TableDef::parse).transpose();
+            let (before, after) = (read(old)?, read(def)?);
+            let known =
+                |name: TableName| self.history.at(&name, message.seq).map(|d| d.as_ref().clone());
+            let after = after.map(|def| known(def.name()).unwrap_or(def));
+            for name in [
+                Some(event.meta.name()),
+                before.as_ref().map(|d| d.name()),
+                after.as_ref().map(|d| d.name()),
+            ]
+            .into_iter()
+            .flatten()
+            {
+                if !ddl.names.contains(&name) {
+                    ddl.names.push(name);
+                }
+            }
+            ddl.before.extend(before);
+            ddl.after.extend(after);
+        }
+        if let Some(ddl) = &statement
+            && let Some(outside) = ddl.names.iter().find(|name| !filter.takes_table(name))
+        {
+            return Err(Error::stopped(format!(
+                "DDL statement (message {seq}) also names {outside}, which is not selected: {}",
+                printable(&ddl.sql)
+            ))
+            .help("select that table too, or leave DDL out with --type insert,update,delete"));
+        }
+        Ok(statement)
+    }
+}
+
+/// The statement's text as it can be run on its own: MySQL logs CREATE … SELECT with a trailing
+/// START TRANSACTION, which would leave the session in a transaction.
+fn runnable(sql: &str) -> String {
+    let trimmed = sql.trim_end().trim_end_matches(';').trim_end();
+    match trimmed.len().checked_sub("START TRANSACTION".len()) {
+        Some(at)
+            if trimmed.is_char_boundary(at)
+                && trimmed[at..].eq_ignore_ascii_case("START TRANSACTION") =>
+        {
+            trimmed[..at].trim_end().to_owned()
+        }
+        _ => trimmed.to_owned(),
+    }
+}
+
+/// How many frames are read ahead.
+const AHEAD: usize = 4;
+
+/// Reads and decompresses frames on a thread of their own, a few ahead of their use.
+fn ahead(
+    frames: impl Iterator<Item = Result<Frame>> + Send + 'static,
+) -> impl Iterator<Item = Result<Frame>> {
+    let (send, receive) = std::sync::mpsc::sync_channel(AHEAD);
+    std::thread::spawn(move || {
+        for frame in frames {
+            if send.send(frame).is_err() {
+                break;
+            }
+        }
+    });
+    receive.into_iter()
+}
+
+/// Names what in the stretch cannot be taken back, before anything is written. Statements that
+/// only create are left as they are and returned, to be said once.
+///
+/// # Errors
+/// When a statement that is selected, or that lies between selected rows of its table and now,
+/// changed something that row events do not tell.
+pub fn check_reversible(
+    spool: &Spool,
+    definitions: &Definitions,
+    selection: &Selection,
+) -> Result<Vec<TableName>> {
+    let mut created = Vec::new();
+    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
+        let bytes = spool.record(message.seq)?;
+        let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+        let name = event.meta.name();
+        if !selection.filter.takes_table(&name) {
+            continue;
+        }
+        let left_out =
+            !selection.filter.takes_type(Type::Ddl) || !selection.filter.xids().is_empty();
+        if matches!(event.meta.op, Op::DatabaseCreate | Op::TableCreate) {
+            if !left_out {
+                created.push(name);
+            }
+            continue;
+        }
+        if !left_out || rows_before(spool, selection, &name, message.seq)? {
+            let Body::Ddl { sql, .. } = &event.body else {
+                continue;
+            };
+            return Err(Error::stopped(format!(
+                "{name}: a statement in the stretch cannot be taken back (message {}): {}",
+                message.seq,
+                printable(sql)
+            ))
+            .help("begin after it with --since or --position, or leave the table out with --exclude-table"));
+        }
+    }
+    Ok(created)
+}
+
+fn rows_before(spool: &Spool, selection: &Selection, name: &TableName, seq: Seq) -> Result<bool> {
+    for transaction in spool.transactions(selection.range.start..seq, crate::spool::Order::Forward)
+    {
+        let transaction = transaction?;
+        if selection.filter.takes_xid(transaction.xid)
+            && transaction.tables.iter().any(|(table, counts)| table == name && counts.rows() > 0)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

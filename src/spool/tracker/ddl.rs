@@ -1,0 +1,109 @@
+//! Statements: re-sends of them, and which messages one statement sent.
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::super::grouping::At;
+use super::super::notes::{DdlNote, Notes};
+use super::super::resend::{Entry, Ident, Stored};
+use super::super::types::Seq;
+use super::{Item, Statement, Tracker, clash, same};
+use crate::error::Result;
+use crate::event::maxwell;
+use crate::event::{Body, Event, Position};
+
+impl Tracker {
+    /// Takes a DDL message.
+    pub(super) fn ddl(
+        &mut self,
+        item: &Item<'_, '_>,
+        event: &Event<'_>,
+        stored: &mut impl Stored,
+        notes: &mut Notes,
+    ) -> Result<()> {
+        let (seq, meta) = (item.seq, &event.meta);
+        let Body::Ddl { sql, .. } = &event.body else {
+            return Ok(());
+        };
+        let sql = xxh3_64(sql.as_bytes());
+        let text = (meta.op.name(), &meta.database, &meta.table, meta.ts_ms, sql);
+        let hash = xxh3_64(format!("{text:?}").as_bytes());
+        let again = match meta.position {
+            Some(position) => self.ddl_again(seq, event, position, stored, notes)?,
+            None => self.ddl.contains(&hash),
+        };
+        if again {
+            notes.resend.push(item.index);
+            return Ok(());
+        }
+        stored.remember(Entry { seq, ident: None, xid: None, row: false });
+        notes.at_time(meta.ts);
+        let position = meta.position.map(Position::order);
+        match position {
+            Some((file, offset)) => stored.remember_ddl(file, offset, seq),
+            None => self.remember_ddl(hash),
+        }
+        let epoch = self.epoch_number();
+        let new = Statement { group: seq, epoch, position, sql, ts_ms: meta.ts_ms };
+        let group = match self.state.statement {
+            Some(last) if new == (Statement { group: seq, ..last }) => last.group,
+            _ => seq,
+        };
+        self.state.statement = Some(Statement { group, ..new });
+        notes.ddl.push(DdlNote { seq, group, epoch, position, hash });
+        let at = At { seq, epoch, table: Some(self.tables.id(meta)) };
+        self.state.grouping.statement(at, meta, notes);
+        Ok(())
+    }
+
+    /// True when a statement with a position is a re-send. Messages of one statement share it.
+    fn ddl_again(
+        &mut self,
+        seq: Seq,
+        event: &Event<'_>,
+        position: Position<'_>,
+        stored: &mut impl Stored,
+        notes: &mut Notes,
+    ) -> Result<bool> {
+        let ident = Ident { file: position.file, offset: position.offset, ord: 0 };
+        let moved = self.moved(position, &event.meta);
+        if moved.is_none() && self.state.high.is_none_or(|high| ident > high) {
+            self.state.high = Some(ident);
+            self.state.back = None;
+            self.learn(position, &event.meta, notes);
+            return Ok(false);
+        }
+        let running = self.state.high == Some(ident);
+        let mut other = None;
+        for found in stored.ddl_at(ident.file, ident.offset)? {
+            let bytes = stored.record(found)?;
+            let Ok(old) = maxwell::parse(&bytes) else {
+                continue;
+            };
+            let (a, b) = (&old.meta, &event.meta);
+            if a.op != b.op || a.database != b.database || a.table != b.table {
+                continue;
+            }
+            let here = found >= self.epoch_first();
+            match same(&old, event) {
+                // One statement may change a table twice (a rename in a ring): the definitions
+                // tell the messages apart.
+                true if here && running && old.body != event.body => {}
+                true => {
+                    self.state.back = None;
+                    return Ok(true);
+                }
+                false if here => other = Some(found),
+                false => {}
+            }
+        }
+        match moved.or_else(|| other.map(|found| clash(position, found))) {
+            Some(reason) => {
+                self.begin_epoch(seq, reason, Some(ident), notes);
+                self.learn(position, &event.meta, notes);
+            }
+            None if running => {}
+            None => self.gone_back(seq, ident, &event.meta, notes),
+        }
+        Ok(false)
+    }
+}

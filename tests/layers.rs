@@ -1,0 +1,121 @@
+//! The direction of dependencies, and which file may name which crate.
+//!
+//! Reads `src/` as text: `crate::…` paths for the arrows, crate names for the edges.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The modules a module may name; whatever is not listed is forbidden.
+const ARROWS: [(&str, &[&str]); 11] = [
+    ("error", &[]),
+    ("event", &["error"]),
+    ("filter", &["event", "error"]),
+    ("plan", &["event", "error"]),
+    ("sql", &["plan", "event", "error"]),
+    ("source", &["event", "error"]),
+    ("spool", &["event", "error"]),
+    ("target", &["sql", "plan", "event", "error"]),
+    ("capture", &["source", "spool", "event", "error"]),
+    ("replay", &["spool", "target", "sql", "plan", "filter", "event", "error"]),
+    ("cli", &["capture", "replay", "source", "spool", "target", "sql", "filter", "event", "error"]),
+];
+
+/// The only files that may name a crate (a folder stands for all in it).
+const EDGES: [(&str, &[&str]); 9] = [
+    ("lapin", &["source/amqp"]),
+    ("tokio", &["source/amqp"]),
+    ("mysql", &["target/mysql"]),
+    ("rusqlite", &["spool/index", "target/sqlite"]),
+    ("zstd", &["spool/segment", "source/lines", "cli/demo"]),
+    ("sqlparser", &["event/ddl", "event/attributes"]),
+    ("globset", &["filter"]),
+    ("clap", &["cli", "main"]),
+    ("indicatif", &["cli/output"]),
+];
+
+fn sources() -> BTreeMap<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut found, mut folders) = (BTreeMap::new(), vec![root.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("src") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                let text = std::fs::read_to_string(&path).expect("a source file");
+                let code: Vec<&str> =
+                    text.lines().filter(|l| !l.trim_start().starts_with("//")).collect();
+                let name = path.strip_prefix(&root).expect("inside src").with_extension("");
+                found.insert(name, code.join("\n"));
+            }
+        }
+    }
+    assert!(found.len() > 20, "src/ was not found");
+    found
+}
+
+/// True when `code` names the path `name::…`, not merely a longer name that ends so.
+fn names(code: &str, name: &str) -> bool {
+    code.match_indices(&format!("{name}::")).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        !before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':')
+    })
+}
+
+#[test]
+fn no_module_names_one_that_comes_before_it_on_the_way_of_the_data() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let first = file.components().next().expect("a name").as_os_str();
+        let module = first.to_string_lossy();
+        let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == module) else {
+            assert!(["lib", "main"].contains(&&*module), "{module} has no place in ARROWS");
+            continue;
+        };
+        for (other, _) in ARROWS {
+            let named = code.contains(&format!("crate::{other}"));
+            if named && other != module && !allowed.contains(&other) {
+                wrong.push(format!("{} names {other}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn each_edge_crate_is_named_at_its_edge_only() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        for (name, places) in EDGES {
+            let home = places.iter().any(|p| file.to_string_lossy().starts_with(p));
+            if !home && names(&code, name) {
+                wrong.push(format!("{} names {name}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_core_touches_neither_files_nor_clocks_nor_the_terminal() {
+    let banned = [
+        "std::fs",
+        "std::net",
+        "std::env",
+        "std::time",
+        "std::io",
+        "Utc::now",
+        "Local::now",
+        "println!",
+    ];
+    let core = ["event", "filter", "plan", "sql", "error"];
+    for (file, code) in sources() {
+        let module =
+            file.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+        if core.contains(&module.as_str()) {
+            for word in banned {
+                assert!(!code.contains(word), "{} uses {word}", file.display());
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The whole suite, black box: every promise of the README is shown on real servers, through the command line.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    missing_docs,
+    unreachable_pub,
+    reason = "a failing unwrap is a failing test; the harness is shared with the benchmark"
+)]
+
+#[path = "bench/generator.rs"]
+mod generator;
+mod harness;
+mod support;
+
+mod bad_messages;
+mod capture;
+mod damaged;
+mod demo;
+mod errors;
+mod flashback;
+mod kills;
+mod layers;
+mod limits;
+mod net_effect;
+mod plain;
+mod recordings;
+mod render;
+mod spool_damage;
+mod sqlite;
+mod until;
+mod usage;

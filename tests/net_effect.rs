@@ -1,0 +1,170 @@
+//! The net effect of random changes, written as SQL and run by SQLite, is what the changes one by
+//! one lead to; taken back, it is what was there before. Keys, unique values and duplicates of
+//! keyless rows move about freely.
+
+use std::sync::Arc;
+
+use binsync::event::TableName;
+use binsync::event::def::{Column, Kind, TableDef};
+use binsync::event::maxwell::parse;
+use binsync::plan::{Change, Table};
+use binsync::sql::{Dialect, Guard, Statements};
+use proptest::prelude::*;
+
+/// One row: `id`, a nullable unique `u`, a plain `v`.
+type Row = (i64, Option<i64>, i64);
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(Row),
+    Delete(usize),
+    Update(usize, Row),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let row = (0..6i64, prop::option::of(0..4i64), 0..3i64);
+    prop_oneof![
+        row.clone().prop_map(Step::Insert),
+        (0..8usize).prop_map(Step::Delete),
+        (0..8usize, row).prop_map(|(at, row)| Step::Update(at, row)),
+    ]
+}
+
+fn json((id, u, v): Row) -> String {
+    let u = u.map_or("null".to_owned(), |u| u.to_string());
+    format!(r#"{{"id":{id},"u":{u},"v":{v}}}"#)
+}
+
+/// What the producer says of a legal change, and the rows afterwards; `None` when the change is
+/// not legal here.
+fn change(rows: &mut Vec<Row>, step: &Step, keyed: bool) -> Option<String> {
+    let free = |rows: &[Row], row: Row| {
+        !keyed || rows.iter().all(|r| r.0 != row.0 && (r.1.is_none() || r.1 != row.1))
+    };
+    let message = |kind: &str, data: Row, old: &str| {
+        let data = json(data);
+        format!(r#"{{"type":"{kind}","database":"d","table":"t","ts":1,"data":{data}{old}}}"#)
+    };
+    match *step {
+        Step::Insert(row) if free(rows, row) => {
+            rows.push(row);
+            Some(message("insert", row, ""))
+        }
+        Step::Delete(at) if at < rows.len() => {
+            let row = rows.remove(at);
+            Some(message("delete", row, ""))
+        }
+        Step::Update(at, row) if at < rows.len() => {
+            let before = rows.remove(at);
+            if !free(rows, row) || before == row {
+                rows.insert(at, before);
+                return None;
+            }
+            rows.push(row);
+            let mut old = Vec::new();
+            if before.0 != row.0 {
+                old.push(format!(r#""id":{}"#, before.0));
+            }
+            if before.1 != row.1 {
+                old.push(format!(r#""u":{}"#, before.1.map_or("null".into(), |u| u.to_string())));
+            }
+            if before.2 != row.2 {
+                old.push(format!(r#""v":{}"#, before.2));
+            }
+            Some(message("update", row, &format!(r#","old":{{{}}}"#, old.join(","))))
+        }
+        _ => None,
+    }
+}
+
+fn table(keyed: bool) -> Arc<Table> {
+    let column = |name: &str| Column {
+        name: name.into(),
+        kind: Kind::Integer,
+        type_name: "int".into(),
+        unsigned: false,
+        generated: false,
+        on_update: false,
+        binary_width: None,
+        zerofill: None,
+    };
+    let mut table = Table::from_def(&TableDef {
+        database: "d".into(),
+        table: "t".into(),
+        columns: ["id", "u", "v"].map(column).into(),
+        primary_key: if keyed { vec!["id".into()] } else { vec![] },
+        charset: None,
+        complete: true,
+    });
+    if keyed {
+        table.uniques.push(vec![1]);
+    }
+    assert_eq!(table.name, TableName::new("d", "t"));
+    Arc::new(table)
+}
+
+fn run(
+    db: &rusqlite::Connection,
+    table: &Arc<Table>,
+    guard: Guard,
+    changes: &[Change<'_>],
+    rows: usize,
+) {
+    let mut statements = Statements::new(Dialect::Sqlite, guard, rows);
+    if !statements.net(table, changes).expect("statements") {
+        for change in changes {
+            statements.change(table, change).expect("a statement");
+        }
+    }
+    for (sql, item) in statements.iter() {
+        let touched = db.execute(sql, []).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(binsync::sql::Expect::Rows(touched as u64), item.expect, "{sql}");
+    }
+}
+
+fn content(db: &rusqlite::Connection) -> Vec<Row> {
+    let mut all = db.prepare(r#"SELECT id, u, v FROM "d.t" ORDER BY 1, 2, 3"#).expect("a query");
+    let rows = all.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?))).expect("rows");
+    rows.map(|row| row.expect("a row")).collect()
+}
+
+fn sorted(rows: &[Row]) -> Vec<Row> {
+    let mut rows = rows.to_vec();
+    rows.sort();
+    rows
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn equals_the_changes_one_by_one(
+        before in prop::collection::vec(step(), 0..8),
+        steps in prop::collection::vec(step(), 1..30),
+        keyed in any::<bool>(),
+        rows in 1..5usize,
+    ) {
+        let (table, mut model) = (table(keyed), Vec::new());
+        let start: Vec<String> = before.iter().filter_map(|s| change(&mut model, s, keyed)).collect();
+        let there = sorted(&model);
+        let messages: Vec<String> = steps.iter().filter_map(|s| change(&mut model, s, keyed)).collect();
+        let db = rusqlite::Connection::open_in_memory().expect("SQLite");
+        db.execute_batch(match keyed {
+            true => r#"CREATE TABLE "d.t" (id INTEGER PRIMARY KEY, u INTEGER UNIQUE, v INTEGER)"#,
+            false => r#"CREATE TABLE "d.t" (id INTEGER, u INTEGER, v INTEGER)"#,
+        }).expect("a table");
+        let bind = |messages: &'_ [String]| -> Vec<Change<'static>> {
+            messages.iter().enumerate().map(|(n, m)| {
+                let m: &'static str = m.clone().leak();
+                Change::bind(n as u64, &parse(m.as_bytes()).expect("a message"), &table, false).expect("a change")
+            }).collect()
+        };
+        run(&db, &table, Guard::Key, &bind(&start), rows);
+        prop_assert_eq!(content(&db), there.clone());
+        let changes = bind(&messages);
+        run(&db, &table, Guard::Key, &changes, rows);
+        prop_assert_eq!(content(&db), sorted(&model));
+        let back: Vec<Change<'_>> = changes.into_iter().rev().map(|c| c.inverse(&table).expect("an inverse")).collect();
+        run(&db, &table, Guard::Values, &back, rows);
+        prop_assert_eq!(content(&db), there);
+    }
+}

@@ -1,0 +1,222 @@
+//! A private RabbitMQ, and the few things the tests do to its queues. The only test file that names lapin.
+//! `BINSYNC_TEST_AMQP` names an existing broker instead.
+
+use super::{
+    servers::{ADVICE, free_port},
+    watchdog::Watched,
+};
+use futures_lite::StreamExt;
+use lapin::{
+    BasicProperties, Channel, Connection, ConnectionProperties,
+    options::{
+        BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
+        BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
+    },
+    types::FieldTable,
+};
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::Command,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    thread::sleep,
+    time::{Duration, Instant},
+};
+use tokio::runtime::{Builder, Runtime};
+
+struct Broker {
+    url: String,
+    _processes: Option<(Watched, Watched)>,
+}
+
+/// The broker's address; the broker is started when first asked for.
+pub fn amqp_url() -> &'static str {
+    static BROKER: OnceLock<Broker> = OnceLock::new();
+    &BROKER
+        .get_or_init(|| match env::var("BINSYNC_TEST_AMQP") {
+            Ok(url) => Broker { url, _processes: None },
+            Err(_) => start(),
+        })
+        .url
+}
+
+fn start() -> Broker {
+    let dir = tempfile::Builder::new().prefix("binsync-rabbit-").tempdir().unwrap().keep();
+    let (port, name_port) = (free_port(), free_port());
+    // A node name of its own needs a name server of its own, else a daemon would outlive the tests.
+    let name_server_dir = dir.join("epmd");
+    fs::create_dir(&name_server_dir).unwrap();
+    let mut names = Command::new("epmd");
+    names.args(["-port", &name_port.to_string(), "-address", "127.0.0.1"]);
+    let names = Watched::start(&name_server_dir, &names);
+    let mut server = Command::new(server_program());
+    let plugins = dir.join("plugins");
+    fs::write(&plugins, "[].\n").unwrap();
+    for (name, value) in
+        [("HOME", "."), ("RABBITMQ_MNESIA_BASE", "mnesia"), ("RABBITMQ_LOG_BASE", "log")]
+    {
+        fs::create_dir_all(dir.join(value)).unwrap();
+        server.env(name, dir.join(value));
+    }
+    server
+        .env("RABBITMQ_NODENAME", format!("binsync{port}@localhost"))
+        .env("RABBITMQ_NODE_PORT", port.to_string())
+        .env("RABBITMQ_DIST_PORT", free_port().to_string())
+        .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
+        .env("RABBITMQ_ENABLED_PLUGINS_FILE", plugins)
+        .env("RABBITMQ_CONF_ENV_FILE", dir.join("none"))
+        .env("ERL_EPMD_PORT", name_port.to_string());
+    let server = Watched::start(&dir, &server);
+    let url = format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
+    let deadline = Instant::now() + Duration::from_secs(90);
+    while runtime().block_on(Connection::connect(&url, ConnectionProperties::default())).is_err() {
+        let log = || fs::read_to_string(dir.join("server.log")).unwrap_or_default();
+        assert!(Instant::now() < deadline, "RabbitMQ did not start within 90 s:\n{}", log());
+        sleep(Duration::from_millis(200));
+    }
+    Broker { url, _processes: Some((server, names)) }
+}
+
+/// The broker's own start script: Debian's in /usr/sbin insists on changing the user.
+fn server_program() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib/rabbitmq/lib").expect(ADVICE);
+    let scripts = folders.map(|folder| folder.unwrap().path().join("sbin/rabbitmq-server"));
+    scripts.into_iter().find(|script| script.exists()).expect(ADVICE)
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// A queue of one test; gone when the test ends.
+pub struct Queue {
+    pub name: String,
+    runtime: Runtime,
+    channel: Channel,
+    _connection: Connection,
+}
+
+/// A durable queue nobody else uses.
+pub fn broker(purpose: &str) -> Queue {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("{purpose}-{}-{number}", std::process::id());
+    let url = amqp_url();
+    let runtime = runtime();
+    let (connection, channel) = runtime.block_on(async {
+        let connection = Connection::connect(url, ConnectionProperties::default()).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+        let options = QueueDeclareOptions { durable: true, ..Default::default() };
+        channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await.unwrap();
+        (connection, channel)
+    });
+    Queue { name, runtime, channel, _connection: connection }
+}
+
+impl Queue {
+    /// Publishes each message and waits until the broker has confirmed them all.
+    pub fn publish<'a>(&self, messages: impl IntoIterator<Item = &'a [u8]>) {
+        self.runtime.block_on(async {
+            let mut waiting = Vec::new();
+            for message in messages {
+                let persistent = BasicProperties::default().with_delivery_mode(2);
+                let options = BasicPublishOptions::default();
+                let sent = self.channel.basic_publish(
+                    "".into(),
+                    self.name.as_str().into(),
+                    options,
+                    message,
+                    persistent,
+                );
+                waiting.push(sent.await.unwrap());
+                if waiting.len() == 1000 {
+                    for confirm in waiting.drain(..) {
+                        confirm.await.unwrap();
+                    }
+                }
+            }
+            for confirm in waiting {
+                confirm.await.unwrap();
+            }
+        });
+    }
+
+    /// Publishes a lot: not each message is confirmed, the queue is asked for its length at the end.
+    pub fn publish_many<'a>(&self, messages: impl IntoIterator<Item = &'a [u8]>) {
+        let mut expected = self.ready();
+        self.runtime.block_on(async {
+            let channel = self._connection.create_channel().await.unwrap();
+            for message in messages {
+                let persistent = BasicProperties::default().with_delivery_mode(2);
+                let (options, name) = (BasicPublishOptions::default(), self.name.as_str());
+                let sent =
+                    channel.basic_publish("".into(), name.into(), options, message, persistent);
+                sent.await.unwrap();
+                expected += 1;
+            }
+        });
+        let deadline = Instant::now() + Duration::from_secs(120);
+        while self.ready() < expected {
+            assert!(Instant::now() < deadline, "the broker does not take the messages");
+            sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Messages ready in the queue: those handed out and not yet acknowledged are not counted.
+    pub fn ready(&self) -> u32 {
+        let options = QueueDeclareOptions { passive: true, ..Default::default() };
+        let declared =
+            self.channel.queue_declare(self.name.as_str().into(), options, FieldTable::default());
+        self.runtime.block_on(declared).unwrap().message_count()
+    }
+
+    /// Takes one message without acknowledging it, and gives it back as redelivered when dropped with its channel.
+    pub fn peek(&self) -> Option<(Vec<u8>, bool)> {
+        self.runtime.block_on(async {
+            let channel = self._connection.create_channel().await.unwrap();
+            let got = channel
+                .basic_get(self.name.as_str().into(), BasicGetOptions::default())
+                .await
+                .unwrap();
+            let seen =
+                got.map(|message| (message.delivery.data.clone(), message.delivery.redelivered));
+            channel.close(200, "seen".into()).await.unwrap();
+            seen
+        })
+    }
+
+    /// Takes that many messages on a connection of its own and acknowledges each `batch` of them.
+    pub fn consume(&self, messages: usize, prefetch: u16, batch: usize) {
+        self.runtime.block_on(async {
+            let connection =
+                Connection::connect(amqp_url(), ConnectionProperties::default()).await.unwrap();
+            let channel = connection.create_channel().await.unwrap();
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await.unwrap();
+            let options = BasicConsumeOptions::default();
+            let name = self.name.as_str();
+            let arguments = FieldTable::default();
+            let mut consumer =
+                channel.basic_consume(name.into(), "".into(), options, arguments).await.unwrap();
+            for number in 1..=messages {
+                let delivery = consumer.next().await.unwrap().unwrap();
+                if number % batch == 0 || number == messages {
+                    let all_before = BasicAckOptions { multiple: true };
+                    channel.basic_ack(delivery.delivery_tag, all_before).await.unwrap();
+                }
+            }
+            connection.close(200, "done".into()).await.unwrap();
+        });
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        let _ = self.runtime.block_on(
+            self.channel.queue_delete(self.name.as_str().into(), QueueDeleteOptions::default()),
+        );
+    }
+}

@@ -1,0 +1,254 @@
+//! Private, throw-away MariaDB and MySQL servers on free ports, one of each per test process, started when first asked for.
+//! `BINSYNC_TEST_MARIADB` and `BINSYNC_TEST_MYSQL` (`mysql://user:password@host:port`) name existing servers instead:
+//! every database on them is dropped.
+
+use super::watchdog::Watched;
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    MariaDb,
+    MySql,
+}
+
+/// Both kinds, for tests that hold for either.
+pub const KINDS: [Kind; 2] = [Kind::MariaDb, Kind::MySql];
+
+impl Kind {
+    /// The first half of a recording's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::MariaDb => "mariadb",
+            Kind::MySql => "mysql",
+        }
+    }
+
+    /// The kind of server a recording was made on.
+    pub fn of(recording: &str) -> Kind {
+        if recording.starts_with("mysql") { Kind::MySql } else { Kind::MariaDb }
+    }
+}
+
+pub struct Server {
+    pub kind: Kind,
+    pub port: u16,
+    pub(super) host: String,
+    pub(super) user: String,
+    pub(super) password: String,
+    dir: Option<PathBuf>,
+    _process: Option<Watched>,
+}
+
+/// A server with no user database on it, held by one test at a time.
+pub struct Fresh {
+    server: &'static Server,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl std::ops::Deref for Fresh {
+    type Target = Server;
+    fn deref(&self) -> &Server {
+        self.server
+    }
+}
+
+/// Waits for the server of that kind to be free and empties it.
+pub fn fresh(kind: Kind) -> Fresh {
+    static SERVERS: [OnceLock<Server>; 2] = [const { OnceLock::new() }; 2];
+    static TURNS: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
+    let place = kind as usize;
+    let turn = TURNS[place].lock().unwrap_or_else(PoisonError::into_inner);
+    let server =
+        SERVERS[place].get_or_init(|| existing(kind).unwrap_or_else(|| Server::start(kind)));
+    server.empty();
+    Fresh { server, _turn: turn }
+}
+
+fn existing(kind: Kind) -> Option<Server> {
+    let name = format!("BINSYNC_TEST_{}", kind.name().to_uppercase());
+    let url = env::var(&name).ok()?;
+    let options = mysql::Opts::from_url(&url).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Some(Server {
+        kind,
+        port: options.get_tcp_port(),
+        host: options.get_ip_or_hostname().into_owned(),
+        user: options.get_user().unwrap_or("root").into(),
+        password: options.get_pass().unwrap_or("").into(),
+        dir: None,
+        _process: None,
+    })
+}
+
+impl Server {
+    /// Starts a private server; it ends with the value or with this process.
+    pub fn start(kind: Kind) -> Server {
+        let dir = tempfile::Builder::new()
+            .prefix(&format!("binsync-{}-", kind.name()))
+            .tempdir()
+            .unwrap()
+            .keep();
+        let data = dir.join("data");
+        let mut command = match kind {
+            Kind::MariaDb => mariadb_server(&data),
+            Kind::MySql => mysql_server(&data),
+        };
+        let port = free_port();
+        command
+            .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--socket={}", dir.join("s").display()))
+            .arg(format!("--pid-file={}", dir.join("pid").display()))
+            .arg(format!("--port={port}"))
+            .arg(format!("--server-id={}", 4000 + kind as u32))
+            .args([
+                "--user=root",
+                "--bind-address=127.0.0.1",
+                "--log-bin=bin",
+                "--binlog-format=ROW",
+            ])
+            .args([
+                "--max-allowed-packet=64M",
+                "--innodb-flush-log-at-trx-commit=2",
+                "--innodb-buffer-pool-size=256M",
+            ]);
+        let process = Watched::start(&dir, &command);
+        let server = Server {
+            kind,
+            port,
+            host: "127.0.0.1".into(),
+            user: "root".into(),
+            password: String::new(),
+            dir: Some(dir),
+            _process: Some(process),
+        };
+        server.await_ready();
+        server.sql(
+            "CREATE USER t@'%' IDENTIFIED BY 't'; GRANT ALL ON *.* TO t@'%' WITH GRANT OPTION",
+        );
+        server
+    }
+
+    fn await_ready(&self) {
+        let deadline = Instant::now() + Duration::from_secs(90);
+        while !self
+            .client("mariadb")
+            .args(["-e", "SELECT 1"])
+            .output()
+            .is_ok_and(|done| done.status.success())
+        {
+            if Instant::now() > deadline {
+                let log = self
+                    .dir
+                    .as_ref()
+                    .map(|dir| fs::read_to_string(dir.join("server.log")).unwrap_or_default());
+                panic!(
+                    "{} did not start within 90 s; its log:\n{}",
+                    self.kind.name(),
+                    log.unwrap_or_default()
+                );
+            }
+            sleep(Duration::from_millis(100));
+        }
+    }
+
+    /// Ends left-over connections, undoes global switches and drops every user database.
+    pub fn empty(&self) {
+        let me = self.query("SELECT CONNECTION_ID()");
+        for id in self.query("SELECT id FROM information_schema.processlist WHERE user='t'").lines()
+        {
+            if id != me.trim() {
+                let _ = self.client("mariadb").args(["-e", &format!("KILL {id}")]).output();
+            }
+        }
+        self.sql("SET GLOBAL read_only=0");
+        for database in self.databases() {
+            self.sql(&format!("SET foreign_key_checks=0; DROP DATABASE {}", quoted(&database)));
+        }
+    }
+
+    /// Every database that is not the server's own; `binsync`, where the tool keeps its progress, is one of them.
+    pub fn databases(&self) -> Vec<String> {
+        let own = ["information_schema", "performance_schema", "mysql", "sys"];
+        let all = self.query("SHOW DATABASES");
+        all.lines().filter(|name| !own.contains(name)).map(str::to_owned).collect()
+    }
+
+    /// What the tool is given as `--target`; the port is the server's, the user `t` has every right.
+    pub fn url(&self) -> String {
+        match self.dir {
+            Some(_) => format!("mysql://t:t@127.0.0.1:{}", self.port),
+            None => format!("mysql://{}:{}@{}:{}", self.user, self.password, self.host, self.port),
+        }
+    }
+
+    /// The data folder, where the binary logs are; only of a server that was started here.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.as_ref().expect("a server of our own").join("data")
+    }
+}
+
+/// A name as MySQL wants it in backticks.
+pub fn quoted(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A port that nobody listens on at this moment.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Said whenever a server or tool is missing: such a run fails, it never skips.
+pub const ADVICE: &str = "a program that the tests need is missing: run tests/install-servers";
+
+fn mariadb_server(data: &Path) -> Command {
+    let mut install = Command::new("mariadb-install-db");
+    install.args([
+        "--no-defaults",
+        "--user=root",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+    ]);
+    run_quietly(install.arg(format!("--datadir={}", data.display())));
+    let program =
+        ["mariadbd", "/usr/sbin/mariadbd"].into_iter().find(|name| on_path(name)).expect(ADVICE);
+    let mut command = Command::new(program);
+    command.args(["--no-defaults", "--lc-messages-dir=/usr/share/mysql"]);
+    command
+}
+
+fn mysql_server(data: &Path) -> Command {
+    let cache = env::var("BINSYNC_TEST_CACHE").unwrap_or_else(|_| {
+        format!("{}/.cache/binsync-tests", env::var("HOME").expect("HOME is set"))
+    });
+    let program = PathBuf::from(cache).join("mysql/mysqld");
+    assert!(program.exists(), "no MySQL at {}: run tests/install-servers", program.display());
+    run_quietly(
+        Command::new(&program)
+            .args(["--user=root", "--initialize-insecure"])
+            .arg(format!("--datadir={}", data.display())),
+    );
+    let mut command = Command::new(program);
+    command.arg("--performance-schema=OFF");
+    command
+}
+
+fn run_quietly(command: &mut Command) {
+    let done = command.output().expect(ADVICE);
+    assert!(done.status.success(), "{command:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn on_path(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
