@@ -247,7 +247,6 @@ impl Session {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "one value at a time, on the stack")]
 enum Come {
     Command(Option<Command>),
     Delivery(Box<Option<lapin::Result<Delivery>>>),
