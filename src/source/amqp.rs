@@ -143,7 +143,7 @@ impl Session {
             let delivery = async {
                 match started {
                     _ if stopping => pending().await,
-                    None => Come::Delivery(self.consumer.next().await),
+                    None => Come::Delivery(Box::new(self.consumer.next().await)),
                     // Being woken for each message would cost more than storing it.
                     Some(_) => {
                         sleep(LULL).await;
@@ -153,7 +153,7 @@ impl Session {
             };
             let first = match or(command, delivery).await {
                 Come::Command(command) => return Ok(Next::Command(command)),
-                Come::Delivery(first) => Some(first),
+                Come::Delivery(first) => Some(*first),
                 Come::Lull => poll_once(self.consumer.next()).await,
             };
             if let Some(first) = first
@@ -247,10 +247,9 @@ impl Session {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "one value at a time, on the stack")]
 enum Come {
     Command(Option<Command>),
-    Delivery(Option<lapin::Result<Delivery>>),
+    Delivery(Box<Option<lapin::Result<Delivery>>>),
     Lull,
 }
 

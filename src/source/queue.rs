@@ -13,8 +13,8 @@ use crate::error::Error;
 pub const MAX_PREFETCH: u16 = 2000;
 /// The most bytes that are out without an ack, by the mean size of the messages seen.
 const MAX_UNACKED_BYTES: u64 = 32 << 20;
-/// Prefetch while no size is known yet.
-const FIRST_PREFETCH: u16 = 64;
+/// Prefetch while no size is known yet: few, as each may be tens of MiB.
+const FIRST_PREFETCH: u16 = 16;
 /// A mean is taken over about this many messages.
 const MEAN_OVER: u64 = 2 * MAX_PREFETCH as u64;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);

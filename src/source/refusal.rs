@@ -42,6 +42,12 @@ impl Place {
             ),
             Some(code) => Error::failed(format!("{host} refuses the connection: {code} {text}"))
                 .help("see the broker's log"),
+            None if text.contains("certificate") => {
+                Error::failed(format!("no trust in RabbitMQ at {host}: {text}")).help(
+                    "name the file of the authority that signed it: SSL_CERT_FILE=ca.pem; \
+                     the host in the URL must be the one in the certificate",
+                )
+            }
             None => Error::failed(format!("no connection to RabbitMQ at {host}: {text}")).help(
                 "check host and port in --amqp-url (default amqp://guest:guest@127.0.0.1:5672/%2f) \
                  and that the broker runs: rabbitmqctl status",
@@ -102,6 +108,7 @@ mod tests {
             (place().no_connection(Some(403), "ACCESS_REFUSED"), "user joe"),
             (place().no_connection(Some(530), "NOT_ALLOWED"), "vhost /"),
             (place().no_connection(None, "refused"), "db:5672"),
+            (place().no_connection(None, "invalid peer certificate"), "SSL_CERT_FILE"),
             (place().no_queue("q", false, Some(404), "NOT_FOUND").error, "no queue q"),
             (place().no_queue("q", true, Some(404), "no exchange 'x'").error, "'x'"),
             (place().no_queue("q", true, Some(406), "inequivalent").error, "inequivalent"),
