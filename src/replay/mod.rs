@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
+use crate::event::def::TableDef;
 use crate::event::history::History;
-use crate::event::{Body, Op, TableName, maxwell, printable};
+use crate::event::{Body, Event, Op, TableName, maxwell, printable};
 use crate::filter::{Filter, Type};
 use crate::spool::{DdlRef, Frame, Seq, Spool};
 use crate::target::Ddl;
@@ -75,40 +76,7 @@ impl Definitions {
         for message in self.ddl.iter().filter(|d| d.group == group) {
             let bytes = spool.record(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-            let Body::Ddl { sql, def, old, charset } = &event.body else {
-                continue;
-            };
-            let ddl = statement.get_or_insert_with(|| Ddl {
-                seq,
-                sql: runnable(sql),
-                op: event.meta.op,
-                database: event.meta.database.to_string(),
-                ts_ms: event.meta.ts_ms,
-                charset: charset.as_ref().map(|c| c.to_string()),
-                before: Vec::new(),
-                after: Vec::new(),
-                names: Vec::new(),
-            });
-            let read =
-                |json: &Option<&str>| json.map(crate::event::def::TableDef::parse).transpose();
-            let (before, after) = (read(old)?, read(def)?);
-            let known =
-                |name: TableName| self.history.at(&name, message.seq).map(|d| d.as_ref().clone());
-            let after = after.map(|def| known(def.name()).unwrap_or(def));
-            for name in [
-                Some(event.meta.name()),
-                before.as_ref().map(|d| d.name()),
-                after.as_ref().map(|d| d.name()),
-            ]
-            .into_iter()
-            .flatten()
-            {
-                if !ddl.names.contains(&name) {
-                    ddl.names.push(name);
-                }
-            }
-            ddl.before.extend(before);
-            ddl.after.extend(after);
+            self.add_message(&mut statement, message.seq, &event)?;
         }
         if let Some(ddl) = &statement
             && let Some(outside) = ddl.names.iter().find(|name| !filter.takes_table(name))
@@ -120,6 +88,40 @@ impl Definitions {
             .help("select that table too, or leave DDL out with --type insert,update,delete"));
         }
         Ok(statement)
+    }
+
+    /// Adds what one message tells to the statement it belongs to, the first one beginning it.
+    fn add_message(&self, statement: &mut Option<Ddl>, seq: Seq, event: &Event<'_>) -> Result<()> {
+        let Body::Ddl { sql, def, old, charset } = &event.body else { return Ok(()) };
+        let ddl = statement.get_or_insert_with(|| Ddl {
+            seq,
+            sql: runnable(sql),
+            op: event.meta.op,
+            database: event.meta.database.to_string(),
+            ts_ms: event.meta.ts_ms,
+            charset: charset.as_ref().map(|c| c.to_string()),
+            before: Vec::new(),
+            after: Vec::new(),
+            names: Vec::new(),
+        });
+        let before = old.map(TableDef::parse).transpose()?;
+        let after = def.map(TableDef::parse).transpose()?.map(|def| {
+            // The history knows what the message does not: generated columns and the like.
+            self.history.at(&def.name(), seq).map_or(def, |known| known.as_ref().clone())
+        });
+        let names = [
+            Some(event.meta.name()),
+            before.as_ref().map(TableDef::name),
+            after.as_ref().map(TableDef::name),
+        ];
+        for name in names.into_iter().flatten() {
+            if !ddl.names.contains(&name) {
+                ddl.names.push(name);
+            }
+        }
+        ddl.before.extend(before);
+        ddl.after.extend(after);
+        Ok(())
     }
 }
 
