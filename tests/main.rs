@@ -19,6 +19,7 @@ mod damaged;
 mod demo;
 mod errors;
 mod flashback;
+mod golden;
 mod kills;
 mod layers;
 mod limits;
