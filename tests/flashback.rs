@@ -179,3 +179,23 @@ fn an_undo_whose_own_column_was_changed_since_stops_and_shows_the_row() {
         .says(&["touched", "500"]);
     assert_eq!(server.query("SELECT v FROM edges.touched WHERE id=1"), "500\n");
 }
+
+#[test]
+fn an_undo_keeps_a_column_that_only_the_target_has() {
+    for kind in KINDS {
+        let name = format!("{}-incident", kind.name());
+        let server = fresh(kind);
+        server.load(&read(&format!("{name}.end.sql")));
+        server.sql(
+            "ALTER TABLE shop.customers ADD tier INT NOT NULL DEFAULT 7; \
+             UPDATE shop.customers SET tier=id; ALTER TABLE shop.orders ADD note INT DEFAULT 5",
+        );
+        let [first, second] = culprits(&name);
+        let xids = format!("{first},{second}");
+        Spool::recording(&name).apply(&server.url(), ["--reverse", "--xid", &xids]).code(0);
+        server.sql("ALTER TABLE shop.orders DROP note");
+        assert_eq!(server.query("SELECT COUNT(*) FROM shop.customers WHERE tier<>id"), "0\n");
+        server.sql("ALTER TABLE shop.customers DROP tier");
+        assert_rows_equal(&server.dump(), &read(&format!("{name}.repaired.sql")), &name);
+    }
+}

@@ -21,6 +21,9 @@ pub struct Table {
     pub key: Vec<usize>,
     /// Every unique index whose columns are all known; a change of one of them moves the row.
     pub uniques: Vec<Vec<usize>>,
+    /// Indexes of the columns that the source's table does not have, where its definition is
+    /// known: no event carries them, and no change touches them.
+    pub target_only: Vec<usize>,
     /// Changes are written one by one in the source's order: foreign keys with actions, or a
     /// unique index over something the events do not carry.
     pub in_order: bool,
@@ -37,6 +40,7 @@ impl Table {
             columns: def.columns.clone(),
             uniques: vec![key.clone()],
             key,
+            target_only: Vec::new(),
             in_order: false,
         }
     }
@@ -113,6 +117,13 @@ impl<'a> Image<'a> {
     pub fn is_full(&self, table: &Table) -> bool {
         self.0.iter().zip(&table.columns).all(|(v, c)| v.is_some() || c.generated)
     }
+
+    /// True when every column that the source has carries a value.
+    fn is_whole(&self, table: &Table) -> bool {
+        self.0.iter().zip(&table.columns).enumerate().all(|(i, (value, column))| {
+            value.is_some() || column.generated || table.target_only.contains(&i)
+        })
+    }
 }
 
 /// One row change, bound to a table. An insert has no `before`, a delete no `after`.
@@ -159,7 +170,7 @@ impl<'a> Change<'a> {
     /// # Errors
     /// When an image is not whole, so that the former row is not known.
     pub fn inverse(self, table: &Table) -> Result<Self> {
-        let known = |image: &Option<Image<'_>>| image.as_ref().is_none_or(|i| i.is_full(table));
+        let known = |image: &Option<Image<'_>>| image.as_ref().is_none_or(|i| i.is_whole(table));
         if !known(&self.before) || !known(&self.after) {
             return Err(Error::stopped(format!(
                 "{}: a row image lacks columns, what it was before is not known",

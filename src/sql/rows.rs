@@ -167,7 +167,8 @@ impl Statements {
         self.key_is(table, image)?;
         if self.guard == Guard::Values && !net.overwrite {
             for (i, column) in table.columns.iter().enumerate() {
-                if !table.key.contains(&i) && !column.on_update && !column.generated {
+                let guards = !table.key.contains(&i) && !column.on_update && !column.generated;
+                if guards && !table.target_only.contains(&i) {
                     self.and_is(table, image, i)?;
                 }
             }

@@ -168,7 +168,15 @@ pub(super) fn table(
         }
         uniques.push(columns);
     }
-    Ok(Some(Table { name: name.clone(), columns: def.columns, key, uniques, in_order: hidden }))
+    let target_only = match source {
+        Some(source) => {
+            let all = def.columns.iter().enumerate();
+            all.filter(|(_, c)| source.column(&c.name).is_none()).map(|(i, _)| i).collect()
+        }
+        None => Vec::new(),
+    };
+    let (name, columns) = (name.clone(), def.columns);
+    Ok(Some(Table { name, columns, key, uniques, target_only, in_order: hidden }))
 }
 
 /// Unique indexes by name, the primary key among them; an expression has no column name.
