@@ -107,3 +107,17 @@ fn no_ack_leaves_before_the_fdatasync_of_the_frame_that_holds_it() {
     let acks = trace.acks_after_their_sync();
     assert!(acks > 3, "only {acks} acknowledgements were seen: the trace shows nothing");
 }
+
+#[test]
+fn what_comes_again_from_the_middle_of_a_transaction_is_marked_however_much_it_is() {
+    let (stream, spool) = (read("mariadb-sysbench.jsonl"), Spool::recording("mariadb-sysbench"));
+    let before = spool.run(["log", "--json"]).code(0).text();
+    let lines: Vec<&str> = stream.split_inclusive('\n').collect();
+    let middle = |line: &&str| line.contains("\"xoffset\":1,");
+    let from =
+        lines.len() - 28_000 + lines[lines.len() - 28_000..].iter().position(middle).unwrap();
+    let again = &lines[from..];
+    let run = finish(spool.command(["import", "-"]), Some(again.concat().into_bytes())).code(0);
+    run.says(&[&format!("{},{:03} re-sends", again.len() / 1000, again.len() % 1000)]);
+    assert_eq!(spool.run(["log", "--json"]).code(0).text(), before);
+}

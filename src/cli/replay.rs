@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
@@ -231,6 +232,25 @@ fn open_target(url: &str, cascades: Option<bool>, dry_run: bool) -> Result<Box<d
     })
 }
 
+/// A file that takes no more after a signal, so that the unfinished one is removed.
+struct Stoppable<'a> {
+    to: &'a mut dyn std::io::Write,
+    stop: &'a AtomicBool,
+}
+
+impl std::io::Write for Stoppable<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.stop.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("stopped by a signal"));
+        }
+        self.to.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.to.flush()
+    }
+}
+
 /// Runs `render`.
 ///
 /// # Errors
@@ -256,7 +276,8 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
             let dir = path.parent().filter(|p| !p.as_os_str().is_empty());
             let mut file = tempfile::NamedTempFile::new_in(dir.unwrap_or(".".as_ref()))
                 .context(path.display())?;
-            let outcome = to(&mut file)?;
+            let stop = stop_flag()?;
+            let outcome = to(&mut Stoppable { to: &mut file, stop: stop.as_ref() })?;
             file.flush().context(path.display())?;
             file.as_file().sync_all().context(path.display())?;
             file.persist(path).context(path.display())?;
