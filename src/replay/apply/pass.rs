@@ -275,24 +275,37 @@ impl<'p, 's> Pass<'p, 's> {
     /// Binds events to the target's tables, table by table.
     pub(super) fn bind<'f>(&self, events: &Events<'f>) -> Result<Vec<Rows<'f>>> {
         let mut all: Vec<Rows<'f>> = Vec::new();
-        let mut at: HashMap<*const Table, usize> = HashMap::new();
+        let mut places: Vec<Place<'_>> = Vec::new();
         for (seq, event) in events {
-            let table = self.table(*seq, event)?;
-            let forward = !self.back();
-            let copied = event.meta.op == Op::BootstrapInsert || self.is_copied(*seq, &table.name);
-            // What a crash has left of rows without transactions is written over; going back, a row
-            // that is undone already is a conflict.
-            let overwrite = forward && (copied || !table.transactional);
-            let change = Change::bind(*seq, event, &table, overwrite)
-                .map_err(|e| e.at(describe(*seq, event)))?;
-            let change = if forward { change } else { change.inverse(&table)? };
-            let i = *at.entry(Arc::as_ptr(&table)).or_insert_with(|| {
-                all.push(Rows { table: table.clone(), changes: Vec::new() });
-                all.len() - 1
-            });
-            all[i].changes.push(change);
+            let place = match places.iter().find(|place| place.holds(*seq, event)) {
+                Some(place) => place,
+                None => {
+                    let (table, seqs) = self.table(*seq, event)?;
+                    let known = all.iter().position(|rows| Arc::ptr_eq(&rows.table, &table));
+                    let rows = known.unwrap_or_else(|| {
+                        all.push(Rows { table, changes: Vec::new() });
+                        all.len() - 1
+                    });
+                    let (database, name) = (&*event.meta.database, &*event.meta.table);
+                    places.insert(0, Place { database, name, seqs, rows });
+                    &places[0]
+                }
+            };
+            let rows = &mut all[place.rows];
+            rows.changes.push(self.change(*seq, event, &rows.table)?);
         }
         Ok(all)
+    }
+
+    fn change<'f>(&self, seq: Seq, event: &Event<'f>, table: &Table) -> Result<Change<'f>> {
+        let forward = !self.back();
+        let copied = event.meta.op == Op::BootstrapInsert || self.is_copied(seq, &table.name);
+        // What a crash has left of rows without transactions is written over; going back, a row
+        // that is undone already is a conflict.
+        let overwrite = forward && (copied || !table.transactional);
+        let change =
+            Change::bind(seq, event, table, overwrite).map_err(|e| e.at(describe(seq, event)))?;
+        if forward { Ok(change) } else { change.inverse(table) }
     }
 
     fn is_copied(&self, seq: Seq, name: &TableName) -> bool {
@@ -301,8 +314,10 @@ impl<'p, 's> Pass<'p, 's> {
             .any(|b| b.table == *name && b.start <= seq && b.end.is_none_or(|end| seq < end))
     }
 
-    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
+    /// The target's table for an event, and over which sequences it is the same.
+    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<(Arc<Table>, Range<Seq>)> {
         let name = event.meta.name();
+        let seqs = self.job.definitions.history.span(&name, seq);
         let def = self.job.definitions.history.at(&name, seq);
         let mut tables = lock(&self.tables);
         if let Some((known, table)) = tables.get(&name) {
@@ -312,7 +327,7 @@ impl<'p, 's> Pass<'p, 's> {
                 _ => false,
             };
             if same {
-                return Ok(table.clone());
+                return Ok((table.clone(), seqs));
             }
         }
         let table =
@@ -321,7 +336,23 @@ impl<'p, 's> Pass<'p, 's> {
                 _ => e.at(describe(seq, event)),
             })?;
         tables.insert(name, (def, table.clone()));
-        Ok(table)
+        Ok((table, seqs))
+    }
+}
+
+/// Where the changes of a table's events go.
+struct Place<'e> {
+    database: &'e str,
+    name: &'e str,
+    seqs: Range<Seq>,
+    rows: usize,
+}
+
+impl Place<'_> {
+    fn holds(&self, seq: Seq, event: &Event<'_>) -> bool {
+        self.name == event.meta.table
+            && self.database == event.meta.database
+            && self.seqs.contains(&seq)
     }
 }
 

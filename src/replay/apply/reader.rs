@@ -146,6 +146,14 @@ impl<'s> Reader<'s> {
         }
     }
 
+    /// Everything before it (behind it, going back) was cut.
+    pub(super) fn at(&self) -> Seq {
+        match self.direction {
+            Direction::Forward => self.range.start,
+            Direction::Reverse => self.range.end,
+        }
+    }
+
     /// True when no frame is left behind these.
     fn is_last(&self, frames: &[Arc<Frame>]) -> bool {
         match (frames.last(), self.direction) {

@@ -1,7 +1,6 @@
 //! Row changes on disk, in parts that no row is spread over, so that a stretch of any length can
 //! be folded in little memory.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Seek, Write};
 use std::sync::Arc;
@@ -23,7 +22,6 @@ const HEADER: usize = 17;
 pub(super) struct Spill {
     files: Vec<BufWriter<File>>,
     tables: Vec<Arc<Table>>,
-    at: HashMap<*const Table, u32>,
     /// Changes taken, by table.
     pub(super) events: Vec<u64>,
 }
@@ -39,7 +37,7 @@ impl Spill {
         let file = |_| tempfile::tempfile().map(|file| BufWriter::with_capacity(BUFFER, file));
         let files = (0..parts).map(file).collect::<std::io::Result<_>>();
         let files = files.context("temporary files (TMPDIR names where they are)")?;
-        Ok(Self { files, tables: Vec::new(), at: HashMap::new(), events: Vec::new() })
+        Ok(Self { files, tables: Vec::new(), events: Vec::new() })
     }
 
     /// Adds changes, each to the part its row belongs to: a row that moves leaves one part and
@@ -57,16 +55,15 @@ impl Spill {
                 ))
                 .help("leave the table out with --exclude-table, or run without --net"));
             }
-            let known = self.at.get(&Arc::as_ptr(&table)).copied();
+            let known = self.tables.iter().position(|known| Arc::ptr_eq(known, &table));
             let index = known.unwrap_or_else(|| {
                 self.tables.push(table.clone());
                 self.events.push(0);
-                self.at.insert(Arc::as_ptr(&table), self.tables.len() as u32 - 1);
-                self.tables.len() as u32 - 1
+                self.tables.len() - 1
             });
-            self.events[index as usize] += changes.len() as u64;
+            self.events[index] += changes.len() as u64;
             for change in changes {
-                self.change(index, &table, change)?;
+                self.change(index as u32, &table, change)?;
             }
         }
         Ok(())
