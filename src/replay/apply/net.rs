@@ -19,7 +19,7 @@ use crate::spool::{Seq, Spool};
 use crate::target::{Direction, Window};
 
 /// A part is made of about so many bytes of messages …
-const PART_BYTES: u64 = 16 << 20;
+const PART_BYTES: u64 = 32 << 20;
 /// … in at most so many files.
 const MOST_PARTS: u64 = 256;
 
@@ -104,7 +104,7 @@ impl Pass<'_, '_> {
 
     fn write_net(&self, parts: &Parts, events: &[u64], to: Seq) -> Result<()> {
         let n = parts.len();
-        let window = Window { end: to, parts: n as u32 };
+        let window = Window { end: to, parts: n as u32, chunk: self.chunk };
         // Where a unique value can be in the way, all rows that leave have to leave first.
         let halves = !parts.tables().iter().all(|table| table.stands_alone());
         let passes: &[Option<bool>] = if halves { &[Some(true), Some(false)] } else { &[None] };
@@ -134,7 +134,7 @@ impl Pass<'_, '_> {
             }
             let records = parts.load(part)?;
             let rows = parts.rows(&records)?;
-            let plan = Plan::new(&rows, self.back())?;
+            let plan = Plan::new(&rows, self.back(), self.chunk as usize)?;
             if plan.ordered && leaving.is_some() {
                 return Err(Error::stopped(
                     "--net: rows have to be written in the source's order (others between \
@@ -143,7 +143,7 @@ impl Pass<'_, '_> {
                 .help("run without --net"));
             }
             let plan = match leaving {
-                Some(leaving) => plan.half(leaving),
+                Some(leaving) => plan.half(leaving, self.chunk as usize),
                 None => plan,
             };
             let work = Work { rows: &[], plan, events: &Events::new() };

@@ -22,12 +22,14 @@ use crate::target::{Ddl, Direction, Standing, Target};
 
 /// Two workers: one writes while the other reads and plans.
 pub(super) const WORKERS: usize = 2;
-/// What a window holds where several lanes share its rows, …
-const WIDE: Limits = Limits { rows: 64_000, bytes: 32 << 20, one: false };
-/// … and where it is one transaction.
-const NARROW: Limits = Limits { rows: 16_000, bytes: 8 << 20, one: false };
+/// A window is cut after so many bytes of messages at the latest.
+const WINDOW_BYTES: usize = 32 << 20;
+/// A chunk is this part of a window, …
+const CHUNKS: usize = 64;
+/// … and has at most so many row changes.
+const CHUNK_ROWS: usize = 1000;
 /// A window that is known to be of bounded size.
-const ALL: Limits = Limits { rows: usize::MAX, bytes: usize::MAX, one: false };
+const ALL: Limits = Limits { rows: usize::MAX, bytes: usize::MAX };
 
 type Tables = HashMap<TableName, (Option<Arc<TableDef>>, Arc<Table>)>;
 
@@ -42,6 +44,7 @@ pub(super) struct Pass<'p, 's> {
     pub(super) turn: Mutex<u64>,
     turned: Condvar,
     tables: Mutex<Tables>,
+    pub(super) chunk: u32,
     ended: AtomicBool,
 }
 
@@ -82,12 +85,17 @@ pub(super) fn run(
     if begun.is_none() && job.how.net {
         report(Report::Note(net::announcement(direction, parts)));
     }
+    let chunk = job.how.window.div_ceil(CHUNKS).min(CHUNK_ROWS) as u32;
+    let chunk = begun.map_or(chunk, |window| window.chunk);
+    // A window that is written in one transaction is a quarter as large.
+    let whole = Limits { rows: job.how.window, bytes: WINDOW_BYTES };
+    let quarter = Limits { rows: whole.rows.div_ceil(4), bytes: WINDOW_BYTES / 4 };
     let limits = match (begun.is_some() || job.how.net, target.sessions().lanes.len()) {
-        (true, _) if parts > 1 => NARROW,
+        (true, _) if parts > 1 => quarter,
         (true, _) => ALL,
-        (false, _) if job.how.serial => Limits { one: true, ..NARROW },
-        (false, 0) => NARROW,
-        (false, _) => WIDE,
+        (false, _) if job.how.serial => Limits { rows: 1, ..quarter },
+        (false, 0) => quarter,
+        (false, _) => whole,
     };
     let frames = ahead(spool.frames(left.clone(), order));
     let reader = Reader::new(frames, left, direction, &job.selection.filter, limits);
@@ -97,10 +105,11 @@ pub(super) fn run(
         bootstraps: spool.bootstraps()?,
         ddl: statements(spool, job)?,
         reader: Mutex::new((reader, 0)),
-        executor: Mutex::new(Executor::new(job, target, standing, careful, chunked)),
+        executor: Mutex::new(Executor::new(job, target, standing, careful, chunked, chunk)),
         turn: Mutex::new(0),
         turned: Condvar::new(),
         tables: Mutex::new(HashMap::new()),
+        chunk,
         ended: AtomicBool::new(false),
     };
     let results = thread::scope(|scope| {
@@ -211,7 +220,7 @@ impl<'p, 's> Pass<'p, 's> {
             let rows = self.bind(&events)?;
             let plan = match self.job.how.serial {
                 true => Plan::in_order(&rows, self.back()),
-                false => Plan::new(&rows, self.back())?,
+                false => Plan::new(&rows, self.back(), self.chunk as usize)?,
             };
             let work = Work { rows: &rows, plan, events: &events };
             let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
