@@ -15,6 +15,7 @@ mod support;
 
 mod bad_messages;
 mod capture;
+mod conversion;
 mod damaged;
 mod demo;
 mod errors;
