@@ -18,6 +18,7 @@ mod capture;
 mod conversion;
 mod damaged;
 mod demo;
+mod differential;
 mod errors;
 mod flashback;
 mod golden;

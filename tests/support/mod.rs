@@ -11,6 +11,7 @@ pub mod servers;
 pub mod stream;
 pub mod trace;
 mod watchdog;
+pub mod workload;
 
 pub use amqp::{Queue, amqp_url, broker};
 pub use cli::{Run, Spool, binsync};

@@ -129,6 +129,7 @@ impl Server {
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", dir.join("s").display()))
             .arg(format!("--pid-file={}", dir.join("pid").display()))
+            .arg(format!("--tmpdir={}", dir.display()))
             .arg(format!("--port={port}"))
             .arg(format!("--server-id={}", 4000 + kind as u32))
             .args([
@@ -239,6 +240,8 @@ fn mariadb_server(data: &Path) -> Command {
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
     ]);
+    // A server that starts clears its folder for temporary tables: none is shared.
+    install.env("TMPDIR", data.parent().expect("the server's own folder"));
     run_quietly(install.arg(format!("--datadir={}", data.display())));
     let program =
         ["mariadbd", "/usr/sbin/mariadbd"].into_iter().find(|name| on_path(name)).expect(ADVICE);

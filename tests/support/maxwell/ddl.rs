@@ -28,24 +28,24 @@ pub(super) fn messages(sql: &str, current: &str, before: &Schema, after: &Schema
             quoted(&name)
         )];
     }
-    let mut name = || words.table(current);
     match verb.as_str() {
         "CREATE" => {
-            let table = name();
+            let table = words.table(current);
             let def = &after.table(&table.0, &table.1).json;
             vec![head("create", &table) + &format!(",\"def\":{def}")]
         }
         "DROP" => {
-            let mut dropped = vec![head("drop", &name())];
+            let mut dropped = vec![head("drop", &words.table(current))];
             while words.next() == "," {
                 dropped.push(head("drop", &words.table(current)));
             }
             dropped
         }
         "ALTER" => {
-            let table = name();
+            let table = words.table(current);
             let old = &before.table(&table.0, &table.1).json;
-            let def = &after.table(&table.0, &table.1).json;
+            let new = words.renamed(current).unwrap_or_else(|| table.clone());
+            let def = &after.table(&new.0, &new.1).json;
             vec![head("alter", &table) + &format!(",\"old\":{old},\"def\":{def}")]
         }
         _ => renames(words, current, before),
@@ -107,6 +107,12 @@ impl Words<'_> {
             Some(name) => name.replace("``", "`"),
             None => word.to_owned(),
         }
+    }
+
+    /// The new name, where the rest is `RENAME TO …`.
+    fn renamed(&mut self, current: &str) -> Option<(String, String)> {
+        let next = [(); 2].map(|()| self.next().to_uppercase());
+        (next == ["RENAME", "TO"]).then(|| self.table(current))
     }
 
     /// A table's name, with its database.
