@@ -101,7 +101,7 @@ fn update(table: &Table, random: &mut Random) -> String {
 
 fn update_many(table: &Table, random: &mut Random) -> String {
     let value = match table.unique.first() {
-        Some(unique) if unique == "u" && random.percent(40) => {
+        Some(first) if first == "u" && random.percent(40) => {
             return format!("UPDATE {} SET u=u+1 ORDER BY u DESC LIMIT 6", table.name);
         }
         _ => assignments(table, random),
@@ -178,9 +178,10 @@ fn undone_in_part(table: &Table, random: &mut Random) -> Vec<String> {
 
 /// Two or three rows pass a unique value around, through NULL, or through one that nobody has.
 fn rotate(table: &Table, random: &mut Random) -> Vec<String> {
-    let Some(name) = table.unique.first() else {
+    if table.unique.is_empty() {
         return vec![update(table, random)];
-    };
+    }
+    let name = &table.unique[random.below(table.unique.len())];
     let column = table.columns.iter().find(|column| column.name == *name).unwrap();
     let free = match column.nullable && random.percent(50) {
         true => "NULL",
