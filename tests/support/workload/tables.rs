@@ -69,6 +69,10 @@ impl Table {
         if random.percent(12) {
             table.add_prefix_index(random);
         }
+        if kind == Kind::MySql && random.percent(10) {
+            table.indexes.push("UNIQUE KEY ((v * 1000 + CRC32(k) % 1000))".into());
+            table.columns[table.key].used = true;
+        }
         for number in 0..1 + random.below(4) {
             table.columns.push(Column::other(&format!("c{number}"), random));
         }
