@@ -63,8 +63,9 @@ fn each_seed(kind: Kind) {
             Ok(()) => std::fs::remove_file(&file).unwrap(),
             Err(_) => {
                 eprintln!(
-                    "seed {seed} on {name} failed; its stream is {}; again: BINSYNC_TEST_FIRST_SEED={seed} \
-                     BINSYNC_TEST_SEEDS=1 cargo test --test main random_work_on_{name}",
+                    "seed {seed} on {name} failed; its stream, if it was made: {}; again: \
+                     BINSYNC_TEST_FIRST_SEED={seed} BINSYNC_TEST_SEEDS=1 \
+                     cargo test --test main random_work_on_{name}",
                     file.display(),
                     name = kind.name()
                 );
