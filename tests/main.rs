@@ -15,8 +15,10 @@ mod support;
 
 mod bad_messages;
 mod capture;
+mod conversion;
 mod damaged;
 mod demo;
+mod differential;
 mod errors;
 mod flashback;
 mod golden;

@@ -4,15 +4,17 @@ pub mod amqp;
 pub mod cli;
 mod client;
 pub mod dump;
+pub mod maxwell;
 pub mod recordings;
 pub mod reference;
 pub mod servers;
 pub mod stream;
 pub mod trace;
 mod watchdog;
+pub mod workload;
 
 pub use amqp::{Queue, amqp_url, broker};
 pub use cli::{Run, Spool, binsync};
 pub use dump::{assert_rows_equal, assert_same_dump, rows_only};
 pub use recordings::{read, recording, spool_frames, temp_dir, write};
-pub use servers::{Fresh, Kind, Kind::MariaDb, Kind::MySql, fresh};
+pub use servers::{Fresh, Kind, Kind::MariaDb, Kind::MySql, Server, fresh, source};
