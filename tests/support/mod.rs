@@ -4,6 +4,7 @@ pub mod amqp;
 pub mod cli;
 mod client;
 pub mod dump;
+pub mod progress;
 pub mod proxy;
 pub mod recordings;
 pub mod reference;

@@ -1,0 +1,37 @@
+//! kill -9 of an apply, in each of its modes.
+
+use super::{Case, Delays, Interruption, kill, rounds, wanted, was_killed};
+use crate::support::{Kind, fresh};
+
+const MODES: [&[&str]; 4] = [&[], &["--lanes", "4"], &["--serial"], &["--net"]];
+
+fn kills_of_apply(case: &Case) {
+    let mut delays = Delays::up_to(60);
+    for mode in MODES {
+        rounds(&format!("kills of apply {mode:?}, {}", case.name), wanted(4).div_ceil(4), |most| {
+            let server = fresh(case.kind);
+            let mut interruption = Interruption { strike: &mut kill, may_end: was_killed };
+            case.round(&server, &server.url(), mode, most, &mut delays, &mut interruption)
+        });
+    }
+}
+
+#[test]
+fn a_killed_apply_goes_on_through_definitions_on_mariadb() {
+    kills_of_apply(&Case::transactions(Kind::MariaDb));
+}
+
+#[test]
+fn a_killed_apply_goes_on_through_definitions_on_mysql() {
+    kills_of_apply(&Case::transactions(Kind::MySql));
+}
+
+#[test]
+fn a_killed_apply_writes_what_was_sent_again_once() {
+    kills_of_apply(&Case::restarts(false));
+}
+
+#[test]
+fn a_killed_apply_doubles_no_row_that_has_no_key() {
+    kills_of_apply(&Case::restarts(true));
+}
