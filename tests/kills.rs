@@ -2,17 +2,17 @@
 //! moved before it and moved on after it; `BINSYNC_TEST_KILLS=50` asks for more of them than a CI run does.
 
 use crate::support::{
-    Kind, Spool, assert_rows_equal, assert_same_dump,
+    Kind, Running, Spool, assert_rows_equal, assert_same_dump,
     dump::{schema_only, without_keys},
     progress::Progress,
     read,
     servers::Server,
 };
 use std::{
-    env, io,
-    process::{Child, Command, ExitStatus, Stdio},
+    env,
+    process::{Command, ExitStatus},
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 mod apply;
@@ -27,9 +27,6 @@ fn wanted(in_ci: u32) -> u32 {
     env::var("BINSYNC_TEST_KILLS")
         .map_or(in_ci, |count| count.parse().expect("BINSYNC_TEST_KILLS is a number"))
 }
-
-/// Above what any run takes, waiting for a dead one's session included.
-const PATIENCE: Duration = Duration::from_secs(150);
 
 /// Waits between 0 and so many milliseconds, spread over what one run takes.
 struct Delays {
@@ -53,27 +50,11 @@ impl Delays {
 
 /// What is done to a run, and how a run may end because of it.
 struct Interruption<'a> {
-    strike: &'a mut dyn FnMut(&mut Child),
+    strike: &'a mut dyn FnMut(&mut Running),
     may_end: fn(ExitStatus) -> bool,
 }
 
-fn kill(child: &mut Child) {
-    // It may have ended by itself.
-    let _ = child.kill();
-}
-
-fn was_killed(status: ExitStatus) -> bool {
-    use std::os::unix::process::ExitStatusExt;
-    status.signal() == Some(9)
-}
-
-/// Sends a signal by its name, such as `-INT`.
-fn signal(child: &Child, name: &str) {
-    let id = child.id().to_string();
-    let _ = Command::new("kill").args([name, &id]).stderr(Stdio::null()).status();
-}
-
-/// Interrupts a command `delay` after its progress has moved, and again after it has moved again; runs it again when
+/// Interrupts a command some time after its progress has moved, and again after it has moved again; runs it again when
 /// that ended it; until a run finishes. Returns how many interruptions were followed by progress, `most` at most.
 fn interrupted<P: PartialEq>(
     run: impl Fn() -> Command,
@@ -84,46 +65,36 @@ fn interrupted<P: PartialEq>(
 ) -> u32 {
     let (mut counted, mut open) = (0, 0);
     for _ in 0..400 {
-        let mut child = run().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let deadline = Instant::now() + PATIENCE;
+        let mut running = Running::start(run());
         let (mut before, mut struck) = (progress(), false);
-        let status = loop {
-            let ended = child.try_wait().unwrap();
-            let now = progress();
-            if before.is_some() && now.is_some() && now != before {
-                counted += std::mem::take(&mut open);
-                if ended.is_none() && counted < most {
-                    sleep(delays.next());
-                    (interruption.strike)(&mut child);
-                    (open, struck) = (1, true);
-                }
+        while running.until(|| moved(&mut before, progress())) {
+            counted += std::mem::take(&mut open);
+            if counted < most {
+                sleep(delays.next());
+                (interruption.strike)(&mut running);
+                (open, struck) = (1, true);
                 before = progress();
-            } else if now.is_some() {
-                before = now;
             }
-            if let Some(status) = ended {
-                break status;
-            }
-            if Instant::now() > deadline {
-                kill(&mut child);
-                panic!("still running after {PATIENCE:?}:\n{}", said(&mut child));
-            }
-            sleep(Duration::from_micros(300));
-        };
+        }
+        if moved(&mut before, progress()) {
+            counted += std::mem::take(&mut open);
+        }
+        let (status, said) = running.end();
         if status.success() {
             return counted;
         }
-        assert!(
-            struck && (interruption.may_end)(status),
-            "a run ended with {status}:\n{}",
-            said(&mut child)
-        );
+        assert!(struck && (interruption.may_end)(status), "a run ended with {status}:\n{said}");
     }
     panic!("400 runs did not finish the work: nothing moves on");
 }
 
-fn said(child: &mut Child) -> String {
-    io::read_to_string(child.stderr.take().unwrap()).unwrap()
+/// Has the progress moved since it was last known? It is not known before a run begins and while a server is down.
+fn moved<P: PartialEq>(before: &mut Option<P>, now: Option<P>) -> bool {
+    let moved = before.is_some() && now.is_some() && *before != now;
+    if now.is_some() {
+        *before = now;
+    }
+    moved
 }
 
 /// Rounds from the start to the end, each told how many interruptions are wanted still, until enough of them counted.

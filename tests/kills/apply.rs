@@ -1,7 +1,7 @@
 //! kill -9 of an apply, in each of its modes.
 
-use super::{Case, Delays, Interruption, kill, rounds, wanted, was_killed};
-use crate::support::{Kind, fresh};
+use super::{Case, Delays, Interruption, rounds, wanted};
+use crate::support::{Kind, Running, fresh, running::was_killed};
 
 const MODES: [&[&str]; 4] = [&[], &["--lanes", "4"], &["--serial"], &["--net"]];
 
@@ -10,7 +10,7 @@ fn kills_of_apply(case: &Case) {
     for mode in MODES {
         rounds(&format!("kills of apply {mode:?}, {}", case.name), wanted(4).div_ceil(4), |most| {
             let server = fresh(case.kind);
-            let mut interruption = Interruption { strike: &mut kill, may_end: was_killed };
+            let mut interruption = Interruption { strike: &mut Running::kill, may_end: was_killed };
             case.round(&server, &server.url(), mode, most, &mut delays, &mut interruption)
         });
     }

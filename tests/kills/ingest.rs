@@ -1,9 +1,9 @@
 //! kill -9 of what fills the spool.
 
-use super::{Delays, Interruption, interrupted, kill, rounds, wanted, was_killed};
+use super::{Delays, Interruption, interrupted, rounds, wanted};
 use crate::{
     capture::publish,
-    support::{Spool, broker, recording},
+    support::{Running, Spool, broker, recording, running::was_killed},
 };
 use std::fs;
 
@@ -28,7 +28,7 @@ fn a_killed_import_goes_on_where_it_stopped() {
     rounds("kills of import", wanted(3).min(20), |most| {
         let spool = Spool::new();
         let run = || spool.command(["import", file.to_str().unwrap()]);
-        let mut interruption = Interruption { strike: &mut kill, may_end: was_killed };
+        let mut interruption = Interruption { strike: &mut Running::kill, may_end: was_killed };
         let counted = interrupted(run, most, &mut delays, stored_bytes(&spool), &mut interruption);
         assert!(spool.stored() == bytes, "the segments differ from the imported file");
         counted
@@ -42,7 +42,7 @@ fn a_killed_capture_stores_every_message_once() {
         let (queue, spool) = (broker("kills"), Spool::new());
         let stream = publish(&queue, "mariadb-restarts");
         let run = || spool.capture_command(&queue, ["--exit-when-idle", "1s"]);
-        let mut interruption = Interruption { strike: &mut kill, may_end: was_killed };
+        let mut interruption = Interruption { strike: &mut Running::kill, may_end: was_killed };
         let counted = interrupted(run, most, &mut delays, stored_bytes(&spool), &mut interruption);
         assert_eq!(queue.ready(), 0);
         assert!(spool.stored() == stream, "lost, doubled or reordered by a kill");

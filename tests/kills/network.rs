@@ -2,7 +2,7 @@
 //! broken one may still be at work.
 
 use super::{Case, Delays, Interruption, rounds, wanted};
-use crate::support::{Kind, fresh, proxy::Proxy};
+use crate::support::{Kind, Running, fresh, proxy::Proxy};
 
 fn cuts(case: &Case) {
     let mut delays = Delays::up_to(40);
@@ -10,7 +10,7 @@ fn cuts(case: &Case) {
         let server = fresh(case.kind);
         let proxy = Proxy::start(server.port);
         let url = server.url().replace(&server.port.to_string(), &proxy.port.to_string());
-        let mut strike = |_: &mut _| {
+        let mut strike = |_: &mut Running| {
             proxy.cut();
         };
         let mut interruption = Interruption { strike: &mut strike, may_end: |_| false };

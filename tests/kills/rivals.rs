@@ -1,58 +1,14 @@
 //! Two applies of one name: one goes on, the other stops and says why. Also when the other was frozen in the middle of
 //! its work and wakes after everything is done.
 
-use super::{Case, Delays, PATIENCE, kill, rounds, said, signal, wanted};
-use crate::support::{Kind, cli::finish, fresh, progress::Progress, servers::Server};
-use std::{
-    process::{Child, Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use super::{Case, Delays, moved, rounds, wanted};
+use crate::support::{Kind, Running, cli::finish, fresh, progress::Progress, servers::Server};
+use std::thread::sleep;
 
-/// A run in the background; it ends with this value, frozen or not.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        kill(&mut self.0);
-        let _ = self.0.wait();
-    }
-}
-
-impl Running {
-    fn start(mut command: Command) -> Running {
-        Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap())
-    }
-
-    fn has_ended(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
-    }
-
-    /// Waits until the progress has moved; false when the run ended first.
-    fn moves(&mut self, progress: &mut Progress<'_>) -> bool {
-        let deadline = Instant::now() + PATIENCE;
-        let mut before = progress.read();
-        while !self.has_ended() {
-            let now = progress.read();
-            if before.is_some() && now.is_some() && now != before {
-                return true;
-            }
-            before = before.or(now);
-            assert!(Instant::now() < deadline, "no progress in {PATIENCE:?}");
-            sleep(Duration::from_micros(300));
-        }
-        false
-    }
-
-    /// Its exit status, and what it said.
-    fn end(mut self) -> (Option<i32>, String) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.has_ended() {
-            assert!(Instant::now() < deadline, "still running after {PATIENCE:?}");
-            sleep(Duration::from_millis(3));
-        }
-        (self.0.wait().unwrap().code(), said(&mut self.0))
-    }
+/// Waits for progress; false when the run ended first.
+fn moves(run: &mut Running, server: &Server) -> bool {
+    let (mut progress, mut before) = (Progress::of(server), None);
+    run.until(|| moved(&mut before, progress.read()))
 }
 
 fn two_at_once(case: &Case) {
@@ -62,11 +18,11 @@ fn two_at_once(case: &Case) {
         case.prepare(&server);
         let url = server.url();
         let mut first = Running::start(case.command(&url, &[]));
-        let moved = first.moves(&mut Progress::of(&server));
+        let moved = moves(&mut first, &server);
         sleep(delays.next());
         let second = finish(case.command(&url, &[]), None);
         let (status, words) = first.end();
-        match (status, second.code) {
+        match (status.code(), second.code) {
             (Some(4), 0) => assert!(words.contains("taken over"), "no reason:\n{words}"),
             (Some(0), 4) => assert!(second.stderr.contains("taken over"), "{}", second.stderr),
             // The first had finished before the second began.
@@ -93,16 +49,16 @@ fn in_a_transaction(server: &Server) -> bool {
 
 /// Freezes a run whose progress has moved, inside a transaction or between two; false when it ended first.
 fn freeze(run: &mut Running, server: &Server, inside: bool, delays: &mut Delays) -> bool {
-    if !run.moves(&mut Progress::of(server)) {
+    if !moves(run, server) {
         return false;
     }
     while !run.has_ended() {
         sleep(delays.next());
-        signal(&run.0, "-STOP");
+        run.signal("-STOP");
         if !run.has_ended() && in_a_transaction(server) == inside {
             return true;
         }
-        signal(&run.0, "-CONT");
+        run.signal("-CONT");
     }
     false
 }
@@ -123,9 +79,9 @@ fn frozen_and_woken(case: &Case, inside: bool) {
         finish(case.command(&url, &[]), None).code(0);
         let work_was_left = progress.read() != stood;
         case.check(&server, "while the first is frozen");
-        signal(&first.0, "-CONT");
+        first.signal("-CONT");
         let (status, words) = first.end();
-        match status {
+        match status.code() {
             Some(4) => assert!(words.contains("taken over"), "no reason:\n{words}"),
             // It found nothing left to do.
             Some(0) => {}

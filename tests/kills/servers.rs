@@ -1,7 +1,7 @@
 //! kill -9 of the target server while an apply runs: the apply waits for it and goes on by itself.
 
 use super::{Case, Delays, Interruption, rounds, wanted};
-use crate::support::{Kind, servers::Server};
+use crate::support::{Kind, Running, servers::Server};
 
 /// What was committed is on disk, in the binlog too.
 const DURABLE: [&str; 2] = ["--innodb-flush-log-at-trx-commit=1", "--sync-binlog=1"];
@@ -11,7 +11,7 @@ fn kills_of_the_server(kind: Kind, cases: &[Case]) {
     let (mut delays, mut down) = (Delays::up_to(60), Delays::up_to(1500));
     for case in cases {
         rounds(&format!("kills of {kind:?}, {}", case.name), wanted(2), |most| {
-            let mut strike = |_: &mut _| server.crash(down.next());
+            let mut strike = |_: &mut Running| server.crash(down.next());
             // It has to go on by itself.
             let mut interruption = Interruption { strike: &mut strike, may_end: |_| false };
             case.round(&server, &server.url(), &[], most, &mut delays, &mut interruption)

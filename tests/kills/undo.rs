@@ -1,8 +1,8 @@
 //! Everything taken back, interrupted by SIGINT and kill -9 in turn: the database is as it was before all of it.
 
-use super::{Case, Delays, Interruption, ROWS, kill, rounds, signal, wanted, was_killed};
-use crate::support::{Kind, Spool, dump::without_keys, fresh, read};
-use std::process::{Child, ExitStatus};
+use super::{Case, Delays, Interruption, ROWS, rounds, wanted};
+use crate::support::{Kind, Running, Spool, dump::without_keys, fresh, read, running::was_killed};
+use std::process::ExitStatus;
 
 fn was_stopped_or_killed(status: ExitStatus) -> bool {
     status.code() == Some(4) || was_killed(status)
@@ -23,9 +23,9 @@ fn everything_undone(name: &str, keyless: bool, mode: &[&'static str]) {
     let (mut delays, mut number) = (Delays::up_to(40), 0);
     rounds(&format!("{} {mode:?}", case.name), wanted(3), |most| {
         let server = fresh(case.kind);
-        let mut strike = |child: &mut Child| {
+        let mut strike = |run: &mut Running| {
             number += 1;
-            if number % 2 == 0 { kill(child) } else { signal(child, "-INT") }
+            if number % 2 == 0 { run.kill() } else { run.signal("-INT") }
         };
         let mut interruption = Interruption { strike: &mut strike, may_end: was_stopped_or_killed };
         case.round(&server, &server.url(), &[], most, &mut delays, &mut interruption)
