@@ -7,6 +7,9 @@ use crate::support::{
     progress::Progress,
     read,
     servers::Server,
+    temp_dir,
+    workload::stream,
+    write,
 };
 use std::{
     env,
@@ -137,6 +140,22 @@ impl Case {
         let schema = schema_only(&end);
         let start = if keyless { without_keys(&schema) } else { schema };
         Case { name, kind: Kind::MariaDb, spool, start, end, flags: ROWS.to_vec(), rows_only: true }
+    }
+
+    /// Random work, with definitions in between for some seeds.
+    fn random(kind: Kind, seed: u64) -> Case {
+        let made = stream(kind, seed);
+        let spool = Spool::of(&write(&temp_dir(), "stream", &made.lines));
+        let logged = if kind == Kind::MySql { "yes" } else { "no" };
+        Case {
+            name: format!("random work {seed} on {}", kind.name()),
+            kind,
+            spool,
+            start: String::new(),
+            end: made.end,
+            flags: vec!["--source-logs-cascades", logged],
+            rows_only: false,
+        }
     }
 
     fn prepare(&self, server: &Server) {

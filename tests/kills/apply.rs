@@ -35,3 +35,11 @@ fn a_killed_apply_writes_what_was_sent_again_once() {
 fn a_killed_apply_doubles_no_row_that_has_no_key() {
     kills_of_apply(&Case::restarts(true));
 }
+
+#[test]
+fn a_killed_apply_of_random_work_goes_on() {
+    for seed in 1..=u64::from(wanted(4).div_ceil(8)) {
+        kills_of_apply(&Case::random(Kind::MariaDb, seed));
+        kills_of_apply(&Case::random(Kind::MySql, seed));
+    }
+}

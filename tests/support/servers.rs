@@ -60,16 +60,40 @@ impl std::ops::Deref for Fresh {
     }
 }
 
+/// A server that is started when first asked for, and used in turns.
+struct Shared {
+    server: OnceLock<Server>,
+    turn: Mutex<()>,
+}
+
+impl Shared {
+    const fn new() -> Shared {
+        Shared { server: OnceLock::new(), turn: Mutex::new(()) }
+    }
+
+    fn take(&'static self, start: impl FnOnce() -> Server) -> Fresh {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = self.server.get_or_init(start);
+        server.empty();
+        Fresh { server, _turn: turn }
+    }
+}
+
 /// Waits for the server of that kind to be free and empties it.
 pub fn fresh(kind: Kind) -> Fresh {
-    static SERVERS: [OnceLock<Server>; 2] = [const { OnceLock::new() }; 2];
-    static TURNS: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
-    let place = kind as usize;
-    let turn = TURNS[place].lock().unwrap_or_else(PoisonError::into_inner);
-    let server =
-        SERVERS[place].get_or_init(|| existing(kind).unwrap_or_else(|| Server::start(kind)));
-    server.empty();
-    Fresh { server, _turn: turn }
+    static SERVERS: [Shared; 2] = [const { Shared::new() }; 2];
+    SERVERS[kind as usize].take(|| existing(kind).unwrap_or_else(|| Server::start(kind)))
+}
+
+/// A second server of that kind, to be the one that is recorded: its binlog is at hand.
+pub fn source(kind: Kind) -> Fresh {
+    static SERVERS: [Shared; 2] = [const { Shared::new() }; 2];
+    SERVERS[kind as usize].take(|| {
+        let server = Server::start(kind);
+        // As on the sources of the recordings; and what a crash of the machine would lose is of no interest.
+        server.sql("SET GLOBAL character_set_server=utf8mb4; SET GLOBAL sync_binlog=0");
+        server
+    })
 }
 
 fn existing(kind: Kind) -> Option<Server> {
@@ -110,6 +134,7 @@ impl Server {
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", dir.join("s").display()))
             .arg(format!("--pid-file={}", dir.join("pid").display()))
+            .arg(format!("--tmpdir={}", dir.display()))
             .arg(format!("--port={port}"))
             .arg(format!("--server-id={}", 4000 + kind as u32))
             .args([
@@ -231,6 +256,8 @@ fn mariadb_server(data: &Path) -> Command {
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
     ]);
+    // A server that starts clears its folder for temporary tables: none is shared.
+    install.env("TMPDIR", data.parent().expect("the server's own folder"));
     run_quietly(install.arg(format!("--datadir={}", data.display())));
     let program =
         ["mariadbd", "/usr/sbin/mariadbd"].into_iter().find(|name| on_path(name)).expect(ADVICE);
