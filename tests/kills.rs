@@ -27,9 +27,14 @@ mod undo;
 
 /// How many interruptions a test has to count.
 fn wanted(in_ci: u32) -> u32 {
-    env::var("BINSYNC_TEST_KILLS")
-        .map_or(in_ci, |count| count.parse().expect("BINSYNC_TEST_KILLS is a number"))
+    env::var(COUNT).map_or(in_ci, |count| count.parse().expect("BINSYNC_TEST_KILLS is a number"))
 }
+
+fn is_full_run() -> bool {
+    env::var_os(COUNT).is_some()
+}
+
+const COUNT: &str = "BINSYNC_TEST_KILLS";
 
 /// Waits between 0 and so many milliseconds, spread over what one run takes.
 struct Delays {
@@ -142,6 +147,14 @@ impl Case {
         Case { name, kind: Kind::MariaDb, spool, start, end, flags: ROWS.to_vec(), rows_only: true }
     }
 
+    /// Many changes of few rows, in many commits; of MariaDB, but its rows fit either kind.
+    fn sysbench(kind: Kind) -> Case {
+        let name = "mariadb-sysbench".to_owned();
+        let (spool, end) = (Spool::recording(&name), read(&format!("{name}.end.sql")));
+        let start = schema_only(&end);
+        Case { name, kind, spool, start, end, flags: ROWS.to_vec(), rows_only: true }
+    }
+
     /// Random work, with definitions in between for some seeds.
     fn random(kind: Kind, seed: u64) -> Case {
         let made = stream(kind, seed);
@@ -156,6 +169,13 @@ impl Case {
             flags: vec!["--source-logs-cascades", logged],
             rows_only: false,
         }
+    }
+
+    /// The way back from the end of this one, to tables without a row.
+    fn undone(self, keyless: bool) -> Case {
+        let start = if keyless { without_keys(&self.end) } else { self.end };
+        let flags = [&["--reverse"], &ROWS[..]].concat();
+        Case { name: format!("undo of {}", self.name), start, end: String::new(), flags, ..self }
     }
 
     fn prepare(&self, server: &Server) {
