@@ -5,10 +5,11 @@ use crate::support::{Kind, Running, fresh, running::was_killed};
 
 const MODES: [&[&str]; 4] = [&[], &["--lanes", "4"], &["--serial"], &["--net"]];
 
-fn kills_of_apply(case: &Case) {
+/// So many kills in each mode.
+fn kills_of_apply(case: &Case, wanted: u32) {
     let mut delays = Delays::up_to(60);
     for mode in MODES {
-        rounds(&format!("kills of apply {mode:?}, {}", case.name), wanted(4).div_ceil(4), |most| {
+        rounds(&format!("kills of apply {mode:?}, {}", case.name), wanted, |most| {
             let server = fresh(case.kind);
             let mut interruption = Interruption { strike: &mut Running::kill, may_end: was_killed };
             case.round(&server, &server.url(), mode, most, &mut delays, &mut interruption)
@@ -16,30 +17,34 @@ fn kills_of_apply(case: &Case) {
     }
 }
 
+fn each() -> u32 {
+    wanted(4).div_ceil(MODES.len() as u32)
+}
+
 #[test]
 fn a_killed_apply_goes_on_through_definitions_on_mariadb() {
-    kills_of_apply(&Case::transactions(Kind::MariaDb));
+    kills_of_apply(&Case::transactions(Kind::MariaDb), each());
 }
 
 #[test]
 fn a_killed_apply_goes_on_through_definitions_on_mysql() {
-    kills_of_apply(&Case::transactions(Kind::MySql));
+    kills_of_apply(&Case::transactions(Kind::MySql), each());
 }
 
 #[test]
 fn a_killed_apply_writes_what_was_sent_again_once() {
-    kills_of_apply(&Case::restarts(false));
+    kills_of_apply(&Case::restarts(false), each());
 }
 
 #[test]
 fn a_killed_apply_doubles_no_row_that_has_no_key() {
-    kills_of_apply(&Case::restarts(true));
+    kills_of_apply(&Case::restarts(true), each());
 }
 
 #[test]
 fn a_killed_apply_of_random_work_goes_on() {
-    for seed in 1..=u64::from(wanted(4).div_ceil(8)) {
-        kills_of_apply(&Case::random(Kind::MariaDb, seed));
-        kills_of_apply(&Case::random(Kind::MySql, seed));
+    for seed in 1..=u64::from(each()) {
+        kills_of_apply(&Case::random(Kind::MariaDb, seed), 1);
+        kills_of_apply(&Case::random(Kind::MySql, seed), 1);
     }
 }
