@@ -44,7 +44,7 @@ pub struct Server {
     pub(super) user: String,
     pub(super) password: String,
     dir: Option<PathBuf>,
-    _process: Option<Watched>,
+    process: Option<Mutex<Watched>>,
 }
 
 /// A server with no user database on it, held by one test at a time.
@@ -107,13 +107,18 @@ fn existing(kind: Kind) -> Option<Server> {
         user: options.get_user().unwrap_or("root").into(),
         password: options.get_pass().unwrap_or("").into(),
         dir: None,
-        _process: None,
+        process: None,
     })
 }
 
 impl Server {
     /// Starts a private server; it ends with the value or with this process.
     pub fn start(kind: Kind) -> Server {
+        Server::start_with(kind, &[])
+    }
+
+    /// The same, with settings that go before those of the tests.
+    pub fn start_with(kind: Kind, settings: &[&str]) -> Server {
         let dir = tempfile::Builder::new()
             .prefix(&format!("binsync-{}-", kind.name()))
             .tempdir()
@@ -142,7 +147,8 @@ impl Server {
                 "--max-allowed-packet=64M",
                 "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=256M",
-            ]);
+            ])
+            .args(settings);
         let process = Watched::start(&dir, &command);
         let server = Server {
             kind,
@@ -151,13 +157,23 @@ impl Server {
             user: "root".into(),
             password: String::new(),
             dir: Some(dir),
-            _process: Some(process),
+            process: Some(Mutex::new(process)),
         };
         server.await_ready();
         server.sql(
             "CREATE USER t@'%' IDENTIFIED BY 't'; GRANT ALL ON *.* TO t@'%' WITH GRANT OPTION",
         );
         server
+    }
+
+    /// kill -9 of the server, and after `down` a start on the same data and port; returns when it answers.
+    pub fn crash(&self, down: Duration) {
+        let process = self.process.as_ref().expect("a server of our own");
+        let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.kill();
+        sleep(down);
+        process.start_again();
+        self.await_ready();
     }
 
     fn await_ready(&self) {

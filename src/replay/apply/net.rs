@@ -18,7 +18,7 @@ use crate::plan::window::Plan;
 use crate::spool::{Seq, Spool};
 use crate::target::{Direction, Window};
 
-/// A part is made of about so many bytes of messages …
+/// A part is made of about so many bytes of messages, or of a window's messages if that is less …
 const PART_BYTES: u64 = 32 << 20;
 /// … in at most so many files.
 const MOST_PARTS: u64 = 256;
@@ -27,11 +27,12 @@ const MOST_PARTS: u64 = 256;
 ///
 /// # Errors
 /// When the spool cannot be asked.
-pub(super) fn parts(spool: &Spool, messages: u64) -> Result<u32> {
+pub(super) fn parts(spool: &Spool, messages: u64, window: usize) -> Result<u32> {
     let segments = spool.segments()?;
     let (records, raw) = segments.iter().fold((0, 0), |(n, b), s| (n + s.records, b + s.raw));
     let bytes = u128::from(messages) * u128::from(raw) / u128::from(records.max(1));
-    Ok((bytes as u64).div_ceil(PART_BYTES).clamp(1, MOST_PARTS) as u32)
+    let parts = (bytes as u64).div_ceil(PART_BYTES).max(messages.div_ceil(window as u64));
+    Ok(parts.clamp(1, MOST_PARTS) as u32)
 }
 
 impl Pass<'_, '_> {

@@ -79,7 +79,7 @@ pub(super) fn run(
     let begun = standing.window;
     let parts = match (begun, job.how.net) {
         (Some(window), _) => window.parts,
-        (None, true) => net::parts(spool, left.end - left.start)?,
+        (None, true) => net::parts(spool, left.end - left.start, job.how.window)?,
         (None, false) => 1,
     };
     if begun.is_none() && job.how.net {

@@ -50,7 +50,7 @@ impl Spill {
     pub(super) fn add(&mut self, all: Vec<Rows<'_>>) -> Result<()> {
         for Rows { table, changes } in all {
             if table.in_order {
-                return Err(Error::usage(format!(
+                return Err(Error::stopped(format!(
                     "--net: the changes of {} have to be written one by one (a foreign key acts, \
                      or a unique index holds what the events do not carry)",
                     table.name
