@@ -109,6 +109,10 @@ impl Pass<'_, '_> {
         // Where a unique value can be in the way, all rows that leave have to leave first.
         let halves = !parts.tables().iter().all(|table| table.stands_alone());
         let passes: &[Option<bool>] = if halves { &[Some(true), Some(false)] } else { &[None] };
+        if halves {
+            let next = AtomicUsize::new(0);
+            self.workers(|| self.check(parts, &next))?;
+        }
         lock(&self.executor).begin_net(window)?;
         for (pass, leaving) in passes.iter().enumerate() {
             let next = AtomicUsize::new(0);
@@ -118,6 +122,25 @@ impl Pass<'_, '_> {
         let tables: Vec<(Arc<Table>, u64)> =
             parts.tables().iter().cloned().zip(events.iter().copied()).collect();
         lock(&self.executor).end_net(window, &tables)
+    }
+
+    /// Refuses, before anything is written, what cannot be written in halves.
+    fn check(&self, parts: &Parts, next: &AtomicUsize) -> Result<()> {
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= parts.len() || self.is_ended() {
+                return Ok(());
+            }
+            let records = parts.load(part)?;
+            let rows = parts.rows(&records)?;
+            if Plan::new(&rows, self.back(), self.chunk as usize)?.ordered {
+                return Err(Error::stopped(
+                    "--net: rows have to be written in the source's order (others between them \
+                     were not selected, or a unique value is taken back)",
+                )
+                .help("run without --net"));
+            }
+        }
     }
 
     /// Folds parts and writes them, in their order.
@@ -136,13 +159,6 @@ impl Pass<'_, '_> {
             let records = parts.load(part)?;
             let rows = parts.rows(&records)?;
             let plan = Plan::new(&rows, self.back(), self.chunk as usize)?;
-            if plan.ordered && leaving.is_some() {
-                return Err(Error::stopped(
-                    "--net: rows have to be written in the source's order (others between \
-                         them were not selected, or a unique value is taken back)",
-                )
-                .help("run without --net"));
-            }
             let plan = match leaving {
                 Some(leaving) => plan.half(leaving, self.chunk as usize),
                 None => plan,

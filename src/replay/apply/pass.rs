@@ -202,7 +202,7 @@ impl<'p, 's> Pass<'p, 's> {
     }
 
     fn windows(&self, report: &Sender<Report>) -> Result<()> {
-        while !self.ended.load(Ordering::Relaxed) {
+        while !self.is_ended() {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
@@ -241,6 +241,10 @@ impl<'p, 's> Pass<'p, 's> {
         Ok(())
     }
 
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
     pub(super) fn next_turn(&self) {
         *lock(&self.turn) += 1;
         self.turned.notify_all();
@@ -254,7 +258,7 @@ impl<'p, 's> Pass<'p, 's> {
     pub(super) fn my_turn(&self, number: u64) -> Option<MutexGuard<'_, Executor<'p, 's>>> {
         let mut turn = lock(&self.turn);
         while *turn != number {
-            if self.ended.load(Ordering::Relaxed) {
+            if self.is_ended() {
                 return None;
             }
             turn = self.turned.wait(turn).unwrap_or_else(PoisonError::into_inner);

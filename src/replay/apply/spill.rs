@@ -148,7 +148,7 @@ impl Parts {
     /// by [`Parts::rows`].
     ///
     /// # Errors
-    /// When it cannot be read, or rows between the selected ones are missing.
+    /// When it cannot be read.
     pub(super) fn load(&self, part: usize) -> Result<Vec<u8>> {
         let mut file = &self.files[part];
         file.rewind().context("temporary file")?;
@@ -163,21 +163,20 @@ impl Parts {
             if (more as u64) < most {
                 return if read.is_empty() { Ok(folded) } else { Err(broken()) };
             }
-            folded = self.folded(&folded)?;
+            if let Some(less) = self.folded(&folded)? {
+                folded = less;
+            }
         }
     }
 
-    fn folded(&self, records: &[u8]) -> Result<Vec<u8>> {
+    /// The records that come to the same; none when they do not follow one another (others between
+    /// them were not selected), so that all have to be kept.
+    fn folded(&self, records: &[u8]) -> Result<Option<Vec<u8>>> {
         let mut out = Vec::new();
         for (index, rows) in self.rows(records)?.iter().enumerate() {
             let (nets, taken) = fold(&rows.table, &rows.changes)?;
             if taken < rows.changes.len() {
-                return Err(Error::stopped(format!(
-                    "--net: {}: a row's changes do not follow one another, others between them \
-                     were not selected",
-                    rows.table.name
-                ))
-                .help("select all of the table's changes, or run without --net"));
+                return Ok(None);
             }
             for net in nets {
                 let change = Change {
@@ -189,7 +188,7 @@ impl Parts {
                 (0..net.times).for_each(|_| encode(&mut out, index as u32, &change));
             }
         }
-        Ok(out)
+        Ok(Some(out))
     }
 
     /// The changes in records, table by table.

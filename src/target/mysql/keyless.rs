@@ -14,8 +14,8 @@ use super::connect::failed;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::{Column, Kind};
 use crate::event::row::Value;
-use crate::plan::Table;
 use crate::plan::op::{Act, RowOp};
+use crate::plan::{Image, Table};
 use crate::sql::{Dialect, quote};
 use crate::target::mismatch;
 
@@ -46,6 +46,7 @@ pub(super) fn takes(ops: &[RowOp<'_, '_>]) -> bool {
 /// When the table has fewer of an image.
 pub(super) fn delete(conn: &mut Conn, ops: &[RowOp<'_, '_>]) -> Result<u64> {
     let table = ops[0].table;
+    let ops = &together(ops);
     let place = format!("{} (message {}): DELETE", table.name, ops[0].seq);
     let sql = |conn: &mut Conn, text: &str| conn.query_drop(text).map_err(|e| failed(&place, &e));
     sql(conn, &format!("DROP TEMPORARY TABLE IF EXISTS {WANTED}"))?;
@@ -76,6 +77,20 @@ pub(super) fn delete(conn: &mut Conn, ops: &[RowOp<'_, '_>]) -> Result<u64> {
     }
     sql(conn, &format!("DROP TEMPORARY TABLE {WANTED}"))?;
     Ok(filled + 2)
+}
+
+/// One delete for each image, of as many rows as all deletes of it.
+fn together<'b, 'a>(ops: &[RowOp<'b, 'a>]) -> Vec<RowOp<'b, 'a>> {
+    let mut all: Vec<RowOp<'b, 'a>> = Vec::with_capacity(ops.len());
+    let mut at: HashMap<&Image<'a>, usize> = HashMap::with_capacity(ops.len());
+    for op in ops {
+        let i = *at.entry(op.act.found_by()).or_insert(all.len());
+        match all.get_mut(i) {
+            Some(same) => same.times += op.times,
+            None => all.push(*op),
+        }
+    }
+    all
 }
 
 fn name(table: &Table) -> String {
