@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use tables::Table;
 
 const SESSIONS: usize = 3;
-const TRANSACTIONS: usize = 250;
+const TRANSACTIONS: usize = 300;
 
 /// A value is there already, is missing, or does not fit: the statement changes nothing.
 const REFUSALS: [u16; 12] =
@@ -114,6 +114,7 @@ impl Workload<'_> {
             _ => Table::family(50, [(); 2].map(|()| self.random.pick(&acting))),
         };
         let all: Vec<_> = self.tables.iter().chain(&self.family).cloned().collect();
+        self.run(0, &format!("SET timestamp={}", self.clock));
         self.run(0, &Table::shared(99).create());
         for table in all {
             self.run(0, &table.create());

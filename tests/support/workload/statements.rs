@@ -5,7 +5,7 @@ use super::{random::Random, tables::Table};
 
 /// Some statements that belong together.
 pub(super) fn action(table: &Table, random: &mut Random) -> Vec<String> {
-    match random.below(20) {
+    match random.below(22) {
         0..4 => vec![insert(table, random)],
         4..7 => vec![update(table, random)],
         7 => vec![update_many(table, random)],

@@ -96,6 +96,21 @@ const KEYS: &[(&str, Values)] = &[
     ("VARCHAR(20) CHARACTER SET utf8mb3", WORDS),
     ("VARCHAR(20) CHARACTER SET utf16", WIDE_WORDS),
     ("ENUM('red','green','sea blue','z')", Values::Made(label)),
+    (
+        "FLOAT",
+        Values::Made(|random| ["0", "0.1", "0.3", "1e10", "16777216"][random.below(5)].into()),
+    ),
+    (
+        "DOUBLE",
+        Values::Made(|random| ["0", "0.1", "1.0/3", "1e300", "-2.5"][random.below(5)].into()),
+    ),
+    ("BIT(8)", Values::Made(|random| format!("b'{:b}'", random.below(40)))),
+    ("YEAR", Values::Made(|random| (random.below(30) + 1990).to_string())),
+    ("TIME(2)", Values::Made(|random| format!("'10:00:{:02}.5'", random.below(30)))),
+    (
+        "SET('a','b','c d')",
+        Values::Made(|random| ["''", "'a'", "'a,c d'", "'b,a'"][random.below(4)].into()),
+    ),
 ];
 
 const MARIADB_KEYS: &[(&str, Values)] = &[
