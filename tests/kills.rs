@@ -68,7 +68,7 @@ fn interrupted<P: PartialEq>(
     run: impl Fn() -> Command,
     most: u32,
     delays: &mut Delays,
-    mut progress: impl FnMut() -> Option<P>,
+    mut progress: impl FnMut() -> Option<(u64, P)>,
     interruption: &mut Interruption<'_>,
 ) -> u32 {
     let (mut counted, mut open) = (0, 0);
@@ -96,12 +96,12 @@ fn interrupted<P: PartialEq>(
     panic!("400 runs did not finish the work: nothing moves on");
 }
 
-/// Has the progress moved since it was last known? It is not known before a run begins and while a server is down.
-fn moved<P: PartialEq>(before: &mut Option<P>, now: Option<P>) -> bool {
-    let moved = before.is_some() && now.is_some() && *before != now;
-    if now.is_some() {
-        *before = now;
-    }
+/// Has the progress moved, and by the run that holds it? What a run that was killed still commits comes before the next
+/// one's claim. Not known before a run begins and while a server is down.
+fn moved<P: PartialEq>(before: &mut Option<(u64, P)>, now: Option<(u64, P)>) -> bool {
+    let Some(now) = now else { return false };
+    let moved = before.as_ref().is_some_and(|before| before.0 == now.0 && before.1 != now.1);
+    *before = Some(now);
     moved
 }
 

@@ -7,9 +7,14 @@ use crate::support::{
     fresh, read,
 };
 
-/// In the order of the source with the last.
-const MODES: [&[&str]; 5] =
-    [&["--lanes", "1"], &["--lanes", "2"], &["--lanes", "4"], &["--lanes", "16"], &["--serial"]];
+const MODES: [&[&str]; 6] = [
+    &["--lanes", "1"],
+    &["--lanes", "2"],
+    &["--lanes", "4"],
+    &["--lanes", "16"],
+    &["--serial"],
+    &["--net"],
+];
 
 /// Applies a recording in each mode to a server that holds `start`.
 fn applied_in_each_mode(name: &str, start: &str, flags: &[&str], check: impl Fn(&Fresh, &str)) {

@@ -1,7 +1,8 @@
 //! kill -9 of an apply, in each of its modes.
 
-use super::{Case, Delays, Interruption, rounds, wanted};
-use crate::support::{Kind, Running, fresh, running::was_killed};
+use super::{Case, Delays, Interruption, interrupted, rounds, wanted};
+use crate::support::{Kind, Running, fresh, progress::Progress, running::was_killed};
+use std::cell::Cell;
 
 const MODES: [&[&str]; 4] = [&[], &["--lanes", "4"], &["--serial"], &["--net"]];
 
@@ -39,6 +40,25 @@ fn a_killed_apply_writes_what_was_sent_again_once() {
 #[test]
 fn a_killed_apply_doubles_no_row_that_has_no_key() {
     kills_of_apply(&Case::restarts(true), each());
+}
+
+#[test]
+fn a_rerun_may_go_on_in_another_mode() {
+    let case = Case::sysbench(Kind::MariaDb);
+    let (mut delays, number) = (Delays::up_to(200), Cell::new(0));
+    rounds("kills of apply, each run in another mode", wanted(4), |most| {
+        let server = fresh(case.kind);
+        case.prepare(&server);
+        let (url, mut progress) = (server.url(), Progress::of(&server));
+        let run = || {
+            number.set(number.get() + 1);
+            case.command(&url, MODES[number.get() % MODES.len()])
+        };
+        let mut interruption = Interruption { strike: &mut Running::kill, may_end: was_killed };
+        let counted = interrupted(run, most, &mut delays, || progress.read(), &mut interruption);
+        case.check(&server, "each run in another mode");
+        counted
+    });
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
 use std::fs;
 
 /// The most bytes the segments held so far: a torn tail that is cut off again is no progress.
-fn stored_bytes(spool: &Spool) -> impl FnMut() -> Option<u64> {
+fn stored_bytes(spool: &Spool) -> impl FnMut() -> Option<(u64, u64)> {
     let mut most = 0;
     move || {
         let entries = fs::read_dir(spool.path()).into_iter().flatten().flatten();
@@ -16,7 +16,7 @@ fn stored_bytes(spool: &Spool) -> impl FnMut() -> Option<u64> {
             entries.filter(|entry| entry.path().extension().is_some_and(|end| end == "zst"));
         let lengths = segments.filter_map(|entry| entry.metadata().ok()).map(|known| known.len());
         most = most.max(lengths.sum());
-        Some(most)
+        Some((0, most))
     }
 }
 

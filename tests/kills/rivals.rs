@@ -81,12 +81,13 @@ fn frozen_and_woken(case: &Case, inside: bool, wanted: u32) {
     rounds(&what, wanted, |_| {
         let server = fresh(case.kind);
         case.prepare(&server);
-        let (url, mut progress) = (server.url(), Progress::of(&server));
+        let url = server.url();
+        let stands = || Progress::of(&server).read().map(|(_, standing)| standing);
         let mut first = Running::start(case.command(&url, &[]));
         if !freeze(&mut first, &server, inside, &mut delays) {
             return 0;
         }
-        let (stood, sessions) = (progress.read(), server.query(SESSIONS));
+        let (stood, sessions) = (stands(), server.query(SESSIONS));
         let mut second = Running::start(case.command(&url, &[]));
         if !is_full_run() {
             let began = Instant::now();
@@ -95,7 +96,7 @@ fn frozen_and_woken(case: &Case, inside: bool, wanted: u32) {
         }
         let (status, words) = second.end();
         assert!(status.success(), "the other one ended with {status}:\n{words}");
-        let work_was_left = progress.read() != stood;
+        let work_was_left = stands() != stood;
         case.check(&server, "while the first is frozen");
         first.signal("-CONT");
         let (status, words) = first.end();

@@ -53,10 +53,10 @@ impl Server {
         }
     }
 
-    /// Loads a dump: the settings that `mysqldump --compact` leaves out come first.
+    /// Loads a dump: the settings that `mysqldump --compact` leaves out come first; the rows are not committed one by one.
     pub fn load(&self, dump: &str) {
         self.feed(format!(
-            "SET time_zone='+00:00', foreign_key_checks=0, sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES';\n{dump}"
+            "SET time_zone='+00:00', foreign_key_checks=0, sql_mode='NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', autocommit=0;\n{dump}\nCOMMIT;\n"
         ));
     }
 

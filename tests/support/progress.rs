@@ -23,8 +23,9 @@ impl<'s> Progress<'s> {
         Progress { server, connection: None }
     }
 
-    /// `None` before a run has begun, and while the server is down.
-    pub fn read(&mut self) -> Option<Standing> {
+    /// Who holds the progress, as a number that grows with each claim, and where it stands; `None` before a run has
+    /// begun, and while the server is down.
+    pub fn read(&mut self) -> Option<(u64, Standing)> {
         if self.connection.is_none() {
             let server = self.server;
             let options = OptsBuilder::new()
@@ -36,11 +37,13 @@ impl<'s> Progress<'s> {
             self.connection = Conn::new(options).ok();
         }
         let standing = self.connection.as_mut()?.query_first(
-            "SELECT CAST(SUM(seq) AS UNSIGNED), (SELECT COUNT(*) FROM binsync.chunk) FROM binsync.progress",
+            "SELECT CAST(SUM(epoch) AS UNSIGNED), CAST(SUM(seq) AS UNSIGNED), (SELECT COUNT(*) FROM binsync.chunk) FROM binsync.progress",
         );
         match standing {
-            Ok(row) => row
-                .and_then(|(seq, chunks): (Option<u64>, u64)| Some(Standing { seq: seq?, chunks })),
+            Ok(row) => {
+                let (epoch, seq, chunks): (Option<u64>, Option<u64>, u64) = row?;
+                Some((epoch?, Standing { seq: seq?, chunks }))
+            }
             // No such table yet.
             Err(mysql::Error::MySqlError(_)) => None,
             Err(_) => {
