@@ -3,7 +3,7 @@
 use crate::{
     generator::{Size, generate},
     support::{
-        Kind, MariaDb, MySql, assert_same_dump, broker,
+        Kind, MariaDb, MySql, Proxy, assert_same_dump, broker,
         dump::is_one_of,
         fresh, read,
         reference::Reference,
@@ -12,7 +12,13 @@ use crate::{
         temp_dir,
     },
 };
-use std::fs;
+use std::{
+    fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    thread,
+    time::{Duration, Instant},
+};
 
 #[test]
 fn a_dump_fed_to_the_stock_client_dumps_as_itself() {
@@ -94,4 +100,63 @@ fn a_consumer_takes_every_message_that_was_published() {
     queue.publish_many(std::iter::repeat_n(b"x".as_slice(), 5000));
     queue.consume(5000, 2000, 1000);
     assert_eq!(queue.ready(), 0);
+}
+
+/// A server that answers each byte with itself.
+fn echo() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut answers = client.try_clone().unwrap();
+            thread::spawn(move || std::io::copy(&mut client, &mut answers));
+        }
+    });
+    port
+}
+
+#[test]
+fn the_proxy_adds_its_delay_once_to_what_is_sent_in_one_go() {
+    let proxy = Proxy::start(echo());
+    proxy.delay(Duration::from_millis(60), Duration::from_millis(40));
+    let mut client = TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+    client.set_nodelay(true).unwrap();
+    let start = Instant::now();
+    for number in 0..100 {
+        client.write_all(&[number]).unwrap();
+        thread::sleep(Duration::from_micros(100));
+    }
+    let mut answer = [0; 100];
+    client.read_exact(&mut answer).unwrap();
+    let taken = start.elapsed();
+    assert_eq!(answer.to_vec(), (0..100).collect::<Vec<u8>>());
+    assert!(taken >= Duration::from_millis(100), "{taken:?}");
+    // One after the other, the hundred would take ten seconds.
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+}
+
+#[test]
+fn a_cut_drops_the_connections_of_the_moment_and_what_is_on_the_way() {
+    let proxy = Proxy::start(echo());
+    let connect = || TcpStream::connect(("127.0.0.1", proxy.port)).unwrap();
+    let mut clients = [connect(), connect()];
+    for client in &mut clients {
+        client.write_all(b"x").unwrap();
+        client.read_exact(&mut [0]).unwrap();
+    }
+    proxy.delay(Duration::ZERO, Duration::from_secs(60));
+    clients[0].write_all(b"y").unwrap();
+    assert_eq!(proxy.cut(), 2);
+    for client in &mut clients {
+        let mut rest = Vec::new();
+        let ended = client.read_to_end(&mut rest);
+        assert!(rest.is_empty() && ended.map_or(true, |length| length == 0));
+    }
+    proxy.delay(Duration::ZERO, Duration::ZERO);
+    let mut after = connect();
+    after.write_all(b"z").unwrap();
+    let mut answer = [0];
+    after.read_exact(&mut answer).unwrap();
+    assert_eq!((answer, proxy.cut()), (*b"z", 1));
 }
