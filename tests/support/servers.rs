@@ -90,6 +90,11 @@ fn existing(kind: Kind) -> Option<Server> {
 impl Server {
     /// Starts a private server; it ends with the value or with this process.
     pub fn start(kind: Kind) -> Server {
+        Server::start_with(kind, &[])
+    }
+
+    /// The same with more options, which win over those that every server here has.
+    pub fn start_with(kind: Kind, options: &[&str]) -> Server {
         let dir = tempfile::Builder::new()
             .prefix(&format!("binsync-{}-", kind.name()))
             .tempdir()
@@ -117,7 +122,8 @@ impl Server {
                 "--max-allowed-packet=64M",
                 "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=256M",
-            ]);
+            ])
+            .args(options);
         let process = Watched::start(&dir, &command);
         let server = Server {
             kind,
