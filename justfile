@@ -10,7 +10,7 @@ test *ARGS:
 test-kills:
     BINSYNC_TEST_KILLS=50 tests/run kills
 
-# Measure against the stock tools on this machine; JSON on stdout
+# Measure against the stock tools and replicas on this machine, JSON on stdout; --help lists the measures
 bench *ARGS:
     tests/install-servers
     cargo bench --bench peers -- {{ARGS}}

@@ -102,11 +102,12 @@ impl Server {
             .keep();
         let data = dir.join("data");
         let mut command = match kind {
-            Kind::MariaDb => mariadb_server(&data),
-            Kind::MySql => mysql_server(&data),
+            Kind::MariaDb => mariadb_server(&dir, &data),
+            Kind::MySql => mysql_server(&dir, &data),
         };
         let port = free_port();
         command
+            .env("TMPDIR", &dir)
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", dir.join("s").display()))
             .arg(format!("--pid-file={}", dir.join("pid").display()))
@@ -213,9 +214,10 @@ pub fn free_port() -> u16 {
 /// Said whenever a server or tool is missing: such a run fails, it never skips.
 pub const ADVICE: &str = "a program that the tests need is missing: run tests/install-servers";
 
-fn mariadb_server(data: &Path) -> Command {
+/// A server that starts removes the temporary tables of every other one that shares its folder for them: each has its own.
+fn mariadb_server(temporary: &Path, data: &Path) -> Command {
     let mut install = Command::new("mariadb-install-db");
-    install.args([
+    install.env("TMPDIR", temporary).args([
         "--no-defaults",
         "--user=root",
         "--auth-root-authentication-method=normal",
@@ -229,7 +231,7 @@ fn mariadb_server(data: &Path) -> Command {
     command
 }
 
-fn mysql_server(data: &Path) -> Command {
+fn mysql_server(temporary: &Path, data: &Path) -> Command {
     let cache = env::var("BINSYNC_TEST_CACHE").unwrap_or_else(|_| {
         format!("{}/.cache/binsync-tests", env::var("HOME").expect("HOME is set"))
     });
@@ -237,6 +239,7 @@ fn mysql_server(data: &Path) -> Command {
     assert!(program.exists(), "no MySQL at {}: run tests/install-servers", program.display());
     run_quietly(
         Command::new(&program)
+            .env("TMPDIR", temporary)
             .args(["--user=root", "--initialize-insecure"])
             .arg(format!("--datadir={}", data.display())),
     );
