@@ -11,8 +11,13 @@ pub enum ErrorKind {
     Usage,
     /// Stopped before the end; what was committed stays, a rerun goes on from there.
     Stopped,
-    /// A passing fault (deadlock, lost connection); the same step may be tried again.
+    /// The target's row is not what the stream says, or it takes no such value: a matter of
+    /// policy; left as it is, a stop before the end.
+    Conflict,
+    /// A passing fault (deadlock, lock wait): the same transaction may be tried again.
     Retry,
+    /// The connection is gone, with it what was not committed; begin anew with another one.
+    Lost,
     /// Everything else.
     Failed,
 }
@@ -49,6 +54,13 @@ impl Error {
         Self::new(ErrorKind::Stopped, message)
     }
 
+    /// The same error as another kind.
+    #[must_use]
+    pub fn kept_as(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
     /// Adds the next step, shown on a line of its own.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
@@ -61,6 +73,11 @@ impl Error {
     pub fn at(mut self, place: impl fmt::Display) -> Self {
         self.message = format!("{place}: {}", self.message);
         self
+    }
+
+    /// What happened, without the next step.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// What the caller does about it.

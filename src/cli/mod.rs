@@ -85,9 +85,9 @@ pub enum Command {
     /// Reads files of Maxwell JSON lines into the spool
     Import(ingest::ImportArgs),
     /// Replays the spool into a database, or takes transactions back there
-    Apply(replay::ApplyArgs),
+    Apply(replay::apply::ApplyArgs),
     /// Writes the spool as SQL for the stock client
-    Render(replay::RenderArgs),
+    Render(replay::render::RenderArgs),
     /// Lists transactions: time, number, position, rows per table and kind
     Log(inspect::LogArgs),
     /// Stores and shows table definitions
@@ -109,8 +109,8 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Demo(args) => demo::demo(&global, &args),
         Command::Capture(args) => ingest::capture(&global, args),
         Command::Import(args) => ingest::import(&global, args),
-        Command::Apply(args) => replay::apply(&global, &args),
-        Command::Render(args) => replay::render(&global, &args),
+        Command::Apply(args) => replay::apply::apply(&global, &args),
+        Command::Render(args) => replay::render::render(&global, &args),
         Command::Log(args) => inspect::log(&global, &args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
@@ -122,8 +122,8 @@ fn report(error: &Error) -> u8 {
     output::line(&format!("binsync: {error}"));
     match error.kind() {
         ErrorKind::Usage => USAGE,
-        ErrorKind::Stopped => STOPPED,
-        ErrorKind::Retry | ErrorKind::Failed => FAILED,
+        ErrorKind::Stopped | ErrorKind::Conflict => STOPPED,
+        ErrorKind::Retry | ErrorKind::Lost | ErrorKind::Failed => FAILED,
     }
 }
 

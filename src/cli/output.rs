@@ -29,6 +29,8 @@ struct State {
     bytes: u64,
     done: u64,
     total: Option<u64>,
+    /// Seconds from the source's change to ours.
+    lag: Option<i64>,
 }
 
 impl Output {
@@ -40,8 +42,15 @@ impl Output {
             bar.enable_steady_tick(Duration::from_millis(200));
         }
         let now = Instant::now();
-        let state =
-            State { started: now, line_at: now, messages: 0, bytes: 0, done: 0, total: None };
+        let state = State {
+            started: now,
+            line_at: now,
+            messages: 0,
+            bytes: 0,
+            done: 0,
+            total: None,
+            lag: None,
+        };
         Self { verb, quiet, bar, state: RefCell::new(state) }
     }
 
@@ -57,6 +66,18 @@ impl Output {
     pub fn reached(&self, done: u64, total: u64) {
         self.state.borrow_mut().messages = done;
         self.position(done, Some(total));
+    }
+
+    /// So many messages of a live spool are applied, the last of that time at the source.
+    pub fn following(&self, messages: u64, ts: Option<i64>) {
+        {
+            let mut state = self.state.borrow_mut();
+            state.messages = messages;
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+            let now = now.map_or(0, |now| now.as_secs() as i64);
+            state.lag = ts.map(|ts| now.saturating_sub(ts).max(0)).or(state.lag);
+        }
+        self.show();
     }
 
     /// Takes the bar off the screen.
@@ -88,7 +109,8 @@ impl State {
             0 => String::new(),
             bytes => format!("{}, ", megabytes(bytes)),
         };
-        format!("{verb} {} messages, {bytes}{rate}/s", count(self.messages))
+        let lag = self.lag.map_or(String::new(), |s| format!(", {s} s behind the source"));
+        format!("{verb} {} messages, {bytes}{rate}/s{lag}", count(self.messages))
     }
 
     /// Seconds left, by the part of the input that has been read.

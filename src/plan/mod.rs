@@ -8,6 +8,8 @@ use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Op, TableName};
 
 pub mod net;
+pub mod op;
+pub mod window;
 
 /// A table as changes are planned for it: the columns that may appear in events, and its keys.
 #[derive(Clone, Debug)]
@@ -27,6 +29,11 @@ pub struct Table {
     /// Changes are written one by one in the source's order: foreign keys with actions, or a
     /// unique index over something the events do not carry.
     pub in_order: bool,
+    /// Foreign keys have to act when its rows are written.
+    pub checks: bool,
+    /// False for an engine without transactions: its rows are written by key as the final image,
+    /// so that they may be written again after a crash.
+    pub transactional: bool,
 }
 
 impl Table {
@@ -38,11 +45,18 @@ impl Table {
         Self {
             name: def.name(),
             columns: def.columns.clone(),
-            uniques: vec![key.clone()],
+            uniques: if key.is_empty() { Vec::new() } else { vec![key.clone()] },
             key,
             target_only: Vec::new(),
             in_order: false,
+            checks: false,
+            transactional: true,
         }
+    }
+
+    /// True when no other row can be in a row's way but one with the same key.
+    pub fn stands_alone(&self) -> bool {
+        self.uniques.iter().all(|unique| self.has_key() && *unique == self.key)
     }
 
     /// True when the row is found by a key rather than by its whole content.

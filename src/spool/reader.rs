@@ -42,6 +42,18 @@ impl Spool {
         Ok(Self { dir: dir.into(), index, id })
     }
 
+    /// Makes the live segment durable: whoever acts on its records must not be ahead of the disk,
+    /// and a writer that was killed may not have come to it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn settle(&self) -> Result<()> {
+        let Some(live) = segment::list(&self.dir)?.pop() else { return Ok(()) };
+        let path = segment::path(&self.dir, live);
+        let file = std::fs::File::open(&path).context(path.display())?;
+        file.sync_data().context(path.display())
+    }
+
     /// Its id, 32 hex digits, given when it was made.
     pub fn id(&self) -> &str {
         &self.id

@@ -4,9 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::plan::net::{Net, fold};
-use crate::plan::{Change, Table, touched};
+use crate::plan::op::{Act, RowOp};
+use crate::plan::{Change, Table};
 
+pub mod bulk;
 mod float;
 pub mod quote;
 mod rows;
@@ -109,92 +110,37 @@ impl Statements {
         self.items.push(Item { end: self.text.len(), expect, table: table.clone(), seq, key });
     }
 
-    /// Writes the net effect of changes of one table that follow one another. Returns false,
-    /// writing nothing, when they have to be written one by one and in order with those of other
-    /// tables.
+    /// Writes row changes in their order, several of a kind in one statement where that is the
+    /// same.
     ///
     /// # Errors
     /// When a value cannot be written as its column's type.
-    pub fn net(&mut self, table: &Arc<Table>, changes: &[Change<'_>]) -> Result<bool> {
-        if table.in_order {
-            return Ok(false);
-        }
-        let (text, items) = (self.text.len(), self.items.len());
-        let mut rest = changes;
-        while !rest.is_empty() {
-            let (nets, taken) = fold(table, rest)?;
-            if nets.iter().any(|net| self.must_stay(table, net)) {
-                self.text.truncate(text);
-                self.items.truncate(items);
-                return Ok(false);
-            }
-            self.fold(table, &nets)?;
-            rest = &rest[taken..];
-        }
-        Ok(true)
-    }
-
-    /// True when a row may not leave its place and come back: that would lose what the event does
-    /// not carry, or, going back, what others have changed in the row since.
-    fn must_stay(&self, table: &Table, net: &Net<'_, '_>) -> bool {
-        let (Some(before), Some(after)) = (net.before, net.after) else {
-            return false;
-        };
-        let whole = self.guard == Guard::Key && before.is_full(table) && after.is_full(table);
-        !net.overwrite && !whole && net.moves(table)
-    }
-
-    fn fold(&mut self, table: &Arc<Table>, nets: &[Net<'_, '_>]) -> Result<()> {
-        let (mut deletes, mut updates, mut inserts, mut replaces) =
-            (vec![], vec![], vec![], vec![]);
-        for net in nets {
-            match (net.before, net.after) {
-                (None, None) => {}
-                (Some(before), None) => deletes.push((before, net)),
-                (_, Some(after)) if net.overwrite => replaces.push((after, net)),
-                (None, Some(after)) => inserts.push((after, net)),
-                (Some(before), Some(after)) if net.moves(table) => {
-                    deletes.push((before, net));
-                    inserts.push((after, net));
-                }
-                (Some(before), Some(after)) => updates.push((before, after, net.seq)),
+    pub fn ops(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        for run in runs(ops) {
+            match run[0].act {
+                Act::Delete(_) => self.deletes(run)?,
+                Act::Insert(_) | Act::Replace(_) => self.inserts(run)?,
+                Act::Update(before, after) => self.update(&run[0], before, after)?,
             }
         }
-        self.deletes(table, &deletes)?;
-        for (before, after, seq) in updates {
-            self.update(table, before, after, seq)?;
-        }
-        self.inserts(table, "INSERT", &inserts)?;
-        self.inserts(table, "REPLACE", &replaces)
+        Ok(())
     }
 
-    /// Writes one change as one statement.
+    /// Writes one change as one statement (two where the final image of a moved row wins).
     ///
     /// # Errors
-    /// When a value cannot be written as its column's type.
+    /// As [`Statements::ops`].
     pub fn change(&mut self, table: &Arc<Table>, change: &Change<'_>) -> Result<()> {
-        let net = Net {
-            before: change.before.as_ref(),
-            after: change.after.as_ref(),
-            overwrite: change.overwrite,
-            seq: change.seq,
-            times: 1,
-        };
-        match (net.before, net.after) {
-            (before, after) if net.overwrite => {
-                let moved = touched(before, after).iter().any(|i| table.key.contains(i));
-                if let Some(before) = before.filter(|_| after.is_none() || moved) {
-                    self.deletes(table, &[(before, &net)])?;
-                }
-                match after {
-                    Some(after) => self.inserts(table, "REPLACE", &[(after, &net)]),
-                    None => Ok(()),
-                }
-            }
-            (Some(before), Some(after)) => self.update(table, before, after, net.seq),
-            (Some(before), None) => self.deletes(table, &[(before, &net)]),
-            (None, Some(after)) => self.inserts(table, "INSERT", &[(after, &net)]),
-            (None, None) => Ok(()),
-        }
+        self.ops(&RowOp::of_change(table, change))
     }
+}
+
+/// Row changes that may share a statement: of one table and one kind; an update stands alone.
+fn runs<'s, 'b, 'a>(ops: &'s [RowOp<'b, 'a>]) -> impl Iterator<Item = &'s [RowOp<'b, 'a>]> {
+    ops.chunk_by(|a, b| {
+        Arc::ptr_eq(a.table, b.table)
+            && a.any == b.any
+            && a.act.is_like(&b.act)
+            && !matches!(a.act, Act::Update(..))
+    })
 }

@@ -1,5 +1,6 @@
 //! Identifiers and literals: the only place that escapes.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::Dialect;
@@ -84,36 +85,79 @@ pub fn bytes(out: &mut String, bytes: &[u8]) {
     out.push('\'');
 }
 
+/// A value as its column's type has it, before it is written.
+enum Plain<'a> {
+    Null,
+    Number(&'a str),
+    Text(Cow<'a, str>),
+    Bytes(Vec<u8>),
+    /// Well-known text of a geometry.
+    Shape(Cow<'a, str>),
+}
+
+fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
+    Ok(match column.kind {
+        _ if value.is_null() => Plain::Null,
+        Kind::Json => Plain::Text(value.0.into()),
+        Kind::JsonOrText => Plain::Text(json(column, value)?),
+        Kind::Unknown if !is_number(value) => return Err(unknown(column)),
+        _ if is_number(value) => Plain::Number(value.0),
+        Kind::Set if value.0.starts_with('[') => {
+            let labels = value.strings().ok_or_else(|| unfit(column, value))?;
+            Plain::Text(labels.join(",").into())
+        }
+        Kind::Binary => Plain::Bytes(binary(column, value)?),
+        Kind::Geometry => Plain::Shape(string(column, value)?),
+        _ => Plain::Text(string(column, value)?),
+    })
+}
+
 /// Writes a column's value as a literal.
 ///
 /// # Errors
 /// When the value does not have the form its type arrives in, or its type is not known.
 pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'_>) -> Result<()> {
-    if value.is_null() {
-        out.push_str("NULL");
-        return Ok(());
-    }
-    match column.kind {
-        Kind::Json => text(out, dialect, value.0),
-        Kind::JsonOrText => text(out, dialect, &json(column, value)?),
-        Kind::Unknown if !is_number(value) => return Err(unknown(column)),
-        _ if is_number(value) => number(out, dialect, column, value.0),
-        Kind::Set if value.0.starts_with('[') => {
-            let labels = value.strings().ok_or_else(|| unfit(column, value))?;
-            text(out, dialect, &labels.join(","));
-        }
-        Kind::Binary => bytes(out, &binary(column, value)?),
-        Kind::Geometry => geometry(out, dialect, &string(column, value)?),
-        _ => text(out, dialect, &string(column, value)?),
+    match plain(column, value)? {
+        Plain::Null => out.push_str("NULL"),
+        Plain::Number(token) => number(out, dialect, column, token),
+        Plain::Text(it) => text(out, dialect, &it),
+        Plain::Bytes(it) => bytes(out, &it),
+        Plain::Shape(wkt) => geometry(out, dialect, &wkt),
     }
     Ok(())
+}
+
+/// Writes what stands for a column's value in a prepared statement of MySQL's dialect.
+pub fn placeholder(out: &mut String, column: &Column) {
+    out.push_str(match column.kind {
+        Kind::Bit | Kind::Year => "CAST(? AS UNSIGNED)",
+        Kind::Geometry => "ST_GeomFromText(?)",
+        _ => "?",
+    });
+}
+
+/// A column's value for its [`placeholder`]; `None` is NULL. All values of a column have one
+/// type, bytes: within a bulk execute the server takes the type of the first row for all.
+///
+/// # Errors
+/// As [`value`].
+pub fn parameter(column: &Column, value: Value<'_>) -> Result<Option<Vec<u8>>> {
+    Ok(match plain(column, value)? {
+        Plain::Null => None,
+        Plain::Number(token) if column.kind == Kind::Decimal => {
+            Some(plain_decimal(token).into_owned().into_bytes())
+        }
+        Plain::Number(token) => Some(token.as_bytes().to_vec()),
+        Plain::Text(it) | Plain::Shape(it) => Some(it.into_owned().into_bytes()),
+        Plain::Bytes(it) => Some(it),
+    })
 }
 
 fn is_number(value: Value<'_>) -> bool {
     value.0.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
-fn string<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
+fn string<'a>(column: &Column, value: Value<'a>) -> Result<Cow<'a, str>> {
     if let Some(text) = value.string() {
         return Ok(text);
     }
@@ -126,7 +170,7 @@ fn string<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, 
 
 /// JSON whose definition at the source is not known: a string could be a JSON string or the text
 /// of a LONGTEXT column. Only when it is not itself JSON, or is no string, is there no doubt.
-fn json<'a>(column: &Column, value: Value<'a>) -> Result<std::borrow::Cow<'a, str>> {
+fn json<'a>(column: &Column, value: Value<'a>) -> Result<Cow<'a, str>> {
     let Some(inner) = value.string() else {
         return Ok(value.0.into());
     };
@@ -187,7 +231,7 @@ fn number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
 }
 
 /// Expands `0E-30` and `1.2E-7`, as the producer prints small decimals, to plain digits.
-fn plain_decimal(token: &str) -> std::borrow::Cow<'_, str> {
+fn plain_decimal(token: &str) -> Cow<'_, str> {
     let Some((mantissa, exponent)) = token.split_once(['E', 'e']) else {
         return token.into();
     };

@@ -1,56 +1,48 @@
 //! The statements themselves: INSERT, DELETE and UPDATE of rows.
 
-use std::sync::Arc;
-
 use super::{Dialect, Expect, Guard, STATEMENT_BYTES, Statements, quote};
 use crate::error::Result;
-use crate::event::def::Kind;
+use crate::event::def::{Column, Kind};
 use crate::event::row::Value;
-use crate::plan::net::Net;
+use crate::plan::op::{Act, RowOp};
 use crate::plan::{Image, Table, touched};
 
 impl Statements {
-    pub(super) fn inserts(
-        &mut self,
-        table: &Arc<Table>,
-        verb: &str,
-        rows: &[(&Image<'_>, &Net<'_, '_>)],
-    ) -> Result<()> {
-        let mut open: Option<(Vec<usize>, usize, u64)> = None;
-        let expect = |count| match verb {
-            "INSERT" => Expect::Rows(count),
-            _ => Expect::Any,
-        };
+    pub(super) fn inserts(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        let mut open: Option<(Vec<usize>, u64, u64)> = None;
+        let Some(RowOp { table, act, .. }) = ops.first() else { return Ok(()) };
+        let replace = matches!(act, Act::Replace(_));
+        let expect = |count| if replace { Expect::Any } else { Expect::Rows(count) };
         let mut start = self.text.len();
-        for (image, net) in rows {
-            let columns: Vec<usize> = (0..table.columns.len())
-                .filter(|&i| image.0[i].is_some() && !table.columns[i].generated)
-                .collect();
-            for _ in 0..net.times {
+        for op in ops {
+            let image = op.act.found_by();
+            let columns = written(table, image);
+            for _ in 0..op.times {
                 let full = open.as_ref().is_some_and(|(shape, count, _)| {
                     *shape != columns
-                        || *count >= self.rows
+                        || *count >= self.rows as u64
                         || self.text.len() - start >= STATEMENT_BYTES
                 });
                 if full && let Some((_, count, seq)) = open.take() {
-                    self.end(table, expect(count as u64), seq);
+                    self.end(table, expect(count), seq);
                 }
                 match &mut open {
                     Some((_, count, seq)) => {
                         self.text.push_str(",\n");
-                        (*count, *seq) = (*count + 1, net.seq);
+                        (*count, *seq) = (*count + 1, op.seq);
                     }
                     None => {
                         start = self.text.len();
+                        let verb = if replace { "REPLACE" } else { "INSERT" };
                         self.insert_head(table, verb, &columns);
-                        open = Some((columns.clone(), 1, net.seq));
+                        open = Some((columns.clone(), 1, op.seq));
                     }
                 }
                 self.tuple(table, image, &columns)?;
             }
         }
         if let Some((_, count, seq)) = open {
-            self.end(table, expect(count as u64), seq);
+            self.end(table, expect(count), seq);
         }
         Ok(())
     }
@@ -93,67 +85,54 @@ impl Statements {
             .map_err(|e| e.at(&table.name))
     }
 
-    pub(super) fn deletes(
-        &mut self,
-        table: &Arc<Table>,
-        rows: &[(&Image<'_>, &Net<'_, '_>)],
-    ) -> Result<()> {
+    pub(super) fn deletes(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        let Some(RowOp { table, any, .. }) = ops.first() else { return Ok(()) };
         let by_key = table.has_key();
         // Rows without a key are counted one by one: LIMIT holds for a whole statement.
         let most = if by_key { self.rows } else { 1 };
         // One row is named on its own, so that it can be looked up when the count is wrong.
-        let in_list = by_key
-            && self.rows > 1
-            && (self.guard == Guard::Key || rows.iter().all(|r| r.1.overwrite));
-        let mut rest = rows;
-        while !rest.is_empty() {
+        let in_list =
+            by_key && self.rows > 1 && (self.guard == Guard::Key || *any) && plain_key(table);
+        let mut rest = ops;
+        while let Some(first) = rest.first() {
             let start = self.text.len();
             self.text.push_str("DELETE FROM ");
             quote::table(&mut self.text, self.dialect, &table.name);
             self.text.push_str(" WHERE ");
-            if in_list && self.plain_key(table) {
+            if in_list {
                 self.key_tuple_of_names(table);
                 self.text.push_str(" IN (");
                 if table.key.len() > 1 && self.dialect == Dialect::Sqlite {
                     self.text.push_str("VALUES ");
                 }
             }
-            let (mut taken, mut count) = (0, 0);
-            for (image, net) in rest.iter().take(most) {
+            let (mut taken, mut count, mut seq) = (0, 0, first.seq);
+            for op in rest.iter().take(most) {
                 if taken > 0 && self.text.len() - start >= STATEMENT_BYTES {
                     break;
                 }
-                self.delete_row(table, image, net, in_list, taken)?;
-                (taken, count) = (taken + 1, count + net.times);
+                self.delete_row(op, in_list, taken)?;
+                (taken, count, seq) = (taken + 1, count + op.times, op.seq);
             }
-            if in_list && self.plain_key(table) {
+            if in_list {
                 self.text.push(')');
             }
             if taken > 1 {
                 self.key = 0..0;
             }
-            let last = rest[taken - 1].1;
-            let any = rest[..taken].iter().any(|r| r.1.overwrite);
-            let expect = if any { Expect::Any } else { Expect::Rows(count) };
-            self.end(table, expect, last.seq);
+            self.end(table, if *any { Expect::Any } else { Expect::Rows(count) }, seq);
             rest = &rest[taken..];
         }
         Ok(())
     }
 
     /// One row's part of a DELETE's condition.
-    fn delete_row(
-        &mut self,
-        table: &Table,
-        image: &Image<'_>,
-        net: &Net<'_, '_>,
-        in_list: bool,
-        n: usize,
-    ) -> Result<()> {
+    fn delete_row(&mut self, op: &RowOp<'_, '_>, in_list: bool, n: usize) -> Result<()> {
+        let (table, image) = (op.table, op.act.found_by());
         if !table.has_key() {
-            return self.limited(table, image, net.times);
+            return self.limited(table, image, op.times);
         }
-        if in_list && self.plain_key(table) {
+        if in_list {
             self.comma(n);
             if table.key.len() == 1 {
                 return self.value(table, table.key[0], image.0[table.key[0]]);
@@ -165,7 +144,7 @@ impl Statements {
         }
         self.text.push('(');
         self.key_is(table, image)?;
-        if self.guard == Guard::Values && !net.overwrite {
+        if self.guard == Guard::Values && !op.any {
             for (i, column) in table.columns.iter().enumerate() {
                 let guards = !table.key.contains(&i) && !column.on_update && !column.generated;
                 if guards && !table.target_only.contains(&i) {
@@ -175,15 +154,6 @@ impl Statements {
         }
         self.text.push(')');
         Ok(())
-    }
-
-    /// True when the key's values can be compared by IN.
-    fn plain_key(&self, table: &Table) -> bool {
-        table.key.iter().all(|&i| {
-            let column = &table.columns[i];
-            let padded = column.type_name != "binary" || column.binary_width.is_some();
-            column.kind != Kind::Float && padded
-        })
     }
 
     fn key_tuple_of_names(&mut self, table: &Table) {
@@ -207,7 +177,7 @@ impl Statements {
             if n > 0 {
                 self.text.push_str(" AND ");
             }
-            if self.plain_key(table) {
+            if plain_key(table) {
                 quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
                 self.text.push('=');
                 self.value(table, i, image.0[i])?;
@@ -262,33 +232,25 @@ impl Statements {
 
     pub(super) fn update(
         &mut self,
-        table: &Arc<Table>,
+        op: &RowOp<'_, '_>,
         before: &Image<'_>,
         after: &Image<'_>,
-        seq: u64,
     ) -> Result<()> {
-        let changed: Vec<usize> = touched(Some(before), Some(after))
-            .into_iter()
-            .filter(|&i| !table.columns[i].generated)
-            .collect();
-        if changed.is_empty() {
+        let table = op.table;
+        let named = set_columns(table, before, after);
+        if named.is_empty() {
             return Ok(());
         }
+        let guard = if op.any { Guard::Key } else { self.guard };
         self.text.push_str("UPDATE ");
         quote::table(&mut self.text, self.dialect, &table.name);
         self.text.push_str(" SET ");
-        let mut n = 0;
-        for (i, column) in table.columns.iter().enumerate() {
-            // An ON UPDATE column that the statement does not name would become the present time.
-            let named = changed.contains(&i) || (column.on_update && after.0[i].is_some());
-            if !named || column.generated {
-                continue;
-            }
+        for (n, &i) in named.iter().enumerate() {
+            let column = &table.columns[i];
             self.comma(n);
-            n += 1;
             quote::identifier(&mut self.text, self.dialect, &column.name);
             self.text.push('=');
-            match self.guard == Guard::Values && column.on_update {
+            match guard == Guard::Values && column.on_update {
                 true => self.keep_or_restore(table, before, after, i)?,
                 false => self.value(table, i, after.0[i])?,
             }
@@ -296,8 +258,8 @@ impl Statements {
         self.text.push_str(" WHERE ");
         if table.has_key() {
             self.key_is(table, before)?;
-            if self.guard == Guard::Values {
-                for &i in &changed {
+            if guard == Guard::Values {
+                for &i in named.iter().filter(|i| before.0[**i] != after.0[**i]) {
                     if !table.key.contains(&i) && !table.columns[i].on_update {
                         self.and_is(table, before, i)?;
                     }
@@ -306,7 +268,7 @@ impl Statements {
         } else {
             self.limited(table, before, 1)?;
         }
-        self.end(table, Expect::Rows(1), seq);
+        self.end(table, if op.any { Expect::Any } else { Expect::Rows(1) }, op.seq);
         Ok(())
     }
 
@@ -328,4 +290,34 @@ impl Statements {
         self.text.push_str(" END");
         Ok(())
     }
+}
+
+/// The columns an INSERT names: those the event has and the server does not compute.
+pub(super) fn written(table: &Table, image: &Image<'_>) -> Vec<usize> {
+    let all = 0..table.columns.len();
+    all.filter(|&i| image.0[i].is_some() && !table.columns[i].generated).collect()
+}
+
+/// The columns an UPDATE names: those that change, and with them those that the server would set
+/// to the present time if they were not named. None when nothing changes.
+pub(super) fn set_columns(table: &Table, before: &Image<'_>, after: &Image<'_>) -> Vec<usize> {
+    let mut named = touched(Some(before), Some(after));
+    named.retain(|&i| !table.columns[i].generated);
+    if named.is_empty() {
+        return named;
+    }
+    let set = |(i, c): (usize, &Column)| (c.on_update && after.0[i].is_some()).then_some(i);
+    named.extend(table.columns.iter().enumerate().filter_map(set));
+    named.sort_unstable();
+    named.dedup();
+    named
+}
+
+/// True when the key's values can be compared by `=` and IN.
+fn plain_key(table: &Table) -> bool {
+    table.key.iter().all(|&i| {
+        let column = &table.columns[i];
+        let padded = column.type_name != "binary" || column.binary_width.is_some();
+        column.kind != Kind::Float && padded
+    })
 }

@@ -2,33 +2,33 @@
 
 use std::sync::Arc;
 
-use super::{Ddl, Run, Target};
+use super::{Claim, Ddl, FoundRow, Mark, Run, Session, Sessions, Standing, Target, Window};
 use crate::error::Result;
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
-use crate::sql::{Dialect, Statements};
+use crate::plan::op::RowOp;
 
-/// Plans against the real target's tables, and throws the statements away.
+/// Plans against the real target's tables, and throws the row changes away.
 pub struct Dry {
     real: Box<dyn Target>,
+    claim: Claim,
+    session: Nothing,
     changed: bool,
 }
 
 impl Dry {
     /// Looks at `real`, which is only asked for its tables.
     pub fn new(real: Box<dyn Target>) -> Self {
-        Self { real, changed: false }
+        let claim = Claim { name: String::new(), epoch: 0, seq: 0 };
+        Self { real, claim, session: Nothing, changed: false }
     }
 }
 
 impl Target for Dry {
-    fn dialect(&self) -> Dialect {
-        self.real.dialect()
-    }
-
-    fn start(&mut self, _: &Run, first: u64) -> Result<u64> {
-        Ok(first)
+    fn start(&mut self, _: &Run, first: u64) -> Result<Standing> {
+        self.claim.seq = first;
+        Ok(Standing { seq: first, ..Standing::default() })
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
@@ -39,11 +39,19 @@ impl Target for Dry {
         }
     }
 
-    fn execute(&mut self, _: &Statements) -> Result<()> {
+    fn sessions(&mut self) -> Sessions<'_> {
+        Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
+    }
+
+    fn open_lanes(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn open_window(&mut self, _: Window) -> Result<()> {
         Ok(())
     }
 
-    fn commit(&mut self, _: u64) -> Result<()> {
+    fn close_window(&mut self, _: Window) -> Result<()> {
         Ok(())
     }
 
@@ -51,4 +59,43 @@ impl Target for Dry {
         self.changed = true;
         Ok(())
     }
+
+    fn keep_alive(&mut self) -> Result<()> {
+        self.real.keep_alive()
+    }
+}
+
+/// A session that does nothing.
+struct Nothing;
+
+impl Session for Nothing {
+    fn begin(&mut self, _: &Claim, _: Mark) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, _: &[RowOp<'_, '_>]) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn find(&mut self, _: &RowOp<'_, '_>) -> Result<Option<FoundRow>> {
+        Ok(None)
+    }
+
+    fn commit(&mut self, _: &Claim, _: Option<u64>) -> Result<()> {
+        Ok(())
+    }
+
+    fn keep_alive(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn rollback(&mut self) {}
 }

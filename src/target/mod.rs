@@ -1,12 +1,13 @@
-//! Where changes go: a database that takes statements and keeps the progress with them.
+//! Where changes go: a database that takes row changes and keeps the progress with them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{Op, TableName, printable};
 use crate::plan::Table;
-use crate::sql::{Dialect, Statements};
+use crate::plan::op::RowOp;
 
 pub mod dry;
 pub mod mysql;
@@ -90,50 +91,175 @@ impl Ddl {
     }
 }
 
-/// A database that changes are applied to.
-///
-/// Statements run in a transaction that [`Target::execute`] opens and [`Target::commit`] ends,
-/// the progress in it; whatever goes wrong in between is rolled back as a whole.
-pub trait Target {
-    /// Whose SQL it takes.
-    fn dialect(&self) -> Dialect;
+/// Where a run stands at the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Everything before it is committed (behind it, going back).
+    pub seq: u64,
+    /// A window that was begun there.
+    pub window: Option<Window>,
+    /// The chunks of it that are committed: number and hash.
+    pub chunks: HashMap<u64, u64>,
+}
 
-    /// Claims the progress row and returns the sequence it stands at; a new row stands at `first`.
+/// A stretch whose rows are committed in several transactions, each marked with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Where the run will stand behind it.
+    pub end: u64,
+    /// In how many parts its rows are folded; 1: all together.
+    pub parts: u32,
+}
+
+/// What a run holds at the target: its name, and the epoch that nobody has taken over.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The progress row's name.
+    pub name: String,
+    /// The epoch taken at the start.
+    pub epoch: u64,
+    /// Where the run stands.
+    pub seq: u64,
+}
+
+/// What a target transaction is to the progress; its first statement says so, and fails when
+/// another run has taken over.
+#[derive(Clone, Copy, Debug)]
+pub enum Mark {
+    /// It will move the progress.
+    Step,
+    /// It is a numbered part of the open window, planned with this hash.
+    Chunk {
+        /// The number.
+        n: u64,
+        /// [`crate::plan::window::Chunk::hash`].
+        hash: u64,
+    },
+}
+
+/// A database that changes are applied to.
+pub trait Target: Send {
+    /// Claims the progress row and returns where the run stands; a new row stands at `first`.
     ///
     /// # Errors
     /// When the name belongs to another run (usage), or the target cannot be reached.
-    fn start(&mut self, run: &Run, first: u64) -> Result<u64>;
+    fn start(&mut self, run: &Run, first: u64) -> Result<Standing>;
 
     /// The table as it stands at the target; `def` is the source's definition, where known.
     ///
     /// # Errors
-    /// When there is no such table.
+    /// When there is no such table, or the rows of the stream do not fit it.
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>>;
 
-    /// Runs statements in the open transaction and checks how many rows each touches.
-    ///
-    /// # Errors
-    /// When the target refuses one or touches another number of rows; nothing of the open
-    /// transaction remains.
-    fn execute(&mut self, statements: &Statements) -> Result<()>;
+    /// The sessions that write: one that may move the progress, and the lanes that write the
+    /// chunks of a window side by side.
+    fn sessions(&mut self) -> Sessions<'_>;
 
-    /// Commits the open transaction, the progress standing at `seq` afterwards.
+    /// Opens lanes that are not open yet, as many as are wanted. False for a target that cannot
+    /// commit a window in chunks, so that each is one transaction.
     ///
     /// # Errors
-    /// When another run has taken the progress row over, or the commit fails.
-    fn commit(&mut self, seq: u64) -> Result<()>;
+    /// When the target refuses the connections.
+    fn open_lanes(&mut self) -> Result<bool>;
+
+    /// Begins a window at where the run stands.
+    ///
+    /// # Errors
+    /// When another run has taken over.
+    fn open_window(&mut self, window: Window) -> Result<()>;
+
+    /// Ends the window: the run stands behind it, its chunks are forgotten, in one transaction.
+    ///
+    /// # Errors
+    /// As [`Target::open_window`].
+    fn close_window(&mut self, window: Window) -> Result<()>;
 
     /// Runs a DDL statement exactly once, the progress standing at `next` afterwards.
     ///
     /// # Errors
     /// When it fails or its outcome is not what the source had.
     fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()>;
+
+    /// Keeps idle connections open; the server ends those that say nothing for a while, so that
+    /// the locks of a client that is gone do not stay.
+    ///
+    /// # Errors
+    /// When a connection is lost.
+    fn keep_alive(&mut self) -> Result<()>;
+}
+
+/// A row as the target has it: column names, and values as it prints them, NULL as none.
+pub type FoundRow = Vec<(String, Option<String>)>;
+
+/// A target's sessions, borrowed together.
+pub struct Sessions<'t> {
+    /// What the run holds.
+    pub claim: &'t mut Claim,
+    /// The session that moves the progress.
+    pub main: &'t mut dyn Session,
+    /// Sessions for chunks, if there is more than one to write at once.
+    pub lanes: &'t mut [Box<dyn Session>],
+}
+
+/// One connection that writes rows, a transaction at a time.
+pub trait Session: Send {
+    /// Opens a transaction.
+    ///
+    /// # Errors
+    /// When another run has taken over.
+    fn begin(&mut self, claim: &Claim, mark: Mark) -> Result<()>;
+
+    /// Writes row changes in the open transaction and checks how many rows each touches. Returns
+    /// how many statements that took.
+    ///
+    /// # Errors
+    /// When the target refuses one or touches another number of rows; what was written of these
+    /// changes is to be rolled back.
+    fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64>;
+
+    /// Marks a place in the transaction to go back to.
+    ///
+    /// # Errors
+    /// When the connection is lost; so for [`Session::rewind`].
+    fn savepoint(&mut self) -> Result<()>;
+
+    /// Takes back what was written since the savepoint.
+    ///
+    /// # Errors
+    /// As [`Session::savepoint`].
+    fn rewind(&mut self) -> Result<()>;
+
+    /// The row that a change names by its key, as it is now. `None` when there is no such row, or no key.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn find(&mut self, op: &RowOp<'_, '_>) -> Result<Option<FoundRow>>;
+
+    /// Commits the open transaction; with `to` the progress moves there in it.
+    ///
+    /// # Errors
+    /// When the commit fails, or whether it took place is not known.
+    fn commit(&mut self, claim: &Claim, to: Option<u64>) -> Result<()>;
+
+    /// Says something to the server, so that it does not take the client for dead.
+    ///
+    /// # Errors
+    /// When the connection is lost.
+    fn keep_alive(&mut self) -> Result<()>;
+
+    /// Rolls the open transaction back, if there is one.
+    fn rollback(&mut self);
 }
 
 /// A statement touched another number of rows than the source's events say.
 fn mismatch(place: &str, found: u64, expected: u64) -> Error {
-    Error::stopped(format!("{place}: {found} rows instead of {expected}"))
-        .help("the target's rows are not those of the source at this point; nothing of this transaction was written")
+    Error::new(ErrorKind::Conflict, format!("{place}: {found} rows instead of {expected}"))
+}
+
+/// Another run has taken the name over.
+fn taken_over(name: &str) -> Error {
+    Error::stopped(format!("another apply has taken over the name {name:?}"))
+        .help("let that one finish, or give this one a --name of its own")
 }
 
 /// The beginning of a statement, safe to print.

@@ -17,12 +17,16 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::{Ddl, Run, Target, mismatch, shown};
+use super::{
+    Claim, Ddl, Direction, FoundRow, Mark, Run, Session, Sessions, Standing, Target, Window,
+    mismatch, shown, taken_over,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
 use crate::plan::Table;
-use crate::sql::{Dialect, Expect, Statements};
+use crate::plan::op::RowOp;
+use crate::sql::{Dialect, Expect, Guard, Statements, quote};
 
 mod convert;
 mod ddl;
@@ -30,22 +34,24 @@ mod schema;
 
 /// An SQLite file as a target.
 pub struct Sqlite {
+    claim: Claim,
+    session: SqliteSession,
+}
+
+struct SqliteSession {
     conn: Connection,
     file: String,
+    guard: Guard,
     tables: HashMap<TableName, (TableDef, Arc<Table>)>,
     /// Tables the file does not have yet; made by the first statement on them.
     absent: HashMap<TableName, TableDef>,
     /// Those of them that the open transaction has made.
     made: Vec<TableName>,
-    progress: Option<Progress>,
     in_transaction: bool,
 }
 
-struct Progress {
-    run: Run,
-    epoch: i64,
-    seq: u64,
-}
+/// Rows of one statement.
+const STATEMENT_ROWS: usize = 500;
 
 impl Sqlite {
     /// Opens the file, or makes it.
@@ -63,66 +69,38 @@ impl Sqlite {
         set("foreign_keys", "OFF")?;
         // Renaming a table leaves views and triggers of others alone, as the source does.
         set("legacy_alter_table", "ON")?;
-        Ok(Self {
+        let session = SqliteSession {
             conn,
             file,
+            guard: Guard::Key,
             tables: HashMap::new(),
             absent: HashMap::new(),
             made: Vec::new(),
-            progress: None,
             in_transaction: false,
-        })
+        };
+        Ok(Self { claim: Claim { name: String::new(), epoch: 0, seq: 0 }, session })
     }
+}
 
-    fn progress(&self) -> Result<&Progress> {
-        self.progress.as_ref().ok_or_else(|| Error::failed("no run was started"))
-    }
-
+impl SqliteSession {
     fn run(&self, sql: &str) -> Result<()> {
         self.conn.execute_batch(sql).map_err(|e| failed(&self.file, &e))
     }
 
-    /// Opens the transaction with the conditional step: one row, or somebody else has taken over.
-    fn begin(&mut self) -> Result<()> {
-        if self.in_transaction {
-            return Ok(());
-        }
-        let seq = self.progress()?.seq;
-        self.run("BEGIN IMMEDIATE")?;
-        self.in_transaction = true;
-        self.step(seq)
-    }
-
-    fn step(&self, to: u64) -> Result<()> {
-        let Progress { run, epoch, seq } = self.progress()?;
+    fn step(&self, claim: &Claim, to: u64) -> Result<()> {
         let touched = self
             .conn
             .execute(
                 "UPDATE binsync_progress SET seq=?1 WHERE name=?2 AND epoch=?3 AND seq=?4",
-                (stored(to)?, &run.name, epoch, stored(*seq)?),
+                (stored(to)?, &claim.name, stored(claim.epoch)?, stored(claim.seq)?),
             )
             .map_err(|e| failed(&self.file, &e))?;
-        if touched == 1 {
-            return Ok(());
-        }
-        Err(Error::stopped(format!(
-            "{}: another apply has taken over the name {:?}",
-            self.file, run.name
-        ))
-        .help("let that one finish, or give this one a --name of its own"))
+        if touched == 1 { Ok(()) } else { Err(taken_over(&claim.name).at(&self.file)) }
     }
 
-    fn rollback(&mut self) {
-        if self.in_transaction {
-            // SQLite may have rolled back by itself, as on a full disk.
-            let _ = self.conn.execute_batch("ROLLBACK");
-            self.in_transaction = false;
-        }
-        self.made.clear();
-    }
-
-    fn execute_all(&mut self, statements: &Statements) -> Result<()> {
-        self.begin()?;
+    fn slice(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+        let mut statements = Statements::new(Dialect::Sqlite, self.guard, STATEMENT_ROWS);
+        statements.ops(ops)?;
         for (sql, item) in statements.iter() {
             let name = &item.table.name;
             if let Some(def) = self.absent.get(name)
@@ -139,14 +117,81 @@ impl Sqlite {
                 return Err(mismatch(&place(), touched, rows));
             }
         }
+        Ok(statements.items.len() as u64)
+    }
+}
+
+impl Session for SqliteSession {
+    fn begin(&mut self, claim: &Claim, _: Mark) -> Result<()> {
+        self.run("BEGIN IMMEDIATE")?;
+        self.in_transaction = true;
+        self.step(claim, claim.seq)
+    }
+
+    fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+        ops.chunks(1000).try_fold(0, |sent, slice| Ok(sent + self.slice(slice)?))
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        self.run("SAVEPOINT binsync")
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        // Tables made since the savepoint go with it.
+        self.made.clear();
+        self.run("ROLLBACK TO binsync")
+    }
+
+    fn find(&mut self, op: &RowOp<'_, '_>) -> Result<Option<FoundRow>> {
+        let name = &op.table.name;
+        let absent = self.absent.contains_key(name) && !self.made.contains(name);
+        if !op.table.has_key() || absent {
+            return Ok(None);
+        }
+        let mut sql = "SELECT * FROM ".to_owned();
+        quote::table(&mut sql, Dialect::Sqlite, name);
+        let mut between = " WHERE ";
+        for &i in &op.table.key {
+            sql.push_str(between);
+            let value = op.act.found_by().0[i].unwrap_or(crate::event::row::Value::NULL);
+            quote::equals(&mut sql, Dialect::Sqlite, &op.table.columns[i], value)?;
+            between = " AND ";
+        }
+        let asked = || -> rusqlite::Result<Option<FoundRow>> {
+            let mut query = self.conn.prepare(&sql)?;
+            let names: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+            let mut rows = query.query(())?;
+            let Some(row) = rows.next()? else { return Ok(None) };
+            let value = |(i, name): (usize, String)| {
+                let value: Value = row.get(i)?;
+                Ok((name, (value != Value::Null).then(|| spelled(value))))
+            };
+            names.into_iter().enumerate().map(value).collect::<rusqlite::Result<_>>().map(Some)
+        };
+        asked().map_err(|e| failed(&self.file, &e))
+    }
+
+    fn commit(&mut self, claim: &Claim, to: Option<u64>) -> Result<()> {
+        self.step(claim, to.unwrap_or(claim.seq))?;
+        self.run("COMMIT")?;
+        self.in_transaction = false;
+        for name in self.made.drain(..) {
+            self.absent.remove(&name);
+        }
         Ok(())
     }
 
-    fn ddl_and_commit(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
-        self.begin()?;
-        let place = || format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
-        ddl::run(&self.conn, ddl).map_err(|e| e.at(place()))?;
-        self.commit(next)
+    fn keep_alive(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn rollback(&mut self) {
+        if self.in_transaction {
+            // SQLite may have rolled back by itself, as on a full disk.
+            let _ = self.conn.execute_batch("ROLLBACK");
+            self.in_transaction = false;
+        }
+        self.made.clear();
     }
 }
 
@@ -173,6 +218,7 @@ fn failed(place: &str, error: &rusqlite::Error) -> Error {
             made(ErrorKind::Failed).help("name another file, or remove this one")
         }
         Some(ErrorCode::SystemIoFailure) => made(ErrorKind::Failed),
+        Some(ErrorCode::ConstraintViolation) => made(ErrorKind::Conflict),
         _ => made(ErrorKind::Stopped),
     }
 }
@@ -204,26 +250,24 @@ pub fn ask(path: &Path, query: &str) -> Result<Vec<Vec<String>>> {
 }
 
 impl Target for Sqlite {
-    fn dialect(&self) -> Dialect {
-        Dialect::Sqlite
-    }
-
-    fn start(&mut self, run: &Run, first: u64) -> Result<u64> {
-        self.rollback();
-        self.run("BEGIN IMMEDIATE")?;
-        self.in_transaction = true;
-        let claimed = schema::claim(&self.conn, &self.file, run, first)
-            .and_then(|claimed| self.run("COMMIT").map(|()| claimed));
-        let (epoch, seq) = match claimed {
-            Ok(claimed) => claimed,
-            Err(e) => {
-                self.rollback();
-                return Err(e);
-            }
+    fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
+        let session = &mut self.session;
+        session.rollback();
+        session.guard = match run.direction {
+            Direction::Forward => Guard::Key,
+            Direction::Reverse => Guard::Values,
         };
-        self.in_transaction = false;
-        self.progress = Some(Progress { run: run.clone(), epoch, seq });
-        Ok(seq)
+        session.run("BEGIN IMMEDIATE")?;
+        session.in_transaction = true;
+        let claimed = schema::claim(&session.conn, &session.file, run, first)
+            .and_then(|claimed| session.run("COMMIT").map(|()| claimed));
+        if claimed.is_err() {
+            session.rollback();
+        }
+        let (epoch, seq) = claimed?;
+        session.in_transaction = false;
+        self.claim = Claim { name: run.name.clone(), epoch, seq };
+        Ok(Standing { seq, ..Standing::default() })
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
@@ -233,59 +277,59 @@ impl Target for Sqlite {
             ))
             .help("store the source's definitions with: binsync schema add --from URL"));
         };
-        if let Some((known, table)) = self.tables.get(name)
+        let session = &mut self.session;
+        if let Some((known, table)) = session.tables.get(name)
             && known == def
         {
             return Ok(table.clone());
         }
         schema::check_widths(def)?;
-        let table = match schema::find(&self.conn, name).map_err(|e| e.at(&self.file))? {
-            true => schema::table(&self.conn, def).map_err(|e| failed(&self.file, &e))?,
+        let table = match schema::find(&session.conn, name).map_err(|e| e.at(&session.file))? {
+            true => schema::table(&session.conn, def).map_err(|e| failed(&session.file, &e))?,
             false => {
-                self.absent.insert(name.clone(), def.clone());
+                session.absent.insert(name.clone(), def.clone());
                 schema::as_made(def)
             }
         };
         let table = Arc::new(table);
-        self.tables.insert(name.clone(), (def.clone(), table.clone()));
+        session.tables.insert(name.clone(), (def.clone(), table.clone()));
         Ok(table)
     }
 
-    fn execute(&mut self, statements: &Statements) -> Result<()> {
-        if statements.items.is_empty() {
-            return Ok(());
-        }
-        let done = self.execute_all(statements);
-        if done.is_err() {
-            self.rollback();
-        }
-        done
+    fn sessions(&mut self) -> Sessions<'_> {
+        Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
     }
 
-    fn commit(&mut self, seq: u64) -> Result<()> {
-        let done = self.begin().and_then(|()| self.step(seq)).and_then(|()| self.run("COMMIT"));
-        if let Err(e) = done {
-            self.rollback();
-            return Err(e);
-        }
-        self.in_transaction = false;
-        for name in self.made.drain(..) {
-            self.absent.remove(&name);
-        }
-        if let Some(progress) = &mut self.progress {
-            progress.seq = seq;
-        }
+    fn open_lanes(&mut self) -> Result<bool> {
+        Ok(false)
+    }
+
+    fn open_window(&mut self, _: Window) -> Result<()> {
+        Ok(())
+    }
+
+    fn close_window(&mut self, _: Window) -> Result<()> {
         Ok(())
     }
 
     fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
-        let done = self.ddl_and_commit(ddl, next);
-        if done.is_err() {
-            self.rollback();
+        let (session, claim) = (&mut self.session, &mut self.claim);
+        let place = || format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
+        let done = session
+            .begin(claim, Mark::Step)
+            .and_then(|()| ddl::run(&session.conn, ddl).map_err(|e| e.at(place())))
+            .and_then(|()| session.commit(claim, Some(next)));
+        match done {
+            Ok(()) => claim.seq = next,
+            Err(_) => session.rollback(),
         }
-        self.tables.clear();
-        self.absent.clear();
+        session.tables.clear();
+        session.absent.clear();
         done
+    }
+
+    fn keep_alive(&mut self) -> Result<()> {
+        Ok(())
     }
 }
 

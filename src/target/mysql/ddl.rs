@@ -6,16 +6,15 @@ use super::{Mysql, failed, schema};
 use crate::error::{Error, Result};
 use crate::event::Op;
 use crate::sql::Dialect;
-use crate::target::{Ddl, Target, shown};
+use crate::target::{Ddl, Mark, Session, shown};
 
 impl Mysql {
     pub(super) fn ddl_once(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
-        let now = schema::fingerprint(&mut self.conn, &ddl.names)
-            .map_err(|e| failed(&self.server, &e))?;
+        let now = schema::fingerprint(self.conn(), &ddl.names).map_err(|e| failed("target", &e))?;
         let place = format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
-        let name = self.progress()?.run.name.clone();
+        let name = self.claim.name.clone();
         let intent: Option<String> = self
-            .conn
+            .conn()
             .exec_first(
                 "SELECT fingerprint FROM binsync.intent WHERE name=? AND seq=?",
                 (&name, ddl.seq),
@@ -23,15 +22,15 @@ impl Mysql {
             .map_err(|e| failed(&place, &e))?;
         let run = match intent {
             None => {
-                self.begin()?;
-                self.conn
+                let claim = self.claim.clone();
+                self.main.begin(&claim, Mark::Step)?;
+                self.conn()
                     .exec_drop(
                         "REPLACE INTO binsync.intent (name, seq, fingerprint) VALUES (?,?,?)",
                         (&name, ddl.seq, &now),
                     )
                     .map_err(|e| failed(&place, &e))?;
-                self.query("COMMIT")?;
-                self.in_transaction = false;
+                self.main.commit(&claim, None)?;
                 true
             }
             Some(before) if before == now => true,
@@ -52,19 +51,22 @@ impl Mysql {
             self.run_ddl(ddl).map_err(|e| e.at(&place))?;
             self.check(ddl).map_err(|e| e.at(&place))?;
         }
-        self.begin()?;
-        self.conn
+        let claim = self.claim.clone();
+        self.main.begin(&claim, Mark::Step)?;
+        self.conn()
             .exec_drop("DELETE FROM binsync.intent WHERE name=?", (&name,))
             .map_err(|e| failed(&place, &e))?;
-        self.commit(next)
+        self.main.commit(&claim, Some(next))?;
+        self.claim.seq = next;
+        Ok(())
     }
 
     fn run_ddl(&mut self, ddl: &Ddl) -> Result<()> {
         match (ddl.op, &ddl.charset) {
             (Op::DatabaseCreate, Some(charset)) => {
-                self.conn
+                self.conn()
                     .exec_drop("SET character_set_server=?", (charset,))
-                    .map_err(|e| failed(&self.server, &e))?;
+                    .map_err(|e| failed("target", &e))?;
             }
             (Op::DatabaseCreate | Op::DatabaseDrop, _) => {}
             _ => {
@@ -75,7 +77,7 @@ impl Mysql {
         }
         let seconds = format!("{}.{:03}", ddl.ts_ms.div_euclid(1000), ddl.ts_ms.rem_euclid(1000));
         self.query(&format!("SET timestamp={seconds}"))?;
-        let done = self.conn.query_drop(&ddl.sql).map_err(|e| failed(&self.server, &e));
+        let done = self.conn().query_drop(&ddl.sql).map_err(|e| failed("target", &e));
         self.query("SET timestamp=DEFAULT")?;
         done
     }
@@ -89,7 +91,7 @@ impl Mysql {
                 continue;
             }
             let found =
-                schema::column_names(&mut self.conn, name).map_err(|e| failed(&self.server, &e))?;
+                schema::column_names(self.conn(), name).map_err(|e| failed("target", &e))?;
             let same = match &wanted {
                 Some(wanted) => found.iter().map(String::as_str).eq(wanted.iter().copied()),
                 None => found.is_empty(),
@@ -112,9 +114,9 @@ impl Mysql {
         // statement has ended, which no row lock would tell.
         let lock = format!("binsync.{:016x}", xxhash_rust::xxh3::xxh3_64(name.as_bytes()));
         let got: Option<Option<i64>> = self
-            .conn
+            .conn()
             .exec_first("SELECT GET_LOCK(?, 600)", (lock,))
-            .map_err(|e| failed(&self.server, &e))?;
+            .map_err(|e| failed("target", &e))?;
         match got {
             Some(Some(1)) => Ok(()),
             _ => Err(Error::stopped("a DDL statement of an earlier run is still running")

@@ -1,45 +1,51 @@
 //! What a MySQL or MariaDB server tells of its tables, and the progress tables kept there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Result as Sql};
 
-use crate::error::{Error, Result};
+use super::connect::failed;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
-use crate::target::Run;
+use crate::target::{Run, Standing, Window};
 
-const PROGRESS: [&str; 3] = [
+const PROGRESS: [&str; 4] = [
     "CREATE DATABASE IF NOT EXISTS binsync CHARACTER SET utf8mb4",
     "CREATE TABLE IF NOT EXISTS binsync.progress (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
      utf8mb4_bin PRIMARY KEY, spool VARCHAR(64) NOT NULL, direction VARCHAR(10) NOT NULL, \
-     selection TEXT NOT NULL, epoch BIGINT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL) \
-     ENGINE=InnoDB",
+     selection TEXT NOT NULL, epoch BIGINT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL, \
+     window_end BIGINT UNSIGNED, window_parts INT UNSIGNED) ENGINE=InnoDB",
+    "CREATE TABLE IF NOT EXISTS binsync.chunk (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
+     utf8mb4_bin NOT NULL, n BIGINT UNSIGNED NOT NULL, hash BIGINT UNSIGNED NOT NULL, PRIMARY KEY \
+     (name, n)) ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS binsync.intent (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
      utf8mb4_bin PRIMARY KEY, seq BIGINT UNSIGNED NOT NULL, fingerprint LONGTEXT NOT NULL) \
      ENGINE=InnoDB",
 ];
 
 /// Claims a progress row: takes the next epoch, waiting for whoever holds the row, and returns
-/// the epoch and the sequence it stands at.
+/// the epoch and where the run stands.
 ///
 /// # Errors
 /// When the name belongs to another run (usage), or the server refuses.
-pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, u64)> {
-    let sql = |e: mysql::Error| {
-        Error::failed(format!("target: progress tables: {e}"))
-            .help("the user needs the right to create and write the database `binsync`")
+pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, Standing)> {
+    let sql = |e: mysql::Error| match failed("target: progress tables", &e) {
+        e if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => e,
+        e => e
+            .kept_as(ErrorKind::Failed)
+            .help("the user needs the right to create and write the database `binsync`"),
     };
     let exists: Option<u64> = conn
         .query_first(
             "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='binsync' \
-             AND TABLE_NAME IN ('progress','intent')",
+             AND TABLE_NAME IN ('progress','chunk','intent')",
         )
         .map_err(sql)?;
-    if exists != Some(2) {
+    if exists != Some(3) {
         for statement in PROGRESS {
             conn.query_drop(statement).map_err(sql)?;
         }
@@ -67,11 +73,25 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, u64)
         .help("give this run a --name of its own"));
     }
     conn.exec_drop("UPDATE binsync.progress SET epoch=epoch+1 WHERE name=?", (&run.name,))
+        .map_err(|e| match failed("target: progress", &e) {
+            e if e.kind() == ErrorKind::Retry => e.at(format!(
+                "waiting for another apply named {:?} to end its transaction",
+                run.name
+            )),
+            e => e,
+        })?;
+    let row: Option<(u64, u64, Option<u64>, Option<u32>)> = conn
+        .exec_first(
+            "SELECT epoch, seq, window_end, window_parts FROM binsync.progress WHERE name=?",
+            (&run.name,),
+        )
         .map_err(sql)?;
-    let row: Option<(u64, u64)> = conn
-        .exec_first("SELECT epoch, seq FROM binsync.progress WHERE name=?", (&run.name,))
-        .map_err(sql)?;
-    row.ok_or_else(|| Error::failed("target: the progress row vanished"))
+    let (epoch, seq, end, parts) =
+        row.ok_or_else(|| Error::failed("target: the progress row vanished"))?;
+    let window = end.map(|end| Window { end, parts: parts.unwrap_or(1) });
+    let chunks: Vec<(u64, u64)> =
+        conn.exec("SELECT n, hash FROM binsync.chunk WHERE name=?", (&run.name,)).map_err(sql)?;
+    Ok((epoch, Standing { seq, window, chunks: chunks.into_iter().collect() }))
 }
 
 /// Names of a table's columns, in order; none when there is no such table.
@@ -153,6 +173,13 @@ pub(super) fn table(
     let at = |column: &Option<String>| {
         column.as_ref().and_then(|c| def.columns.iter().position(|d| d.name == *c))
     };
+    let target_only: Vec<usize> = match source {
+        Some(source) => {
+            let all = def.columns.iter().enumerate();
+            all.filter(|(_, c)| source.column(&c.name).is_none()).map(|(i, _)| i).collect()
+        }
+        None => Vec::new(),
+    };
     let nullable = nullable_columns(conn, name)?;
     let (mut key, mut uniques, mut hidden) = (Vec::new(), Vec::new(), false);
     for (index, columns) in &indexes {
@@ -160,23 +187,27 @@ pub(super) fn table(
             hidden = true;
             continue;
         };
-        let names_rows = columns
-            .iter()
-            .all(|&c| !nullable.contains(&def.columns[c].name) && !def.columns[c].generated);
-        if index == "PRIMARY" || (key.is_empty() && names_rows) {
+        let names_rows = columns.iter().all(|&c| {
+            let column = &def.columns[c];
+            !nullable.contains(&column.name) && !column.generated && !target_only.contains(&c)
+        });
+        if names_rows && (index == "PRIMARY" || key.is_empty()) {
             key = columns.clone();
         }
+        // A generated value changes with columns that the index does not name.
+        hidden |= columns.iter().any(|&c| def.columns[c].generated);
         uniques.push(columns);
     }
-    let target_only = match source {
-        Some(source) => {
-            let all = def.columns.iter().enumerate();
-            all.filter(|(_, c)| source.column(&c.name).is_none()).map(|(i, _)| i).collect()
-        }
-        None => Vec::new(),
-    };
-    let (name, columns) = (name.clone(), def.columns);
-    Ok(Some(Table { name, columns, key, uniques, target_only, in_order: hidden }))
+    Ok(Some(Table {
+        name: name.clone(),
+        columns: def.columns,
+        key,
+        uniques,
+        target_only,
+        in_order: hidden,
+        checks: false,
+        transactional: true,
+    }))
 }
 
 /// Unique indexes by name, the primary key among them; an expression has no column name.
@@ -201,25 +232,48 @@ fn nullable_columns(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
     )
 }
 
-/// The foreign keys a table is an end of.
-#[derive(Clone, Copy, Debug)]
+/// The target's foreign keys.
+#[derive(Debug, Default)]
 pub(super) struct ForeignKeys {
-    /// There are any.
-    pub(super) any: bool,
-    /// One of them changes rows by itself (CASCADE, SET NULL, SET DEFAULT).
-    pub(super) acting: bool,
+    /// Every table that is an end of one, with the group of tables it is joined to.
+    groups: HashMap<TableName, usize>,
+    /// Groups in which one changes rows by itself (CASCADE, SET NULL, SET DEFAULT).
+    acting: HashSet<usize>,
 }
 
-/// Looks up the foreign keys a table is an end of.
-pub(super) fn foreign_keys(conn: &mut Conn, name: &TableName) -> Sql<ForeignKeys> {
-    let rows: Vec<(String, String)> = conn.exec(
-        "SELECT DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE \
-         (CONSTRAINT_SCHEMA=? AND TABLE_NAME=?) OR \
-         (UNIQUE_CONSTRAINT_SCHEMA=? AND REFERENCED_TABLE_NAME=?)",
-        (&name.database, &name.table, &name.database, &name.table),
+impl ForeignKeys {
+    /// True when a foreign key changes rows of this table by itself, or of one joined to it.
+    pub(super) fn act_on(&self, name: &TableName) -> bool {
+        self.groups.get(name).is_some_and(|group| self.acting.contains(group))
+    }
+
+    fn add(&mut self, child: TableName, parent: TableName, acts: bool) {
+        let new = self.groups.len();
+        let group = *self.groups.entry(child).or_insert(new);
+        let other = *self.groups.entry(parent).or_insert(group);
+        for member in self.groups.values_mut().filter(|g| **g == other) {
+            *member = group;
+        }
+        if self.acting.remove(&other) || acts {
+            self.acting.insert(group);
+        }
+    }
+}
+
+type ReferenceRow = (String, String, String, String, String, String);
+
+/// Reads all foreign keys.
+pub(super) fn foreign_keys(conn: &mut Conn) -> Sql<ForeignKeys> {
+    let rows: Vec<ReferenceRow> = conn.query(
+        "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, \
+         DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS",
     )?;
-    let acts = |rule: &str| !matches!(rule, "RESTRICT" | "NO ACTION");
-    Ok(ForeignKeys { any: !rows.is_empty(), acting: rows.iter().any(|(d, u)| acts(d) || acts(u)) })
+    let mut keys = ForeignKeys::default();
+    for (child_db, child, parent_db, parent, on_delete, on_update) in rows {
+        let acts = [on_delete, on_update].iter().any(|r| !matches!(&**r, "RESTRICT" | "NO ACTION"));
+        keys.add(TableName::new(child_db, child), TableName::new(parent_db, parent), acts);
+    }
+    Ok(keys)
 }
 
 type ColumnRow = (String, String, String, String, String, Option<String>, String, Option<u64>);
@@ -311,7 +365,7 @@ fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<(String, S
 /// # Errors
 /// When the server cannot be reached or refuses.
 pub fn snapshot(url: &str) -> Result<(String, Vec<TableDef>)> {
-    let mut conn = super::connect::connect(url)?;
+    let mut conn = super::connect::connect(url, true)?.0;
     let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
     let version: Option<String> = conn.query_first("SELECT VERSION()").map_err(failed)?;
     Ok((version.unwrap_or_default(), definitions(&mut conn, None).map_err(failed)?))

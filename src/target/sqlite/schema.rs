@@ -22,7 +22,7 @@ const OWN: &str = "\
 ///
 /// # Errors
 /// When the name belongs to another run (usage), or SQLite refuses.
-pub(super) fn claim(conn: &Connection, file: &str, run: &Run, first: u64) -> Result<(i64, u64)> {
+pub(super) fn claim(conn: &Connection, file: &str, run: &Run, first: u64) -> Result<(u64, u64)> {
     let sql = |e: rusqlite::Error| failed(file, &e);
     conn.execute_batch(OWN).map_err(sql)?;
     let direction = run.direction.name();
@@ -53,7 +53,7 @@ pub(super) fn claim(conn: &Connection, file: &str, run: &Run, first: u64) -> Res
             |row| Ok((row.get(0)?, row.get(1)?)),
         )
         .map_err(sql)?;
-    Ok((epoch, seq.unsigned_abs()))
+    Ok((epoch.unsigned_abs(), seq.unsigned_abs()))
 }
 
 /// What a table is called here.

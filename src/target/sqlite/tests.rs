@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::super::{Ddl, Direction, Run, Target};
+use super::super::{Ddl, Direction, Mark, Run, Sessions, Target};
 use super::Sqlite;
 use crate::error::Result;
 use crate::event::history::History;
 use crate::event::maxwell::parse;
 use crate::event::{Body, Event};
 use crate::plan::Change;
-use crate::sql::{Dialect, Guard, Statements};
+use crate::plan::window::{Plan, Rows};
 
 pub(super) struct Stream {
     pub(super) target: Sqlite,
@@ -80,7 +80,7 @@ impl Stream {
     }
 
     fn rows(&mut self, events: &[Event<'_>]) -> Result<usize> {
-        let mut statements = Statements::new(Dialect::Sqlite, Guard::Key, 1000);
+        let mut all: Vec<Rows<'_>> = Vec::new();
         let mut n = 0;
         while let Some(first) = events.get(n) {
             let name = first.meta.name();
@@ -99,13 +99,19 @@ impl Stream {
                 self.seq += 1;
                 changes.push(Change::bind(self.seq, event, &table, false)?);
             }
-            assert!(statements.net(&table, &changes)?);
+            all.push(Rows { table, changes });
             if commit {
                 break;
             }
         }
-        self.target.execute(&statements)?;
-        self.target.commit(self.seq + 1)?;
+        let plan = Plan::new(&all, false)?;
+        let Sessions { claim, main, .. } = self.target.sessions();
+        let mut chunks = plan.phases.iter().flatten();
+        main.begin(claim, Mark::Step)
+            .and_then(|()| chunks.try_for_each(|chunk| main.write(&chunk.ops).map(drop)))
+            .and_then(|()| main.commit(claim, Some(self.seq + 1)))
+            .inspect_err(|_| main.rollback())?;
+        claim.seq = self.seq + 1;
         Ok(n)
     }
 }
@@ -253,7 +259,7 @@ fn what_old_rows_hold_afterwards_is_not_guessed() {
         assert!(error.contains("not guessed") || error.contains("not known"), "{error}");
         assert_eq!(file.rows("d.t", "id,v"), ["1 '300.25'"]);
         let mut again = Stream::to(file.dir.path().join("copy.db")).expect("opened again");
-        assert_eq!(again.target.start(&run("apply", "all"), 1).expect("a sequence"), 3);
+        assert_eq!(again.target.start(&run("apply", "all"), 1).expect("a sequence").seq, 3);
     }
 }
 
@@ -264,7 +270,7 @@ fn a_failing_transaction_leaves_nothing_and_a_taken_over_one_stops() {
     let missing = file.feed(&[row("t", "delete", r#"{"id":9}"#)]);
     assert!(missing.expect_err("no such row").to_string().contains("0 rows instead of 1"));
     let mut other = Sqlite::open(&file.dir.path().join("copy.db")).expect("open");
-    assert_eq!(other.start(&run("apply", "all"), 1).expect("claimed"), 3);
+    assert_eq!(other.start(&run("apply", "all"), 1).expect("claimed").seq, 3);
     let late = file.feed(&[row("t", "insert", r#"{"id":2}"#)]);
     assert!(late.expect_err("taken over").to_string().contains("taken over"));
     assert_eq!(file.rows("d.t", "id"), ["1"]);

@@ -1,0 +1,298 @@
+//! `apply`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::{before_reverse, direction, done, say_damage, say_left_out};
+use crate::capture::Watch as _;
+use crate::cli::output::{Output, count, counted};
+use crate::cli::select::SelectArgs;
+use crate::cli::{DIFFERS, DONE, Global, print, secret, stop_flag};
+use crate::error::{Error, Result};
+use crate::replay::apply::{
+    Applier, How, Job, Journal, OnConflict, OnDdl, Outcome, Report, follow,
+};
+use crate::replay::{Definitions, Selection};
+use crate::spool::Spool;
+use crate::target::dry::Dry;
+use crate::target::mysql::{Mysql, Options};
+use crate::target::sqlite::Sqlite;
+use crate::target::{Run, Target};
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  binsync apply --target mysql://joe:secret@db2.example --until 2024-01-01T10:00
+  binsync apply --target mysql://joe@db2.example --follow
+  binsync apply --target sqlite:look.db --table 'shop.*'
+  binsync apply --target mysql://joe@db1.example --reverse --xid 4711 --dry-run
+
+The progress is kept in the target, in the same transactions as the rows: stop it or kill it at
+any time, and run the same command again. Between commits of a large window the target holds a
+part of its rows; at the end of each it is what the source was then. With --serial that holds for
+every commit.";
+
+/// Arguments of `apply`.
+#[derive(Args, Debug)]
+#[command(after_help = APPLY_EXAMPLES)]
+pub struct ApplyArgs {
+    /// Where to: mysql://user:password@host:port or sqlite:FILE
+    #[arg(long, env = "BINSYNC_TARGET", hide_env_values = true, value_name = "URL")]
+    target: String,
+    /// File that holds the target's password
+    #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+    /// Take the selected transactions back, last one first
+    #[arg(long)]
+    reverse: bool,
+    /// Say what would be done, table by table; write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Go on with what a capture adds, until stopped
+    #[arg(long, conflicts_with_all = ["reverse", "dry_run", "until", "position"])]
+    follow: bool,
+    /// Name of the progress kept in the target; a rerun under the same name goes on
+    ///
+    /// Default: "apply", for --reverse "undo-" and a number made of the selection.
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Connections that write at once; fewer are used while they meet deadlocks
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    lanes: u16,
+    /// One source transaction after the other, each as it was: slower, never in between
+    #[arg(long)]
+    serial: bool,
+    /// Only the net effect of the whole selection: fastest, consistent only at the end
+    #[arg(long, conflicts_with_all = ["serial", "follow"])]
+    net: bool,
+    /// What to do with a row that is not as the stream has it
+    #[arg(long, value_name = "POLICY", value_enum, default_value = "stop")]
+    on_conflict: ConflictArg,
+    /// Where such rows are written down, a JSON object a line [default: conflicts-NAME.jsonl]
+    #[arg(long, value_name = "FILE")]
+    conflicts: Option<PathBuf>,
+    /// What to do with statements that change definitions
+    #[arg(long, value_name = "POLICY", value_enum, default_value = "apply")]
+    ddl: DdlArg,
+    /// Row changes a second, at most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    max_rows_per_second: Option<u64>,
+    /// Keep what is written out of the target's own binlog (its replicas will not get it)
+    #[arg(long)]
+    no_target_binlog: bool,
+    /// Let triggers of the target fire
+    #[arg(long)]
+    allow_triggers: bool,
+    /// Whether the source's binlog holds the rows its foreign keys changed (ON DELETE CASCADE …)
+    ///
+    /// Known from `binsync schema add`; asked for only when the target has such foreign keys.
+    #[arg(long, value_name = "YES|NO", value_parser = ["yes", "no"])]
+    source_logs_cascades: Option<String>,
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+/// A conflict policy, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConflictArg {
+    /// End there; a rerun goes on
+    Stop,
+    /// Leave the row as it is
+    Skip,
+    /// The stream's final image wins
+    Overwrite,
+}
+
+/// A DDL policy, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DdlArg {
+    /// Run them
+    Apply,
+    /// Pass over them
+    Skip,
+    /// End before the first
+    Stop,
+}
+
+impl ApplyArgs {
+    fn how(&self) -> How {
+        How {
+            serial: self.serial,
+            net: self.net,
+            on_ddl: match self.ddl {
+                DdlArg::Apply => OnDdl::Apply,
+                DdlArg::Skip => OnDdl::Skip,
+                DdlArg::Stop => OnDdl::Stop,
+            },
+            on_conflict: match self.on_conflict {
+                ConflictArg::Stop => OnConflict::Stop,
+                ConflictArg::Skip => OnConflict::Skip,
+                ConflictArg::Overwrite => OnConflict::Overwrite,
+            },
+            most_rows: self.max_rows_per_second,
+        }
+    }
+
+    fn options(&self, definitions: &Definitions) -> Options {
+        Options {
+            logs_cascades: match self.source_logs_cascades.as_deref() {
+                Some(answer) => Some(answer == "yes"),
+                None => definitions.logs_cascades,
+            },
+            lanes: if self.serial { 1 } else { self.lanes.into() },
+            target_binlog: !self.no_target_binlog,
+            allow_triggers: self.allow_triggers,
+        }
+    }
+
+    fn run(&self, spool: &Spool) -> Run {
+        let words = self.select.words(self.reverse);
+        let default = match self.reverse {
+            false => "apply".to_owned(),
+            true => {
+                format!("undo-{:08x}", xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32)
+            }
+        };
+        Run {
+            name: self.name.clone().unwrap_or(default),
+            spool: spool.id().to_owned(),
+            direction: direction(self.reverse),
+            selection: words,
+        }
+    }
+}
+
+/// Runs `apply`.
+///
+/// # Errors
+/// As the target, the spool and the selection have them.
+pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
+    let output = Output::new("applied", global.quiet);
+    let spool = Spool::open(&global.spool)?;
+    spool.settle()?;
+    let run = args.run(&spool);
+    let (selection, cut) = args.select.select(&spool, run.selection.clone(), &output)?;
+    let definitions = Definitions::load(&spool)?;
+    let damaged = say_damage(&spool, &cut, &output)?;
+    if args.reverse {
+        before_reverse(&spool, &definitions, &selection, &output)?;
+    }
+    let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
+    let journal = Journal::new(journal);
+    let target = secret::with_password(&args.target, args.password_file.as_deref())?;
+    let options = args.options(&definitions);
+    let mut open = || open_target(&target, &options, args.dry_run);
+    let stop = stop_flag()?;
+    let how = args.how();
+    let job = Job {
+        definitions: &definitions,
+        selection: &selection,
+        run: &run,
+        how: &how,
+        journal: &journal,
+        stop: &stop,
+    };
+    let mut applier = Applier::new(&mut open);
+    let done = go(&spool, &job, args.follow, &mut applier, &output);
+    output.clear();
+    let outcome = applier.outcome;
+    if outcome.conflicts > 0 {
+        output.say(&format!(
+            "{} written to {}",
+            counted(outcome.conflicts, "conflict"),
+            journal.path().display()
+        ));
+    }
+    done?;
+    tell(args, &outcome, &selection, &output)?;
+    Ok(if damaged || outcome.conflicts > 0 { DIFFERS } else { DONE })
+}
+
+fn go(
+    spool: &Spool,
+    job: &Job<'_>,
+    follow: bool,
+    applier: &mut Applier<'_>,
+    output: &Output,
+) -> Result<()> {
+    let range = &job.selection.range;
+    let total = range.end - range.start;
+    let mut report = |report| match report {
+        Report::Note(text) => output.say(&text),
+        Report::Reached(seq, _) => {
+            output.reached(done(job.run.direction, job.selection, seq), total);
+        }
+    };
+    applier.run(spool, job, &mut report)?;
+    if !follow {
+        return Ok(());
+    }
+    output.clear();
+    output.note("following what is captured; Ctrl-C ends it");
+    let from = range.end;
+    let mut report = |report| match report {
+        Report::Note(text) => output.say(&text),
+        Report::Reached(seq, ts) => output.following(seq.saturating_sub(from), ts),
+    };
+    follow::follow(spool, job, applier, &mut report)
+}
+
+/// What was done, or would be.
+fn tell(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Output) -> Result<()> {
+    say_left_out(outcome.bootstrap_rows_left_out, output);
+    if args.dry_run {
+        for (table, rows) in &outcome.tables {
+            let mut line = format!(
+                "{table}  {}, {} after folding",
+                counted(rows.events, "row event"),
+                count(rows.written)
+            );
+            if rows.keyless {
+                line.push_str("; no key: rows are found by their content");
+            }
+            if rows.in_order {
+                line.push_str("; one by one, in the source's order");
+            }
+            if !print(&(line + "\n"))? {
+                break;
+            }
+        }
+    }
+    for (table, _) in outcome.tables.iter().filter(|(_, t)| t.keyless && !args.dry_run) {
+        output.note(&format!("{table} has no key at the target: rows were found by their content"));
+    }
+    if outcome.ddl_skipped > 0 {
+        output.say(&format!("{} passed over", counted(outcome.ddl_skipped, "DDL statement")));
+    }
+    if outcome.row_events() + outcome.ddl == 0 && !selection.range.is_empty() {
+        output.note("nothing was left to do: the progress in the target stands behind the stretch");
+    }
+    output.finish(&format!(
+        "{} {} as {}, {}",
+        if args.dry_run { "would apply" } else { "applied" },
+        counted(outcome.row_events(), "row event"),
+        counted(outcome.statements, "statement"),
+        counted(outcome.ddl, "DDL statement")
+    ));
+    Ok(())
+}
+
+/// The conflict journal's default name; a run's name may hold anything.
+fn file_name(run: &str) -> String {
+    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    format!("conflicts-{}.jsonl", run.chars().map(plain).collect::<String>())
+}
+
+fn open_target(url: &str, options: &Options, dry_run: bool) -> Result<Box<dyn Target>> {
+    let target: Box<dyn Target> = match url.split_once(':') {
+        Some(("sqlite", file)) if !file.is_empty() => Box::new(Sqlite::open(file.as_ref())?),
+        Some(("mysql" | "mariadb", rest)) => {
+            Box::new(Mysql::open(&format!("mysql:{rest}"), options.clone())?)
+        }
+        _ => {
+            return Err(Error::usage("--target is no database URL")
+                .help("write it as mysql://user:password@host:port or sqlite:FILE"));
+        }
+    };
+    Ok(if dry_run { Box::new(Dry::new(target)) } else { target })
+}

@@ -1,0 +1,249 @@
+//! Rows that are not as the stream has them: found, decided by policy, written down.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::event::printable;
+use crate::plan::op::{Act, RowOp};
+use crate::plan::{Image, Table};
+use crate::spool::Seq;
+use crate::target::{FoundRow, Session};
+
+/// What is done about a row that is not as the stream has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnConflict {
+    /// The apply ends there.
+    Stop,
+    /// The row is left as it is.
+    Skip,
+    /// The stream's final image wins.
+    Overwrite,
+}
+
+/// Where conflicts are written down, a JSON object a line; the file is made by the first.
+pub struct Journal {
+    path: PathBuf,
+    file: Mutex<Option<File>>,
+}
+
+impl Journal {
+    /// A journal in that file; what it holds already stays.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, file: Mutex::new(None) }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    fn add(&self, entry: &Entry<'_>) -> Result<()> {
+        let mut line = serde_json::to_vec(entry).context("conflict journal")?;
+        line.push(b'\n');
+        let place = self.path.display();
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        if file.is_none() {
+            *file =
+                Some(File::options().create(true).append(true).open(&self.path).context(place)?);
+        }
+        match file.as_mut() {
+            Some(file) => file.write_all(&line).context(self.path.display()),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes what was written durable: before the transaction it is about is committed. After a
+    /// crash in between an entry may stand there twice, but none is missing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn settle(&self) -> Result<()> {
+        match self.file.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            Some(file) => file.sync_data().context(self.path.display()),
+            None => Ok(()),
+        }
+    }
+}
+
+type Cells<'a> = BTreeMap<&'a str, Option<&'a RawValue>>;
+
+#[derive(Serialize)]
+struct Entry<'a> {
+    run: &'a str,
+    policy: OnConflict,
+    table: String,
+    act: &'static str,
+    message: Seq,
+    event: String,
+    reason: String,
+    key: Cells<'a>,
+    before: Option<Cells<'a>>,
+    after: Option<Cells<'a>>,
+    target: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// The policy and what it needs.
+pub(super) struct Policy<'d> {
+    pub(super) on_conflict: OnConflict,
+    pub(super) journal: &'d Journal,
+    pub(super) run: &'d str,
+    /// An event in words.
+    pub(super) describe: &'d (dyn Fn(Seq) -> String + Sync),
+}
+
+/// Writes row changes on a session, down to the single row where one is in conflict.
+pub(super) struct Writer<'w> {
+    pub(super) session: &'w mut dyn Session,
+    policy: &'w Policy<'w>,
+    careful: bool,
+    /// Rows whose leaving was skipped: they do not come either.
+    skipped: HashSet<(*const Table, Seq)>,
+    pub(super) statements: u64,
+    pub(super) conflicts: u64,
+}
+
+/// Row changes tried at once.
+const SLICE: usize = 1000;
+
+impl<'w> Writer<'w> {
+    pub(super) fn new(session: &'w mut dyn Session, policy: &'w Policy<'w>, careful: bool) -> Self {
+        let skipped = HashSet::new();
+        Self { session, policy, careful, skipped, statements: 0, conflicts: 0 }
+    }
+
+    /// Writes row changes in the open transaction.
+    ///
+    /// # Errors
+    /// A conflict when it is met for the first time, or the policy says stop; then it names the
+    /// row.
+    pub(super) fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        if !self.careful {
+            self.statements += self.session.write(ops)?;
+            return Ok(());
+        }
+        ops.chunks(SLICE).try_for_each(|slice| self.search(slice))
+    }
+
+    /// Writes what it can, and halves what it cannot until a single row is left.
+    fn search(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        let skip = |op: &RowOp<'_, '_>| self.skipped.contains(&(Arc::as_ptr(op.table), op.seq));
+        let kept: Vec<RowOp<'_, '_>> = ops.iter().filter(|op| !skip(op)).copied().collect();
+        let Some(first) = kept.first() else { return Ok(()) };
+        self.session.savepoint()?;
+        let error = match self.session.write(&kept) {
+            Ok(statements) => {
+                self.statements += statements;
+                return Ok(());
+            }
+            Err(e) if e.kind() == ErrorKind::Conflict => e,
+            Err(e) => return Err(e),
+        };
+        self.session.rewind()?;
+        if let [_] = kept[..] {
+            return self.decide(first, error);
+        }
+        let (left, right) = kept.split_at(kept.len() / 2);
+        self.search(left)?;
+        self.search(right)
+    }
+
+    fn decide(&mut self, op: &RowOp<'_, '_>, error: Error) -> Result<()> {
+        let now = self.session.find(op)?;
+        let error = error.at((self.policy.describe)(op.seq));
+        if self.policy.on_conflict == OnConflict::Stop {
+            return Err(error.help(advice(op, now.as_deref())));
+        }
+        let exists = now.is_some();
+        self.note(op, &error, now)?;
+        self.conflicts += 1;
+        if self.policy.on_conflict == OnConflict::Skip {
+            self.skipped.insert((Arc::as_ptr(op.table), op.seq));
+            return Ok(());
+        }
+        self.overwrite(op, exists).map_err(|e| match e.kind() {
+            ErrorKind::Conflict => e.at("cannot be overwritten").kept_as(ErrorKind::Stopped),
+            _ => e,
+        })
+    }
+
+    fn overwrite(&mut self, op: &RowOp<'_, '_>, exists: bool) -> Result<()> {
+        let act = match op.act {
+            Act::Delete(_) if !exists => return Ok(()),
+            Act::Insert(after) | Act::Update(_, after) if !exists => whole(op, after)?,
+            // Columns that only the target has stay.
+            Act::Insert(after) if !op.table.target_only.is_empty() => {
+                let mut key = Image(vec![None; after.0.len()].into());
+                op.table.key.iter().for_each(|&i| key.0[i] = after.0[i]);
+                let forced = RowOp { act: Act::Update(&key, after), any: true, ..*op };
+                self.statements += self.session.write(&[forced])?;
+                return Ok(());
+            }
+            Act::Insert(after) => Act::Replace(after),
+            act => act,
+        };
+        self.statements += self.session.write(&[RowOp { act, any: true, ..*op }])?;
+        Ok(())
+    }
+
+    fn note(&self, op: &RowOp<'_, '_>, error: &Error, now: Option<FoundRow>) -> Result<()> {
+        let (before, after) = match op.act {
+            Act::Delete(before) => (Some(before), None),
+            Act::Update(before, after) => (Some(before), Some(after)),
+            Act::Insert(after) | Act::Replace(after) => (None, Some(after)),
+        };
+        self.policy.journal.add(&Entry {
+            run: self.policy.run,
+            policy: self.policy.on_conflict,
+            table: op.table.name.to_string(),
+            act: op.act.name(),
+            message: op.seq,
+            event: (self.policy.describe)(op.seq),
+            reason: error.message().to_owned(),
+            key: cells(op.table, op.act.found_by(), |i| op.table.key.contains(&i)),
+            before: before.map(|image| cells(op.table, image, |_| true)),
+            after: after.map(|image| cells(op.table, image, |_| true)),
+            target: now.map(|row| row.into_iter().collect()),
+        })
+    }
+}
+
+fn whole<'b, 'a>(op: &RowOp<'b, 'a>, after: &'b Image<'a>) -> Result<Act<'b, 'a>> {
+    match op.table.has_key() {
+        true => Ok(Act::Replace(after)),
+        false => Err(Error::new(ErrorKind::Conflict, format!("{}: has no key", op.table.name))),
+    }
+}
+
+fn cells<'a>(table: &'a Table, image: &Image<'a>, takes: impl Fn(usize) -> bool) -> Cells<'a> {
+    let all = table.columns.iter().zip(&image.0).enumerate().filter(|(i, _)| takes(*i));
+    // The producer's tokens are JSON.
+    let cell = |(_, (column, value)): (usize, (&'a crate::event::def::Column, &Option<_>))| {
+        let value: Option<crate::event::row::Value<'a>> = *value;
+        value.map(|value| (column.name.as_str(), serde_json::from_str(value.0).ok()))
+    };
+    all.filter_map(cell).collect()
+}
+
+fn advice(op: &RowOp<'_, '_>, now: Option<&[(String, Option<String>)]>) -> String {
+    let rest = "nothing of this transaction was written; decide with --on-conflict skip or \
+                overwrite, or mend the row, then run the same command again";
+    match now {
+        Some(row) => {
+            let values = row.iter().map(|(name, value)| {
+                format!("{name}={}", value.as_deref().map_or("NULL".into(), |v| format!("'{v}'")))
+            });
+            let row = values.collect::<Vec<_>>().join(" ");
+            format!("the target's row is not as the source had it: {}; {rest}", printable(&row))
+        }
+        None if op.table.has_key() => format!("the target has no row with that key; {rest}"),
+        None => format!("the target has too few such rows; {rest}"),
+    }
+}

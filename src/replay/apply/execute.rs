@@ -1,0 +1,271 @@
+//! Writes planned windows: small ones in one transaction, others as chunks on several lanes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::conflict::{Policy, Writer};
+use super::lanes::{Lanes, Pace};
+use super::pass::describe;
+use super::reader::Events;
+use super::{Job, Outcome};
+use crate::error::{Error, Result};
+use crate::event::TableName;
+use crate::event::def::TableDef;
+use crate::plan::Table;
+use crate::plan::window::{CHUNK_ROWS, Plan, Rows};
+use crate::spool::Seq;
+use crate::target::{Ddl, Mark, Standing, Target, Window};
+
+/// A window of fewer row changes is not worth several transactions.
+const SMALL: usize = 2 * CHUNK_ROWS;
+
+/// A window's events, bound and planned.
+pub(super) struct Work<'w, 'f> {
+    pub(super) rows: &'w [Rows<'f>],
+    pub(super) plan: Plan<'w, 'f>,
+    pub(super) events: &'w Events<'f>,
+}
+
+pub(super) struct Executor<'p, 's> {
+    job: &'p Job<'s>,
+    target: &'p mut dyn Target,
+    /// The window an earlier run has begun, and which of its chunks are committed.
+    begun: Option<Window>,
+    committed: HashMap<u64, u64>,
+    careful: bool,
+    /// The target can commit a window in chunks.
+    chunked: bool,
+    lanes: Lanes,
+    /// A transaction larger than a window is being written on the main session.
+    open: bool,
+    pending: Outcome,
+    outcome: Outcome,
+}
+
+impl<'p, 's> Executor<'p, 's> {
+    pub(super) fn new(
+        job: &'p Job<'s>,
+        target: &'p mut dyn Target,
+        standing: Standing,
+        careful: bool,
+        chunked: bool,
+    ) -> Self {
+        let lanes = Lanes::new(target.sessions().lanes.len(), Pace::new(job.how.most_rows));
+        Self {
+            job,
+            target,
+            begun: standing.window,
+            committed: standing.chunks,
+            careful,
+            chunked,
+            lanes,
+            open: false,
+            pending: Outcome::default(),
+            outcome: Outcome::default(),
+        }
+    }
+
+    pub(super) fn into_outcome(self) -> Outcome {
+        self.outcome
+    }
+
+    pub(super) fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
+        self.target.table(name, def)
+    }
+
+    /// Writes whole transactions; afterwards the progress stands at `to`.
+    pub(super) fn window(&mut self, work: &Work<'_, '_>, to: Seq) -> Result<()> {
+        let lanes = self.target.sessions().lanes.len();
+        let wide = lanes > 0 && !self.open && !self.job.how.serial && work.plan.ops() > SMALL;
+        let done = match self.begun.take() {
+            Some(window) => self.chunks(work, window),
+            None if wide => {
+                let window = Window { end: to, parts: 1 };
+                self.target.open_window(window).and_then(|()| self.chunks(work, window))
+            }
+            None => self.transaction(work, Some(to)),
+        };
+        done?;
+        self.count(work);
+        self.outcome.add(std::mem::take(&mut self.pending));
+        Ok(())
+    }
+
+    /// Where the run stands.
+    pub(super) fn seq(&mut self) -> Seq {
+        self.target.sessions().claim.seq
+    }
+
+    pub(super) fn keep_alive(&mut self) -> Result<()> {
+        self.target.keep_alive()
+    }
+
+    /// Begins a net effect, or goes on with one.
+    pub(super) fn begin_net(&mut self, window: Window) -> Result<()> {
+        match self.begun.take() {
+            Some(_) => Ok(()),
+            None if self.chunked => self.target.open_window(window),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a part of a net effect, its chunks numbered from `first`.
+    pub(super) fn part(&mut self, work: &Work<'_, '_>, first: u64) -> Result<()> {
+        match self.chunked {
+            true => self.phases(work, first)?,
+            false => self.transaction(work, None)?,
+        }
+        self.count(work);
+        Ok(())
+    }
+
+    /// Ends a net effect.
+    pub(super) fn end_net(&mut self, window: Window, events: &[(Arc<Table>, u64)]) -> Result<()> {
+        match self.chunked {
+            true => self.target.close_window(window)?,
+            false => self.move_to(window.end)?,
+        }
+        self.committed.clear();
+        for (table, events) in events {
+            let sum = self.pending.tables.entry(table.name.clone()).or_default();
+            sum.events += events;
+            sum.keyless |= !table.has_key();
+        }
+        self.outcome.add(std::mem::take(&mut self.pending));
+        Ok(())
+    }
+
+    /// Writes a part of a transaction, which stays open.
+    pub(super) fn piece(&mut self, work: &Work<'_, '_>) -> Result<()> {
+        self.transaction(work, None)?;
+        self.count(work);
+        Ok(())
+    }
+
+    /// Writes on the main session; commits when the progress is to move.
+    fn transaction(&mut self, work: &Work<'_, '_>, to: Option<Seq>) -> Result<()> {
+        self.lanes.pace.wait(work.plan.ops(), self.job.stop);
+        let describe = |seq| describe_event(work.events, seq);
+        let policy = self.policy(&describe);
+        let sessions = self.target.sessions();
+        let mut writer = Writer::new(sessions.main, &policy, self.careful);
+        let mut write = || -> Result<()> {
+            if !self.open {
+                writer.session.begin(sessions.claim, Mark::Step)?;
+                self.open = true;
+            }
+            for chunk in work.plan.phases.iter().flatten() {
+                writer.write(&chunk.ops)?;
+            }
+            if to.is_some() {
+                self.job.journal.settle()?;
+                writer.session.commit(sessions.claim, to)?;
+                self.outcome.commits += 1;
+            }
+            Ok(())
+        };
+        let done = write();
+        self.pending.statements += writer.statements;
+        self.pending.conflicts += writer.conflicts;
+        if done.is_err() {
+            writer.session.rollback();
+        }
+        if let Some(to) = to {
+            self.open = false;
+            sessions.claim.seq = to;
+        }
+        done
+    }
+
+    fn policy<'d>(&self, describe: &'d (dyn Fn(Seq) -> String + Sync)) -> Policy<'d>
+    where
+        's: 'd,
+        'p: 'd,
+    {
+        Policy {
+            on_conflict: self.job.how.on_conflict,
+            journal: self.job.journal,
+            run: &self.job.run.name,
+            describe,
+        }
+    }
+
+    /// Writes a window as chunks that are committed each on its own.
+    fn chunks(&mut self, work: &Work<'_, '_>, window: Window) -> Result<()> {
+        self.phases(work, 0)?;
+        self.target.close_window(window)?;
+        self.committed.clear();
+        Ok(())
+    }
+
+    fn phases(&mut self, work: &Work<'_, '_>, first: u64) -> Result<()> {
+        let describe = |seq| describe_event(work.events, seq);
+        let policy = self.policy(&describe);
+        for (phase, chunks) in work.plan.phases.iter().enumerate() {
+            let sessions = self.target.sessions();
+            let done = self.lanes.run(
+                chunks,
+                first + ((phase as u64) << 32),
+                sessions,
+                &self.committed,
+                &policy,
+                self.careful,
+                self.job.stop,
+            );
+            self.outcome.commits += self.lanes.commits();
+            self.pending.add(done?);
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, work: &Work<'_, '_>) {
+        for rows in work.rows {
+            let table = self.pending.tables.entry(rows.table.name.clone()).or_default();
+            table.events += rows.changes.len() as u64;
+            table.keyless |= !rows.table.has_key();
+            table.in_order |= rows.table.in_order;
+        }
+        // Changes that follow one another are mostly of one table.
+        for chunk in work.plan.phases.iter().flatten() {
+            for run in chunk.ops.chunk_by(|a, b| Arc::ptr_eq(a.table, b.table)) {
+                let table = self.pending.tables.entry(run[0].table.name.clone()).or_default();
+                table.written += run.len() as u64;
+            }
+        }
+    }
+
+    pub(super) fn ddl(&mut self, ddl: &Ddl) -> Result<()> {
+        self.target.ddl(ddl, ddl.seq + 1)?;
+        self.outcome.ddl += 1;
+        Ok(())
+    }
+
+    /// Moves the progress where there is nothing to write.
+    pub(super) fn move_to(&mut self, to: Seq) -> Result<()> {
+        let work = Work { rows: &[], plan: Plan::default(), events: &Events::new() };
+        self.transaction(&work, Some(to))
+    }
+
+    /// Moves the progress behind a DDL message that is not run.
+    pub(super) fn pass_over(&mut self, seq: Seq, counts: bool) -> Result<()> {
+        let back = self.job.run.direction == crate::target::Direction::Reverse;
+        self.move_to(if back { seq } else { seq + 1 })?;
+        self.outcome.ddl_skipped += u64::from(counts);
+        Ok(())
+    }
+}
+
+fn describe_event(events: &Events<'_>, seq: Seq) -> String {
+    // A reverse reads them from the last to the first.
+    let found = events.iter().find(|(s, _)| *s == seq);
+    found.map_or_else(|| format!("message {seq}"), |(seq, event)| describe(*seq, event))
+}
+
+/// A chunk was planned otherwise by an earlier run.
+pub(super) fn planned_otherwise(n: u64) -> Error {
+    Error::stopped(format!(
+        "part {n} of the window that an earlier run has begun is committed at the target, but is \
+         not what is planned now: a table or the program has changed since"
+    ))
+    .help("bring the target's tables back to what they were, or use that run's version of binsync")
+}

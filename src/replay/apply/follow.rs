@@ -1,0 +1,62 @@
+//! Goes on with what a capture adds to the spool, until told to stop.
+
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Applier, Job, Report};
+use crate::error::Result;
+use crate::replay::{Definitions, Selection};
+use crate::spool::{Seq, Spool};
+
+/// How often the end of the spool is looked at.
+const POLL: Duration = Duration::from_millis(10);
+/// How often the spool is opened anew while nothing comes: its index may have been rebuilt.
+const REFRESH: Duration = Duration::from_secs(2);
+
+/// Applies what follows on `job`'s selection, as it comes, only whole transactions. Returns when
+/// told to stop while nothing is left to do.
+///
+/// # Errors
+/// As [`Applier::run`]; told to stop in the middle of work, a stop from which a rerun goes on.
+pub fn follow(
+    spool: &Spool,
+    job: &Job<'_>,
+    applier: &mut Applier<'_>,
+    report: &mut dyn FnMut(Report),
+) -> Result<()> {
+    let mut spool = Spool::open(spool.dir())?;
+    let mut at = job.selection.range.end;
+    let mut known: Option<(usize, Definitions)> = None;
+    let mut refreshed = Instant::now();
+    while !job.stop.load(Ordering::Relaxed) {
+        let to = whole_end(&spool)?;
+        if to <= at {
+            applier.keep_alive().unwrap_or_else(|e| report(Report::Note(e.to_string())));
+            if refreshed.elapsed() > REFRESH {
+                spool.refresh()?;
+                refreshed = Instant::now();
+            }
+            thread::sleep(POLL);
+            continue;
+        }
+        let statements = spool.ddl()?.len();
+        let definitions = match known.take().filter(|(n, _)| *n == statements) {
+            Some((_, definitions)) => definitions,
+            None => Definitions::load(&spool)?,
+        };
+        let range = job.selection.range.start..to;
+        let selection = Selection { range, ..job.selection.clone() };
+        let next = Job { definitions: &definitions, selection: &selection, ..*job };
+        applier.run(&spool, &next, report)?;
+        known = Some((statements, definitions));
+        at = to;
+    }
+    Ok(())
+}
+
+/// Where the last whole transaction ends.
+fn whole_end(spool: &Spool) -> Result<Seq> {
+    let end = spool.end()?;
+    Ok(end.open.unwrap_or(end.next))
+}

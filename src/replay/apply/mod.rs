@@ -1,0 +1,245 @@
+//! Spool to database, exactly once.
+//!
+//! ```text
+//! reader ── window of whole source transactions ── plan ── execute ── target
+//! ```
+//!
+//! Two workers take turns: while one writes its window, the other reads and plans the next.
+//! Whatever goes wrong with a connection ends the pass; the next one asks the target where it
+//! stands and goes on there.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use super::{Definitions, Selection};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::TableName;
+use crate::spool::{Seq, Spool};
+use crate::target::{Run, Target};
+
+mod conflict;
+mod execute;
+pub mod follow;
+mod lanes;
+mod net;
+mod pass;
+mod reader;
+mod spill;
+
+pub use conflict::{Journal, OnConflict};
+
+/// A pass that fails for a passing reason is tried so many times without progress.
+const TRIES: u32 = 9;
+
+/// What is done about DDL statements in the stretch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnDdl {
+    /// They run.
+    Apply,
+    /// They are passed over.
+    Skip,
+    /// The apply ends before the first.
+    Stop,
+}
+
+/// How a selection is applied.
+pub struct How {
+    /// Each source transaction is one target transaction, in commit order.
+    pub serial: bool,
+    /// Only the net effect of the whole selection is written.
+    pub net: bool,
+    /// What is done about DDL.
+    pub on_ddl: OnDdl,
+    /// What is done about rows that are not as the stream has them.
+    pub on_conflict: OnConflict,
+    /// Row changes a second, at most.
+    pub most_rows: Option<u64>,
+}
+
+/// What became of a table's events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TableOutcome {
+    /// Row events taken.
+    pub events: u64,
+    /// Row changes written for them, after folding.
+    pub written: u64,
+    /// The table has no key at the target: rows are found by their content.
+    pub keyless: bool,
+    /// Its changes are written one by one, in the source's order.
+    pub in_order: bool,
+}
+
+/// What an apply did; what was rolled back is not in it.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// By table.
+    pub tables: BTreeMap<TableName, TableOutcome>,
+    /// Statements sent for rows.
+    pub statements: u64,
+    /// DDL statements run.
+    pub ddl: u64,
+    /// DDL statements passed over.
+    pub ddl_skipped: u64,
+    /// Conflicts passed over or overwritten.
+    pub conflicts: u64,
+    /// Bootstrap rows left out of a reverse.
+    pub bootstrap_rows_left_out: u64,
+    /// Target transactions committed: also those of a window that is not at its end.
+    pub commits: u64,
+}
+
+impl Outcome {
+    /// Row events of all tables.
+    pub fn row_events(&self) -> u64 {
+        self.tables.values().map(|table| table.events).sum()
+    }
+
+    fn add(&mut self, other: Self) {
+        for (name, table) in other.tables {
+            let sum = self.tables.entry(name).or_default();
+            sum.events += table.events;
+            sum.written += table.written;
+            sum.keyless |= table.keyless;
+            sum.in_order |= table.in_order;
+        }
+        self.statements += other.statements;
+        self.ddl += other.ddl;
+        self.ddl_skipped += other.ddl_skipped;
+        self.conflicts += other.conflicts;
+        self.bootstrap_rows_left_out += other.bootstrap_rows_left_out;
+        self.commits += other.commits;
+    }
+}
+
+/// What an apply works from.
+pub struct Job<'s> {
+    /// The spool's definitions.
+    pub definitions: &'s Definitions,
+    /// What to take.
+    pub selection: &'s Selection,
+    /// The progress row.
+    pub run: &'s Run,
+    /// How.
+    pub how: &'s How,
+    /// Where conflicts are written down.
+    pub journal: &'s Journal,
+    /// Raised to end the apply at the next chance.
+    pub stop: &'s AtomicBool,
+}
+
+/// What is told of an apply while it runs.
+#[derive(Clone, Debug)]
+pub enum Report {
+    /// The sequence reached, and when the source changed the last row before it, seconds since
+    /// 1970.
+    Reached(Seq, Option<i64>),
+    /// What went wrong and is tried again, or is worth knowing.
+    Note(String),
+}
+
+/// A target in use, and what was learnt while using it.
+pub struct Applier<'o> {
+    open: &'o mut dyn FnMut() -> Result<Box<dyn Target>>,
+    target: Option<Box<dyn Target>>,
+    connected: bool,
+    /// A conflict was met: from then on every part is written so that the row is found.
+    careful: bool,
+    /// What was done, in all jobs.
+    pub outcome: Outcome,
+}
+
+impl<'o> Applier<'o> {
+    /// `open` connects to the target, again after a lost connection.
+    pub fn new(open: &'o mut dyn FnMut() -> Result<Box<dyn Target>>) -> Self {
+        Self { open, target: None, connected: false, careful: false, outcome: Outcome::default() }
+    }
+
+    /// Applies a selection; `report` is told how far it is, and what is tried again.
+    ///
+    /// # Errors
+    /// When the target refuses, or the apply was told to stop; what is committed stays, a rerun
+    /// goes on after it.
+    pub fn run(
+        &mut self,
+        spool: &Spool,
+        job: &Job<'_>,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<()> {
+        let mut tries = 0;
+        loop {
+            let before = self.outcome.commits + self.outcome.ddl;
+            let e = match self.pass(spool, job, report) {
+                Ok(true) => return Ok(()),
+                Ok(false) => continue,
+                Err(e) => e,
+            };
+            self.target = None;
+            if self.outcome.commits + self.outcome.ddl > before {
+                tries = 0;
+            }
+            match e.kind() {
+                // Once more, so that the row is found and the policy asked.
+                ErrorKind::Conflict if !self.careful => self.careful = true,
+                ErrorKind::Retry | ErrorKind::Lost if self.connected && tries < TRIES => {
+                    tries += 1;
+                    report(Report::Note(format!("{e}; trying again ({tries} of {TRIES})")));
+                    back_off(tries, job.stop);
+                }
+                ErrorKind::Retry | ErrorKind::Lost if self.connected => {
+                    return Err(e.kept_as(ErrorKind::Stopped));
+                }
+                _ => return Err(e),
+            }
+            if job.stop.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
+        }
+    }
+
+    fn pass(
+        &mut self,
+        spool: &Spool,
+        job: &Job<'_>,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<bool> {
+        let fresh = self.target.is_none();
+        let target = match &mut self.target {
+            Some(target) => target,
+            empty => empty.insert((self.open)()?),
+        };
+        self.connected = true;
+        pass::run(spool, job, target.as_mut(), fresh, self.careful, &mut self.outcome, report)
+    }
+
+    /// Keeps the connections open while there is nothing to do.
+    ///
+    /// # Errors
+    /// When one is lost; the next job connects again.
+    pub fn keep_alive(&mut self) -> Result<()> {
+        let alive = self.target.as_mut().map_or(Ok(()), |target| target.keep_alive());
+        if alive.is_err() {
+            self.target = None;
+        }
+        alive
+    }
+}
+
+/// Told to stop.
+fn stopped() -> Error {
+    Error::stopped("stopped by a signal")
+        .help("run the same command again, it goes on after what is committed")
+}
+
+/// Waits longer with every try, and not for as long as others that fail at the same time.
+fn back_off(tries: u32, stop: &AtomicBool) {
+    let most = 200_u64 << tries.min(6);
+    let jitter = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), tries);
+    let mut left = most / 2 + jitter % (most / 2);
+    while left > 0 && !stop.load(Ordering::Relaxed) {
+        let step = left.min(100);
+        thread::sleep(Duration::from_millis(step));
+        left -= step;
+    }
+}

@@ -1,0 +1,150 @@
+//! The net effect of a whole stretch: folded in parts through temporary files, written as one
+//! window, so that the target is consistent only at its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::Sender;
+use std::thread;
+
+use super::execute::Work;
+use super::pass::{Pass, lock};
+use super::reader::{Cut, Events};
+use super::spill::{Parts, Spill};
+use super::{Report, stopped};
+use crate::error::{Error, Result};
+use crate::plan::Table;
+use crate::plan::window::Plan;
+use crate::spool::{Seq, Spool};
+use crate::target::{Direction, Window};
+
+/// A part is made of about so many bytes of messages …
+const PART_BYTES: u64 = 16 << 20;
+/// … in at most so many files.
+const MOST_PARTS: u64 = 256;
+
+/// How many parts a stretch of so many messages is folded in.
+///
+/// # Errors
+/// When the spool cannot be asked.
+pub(super) fn parts(spool: &Spool, messages: u64) -> Result<u32> {
+    let segments = spool.segments()?;
+    let (records, raw) = segments.iter().fold((0, 0), |(n, b), s| (n + s.records, b + s.raw));
+    let bytes = u128::from(messages) * u128::from(raw) / u128::from(records.max(1));
+    Ok((bytes as u64).div_ceil(PART_BYTES).clamp(1, MOST_PARTS) as u32)
+}
+
+impl Pass<'_, '_> {
+    /// Applies what is left as the net effect of each stretch between two DDL statements.
+    pub(super) fn net(&self, report: &Sender<Report>, parts: u32) -> Result<()> {
+        loop {
+            let mut spill = Spill::new(parts)?;
+            let (cut, to) = self.spill(&mut spill)?;
+            let events = spill.events.clone();
+            let parts = spill.finish()?;
+            if events.iter().any(|n| *n > 0) {
+                self.write_net(&parts, &events, to)?;
+            } else {
+                lock(&self.executor).move_to(to)?;
+            }
+            let _ = report.send(Report::Reached(to, None));
+            match cut {
+                Cut::Ddl(seq) => self.ddl(&mut lock(&self.executor), seq)?,
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Reads to the next DDL statement, or to the end; returns which, and where that is.
+    fn spill(&self, spill: &mut Spill) -> Result<(Cut, Seq)> {
+        let reader = &mut lock(&self.reader).0;
+        let mut to = lock(&self.executor).seq();
+        loop {
+            if self.job.stop.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
+            lock(&self.executor).keep_alive()?;
+            let frames = reader.read()?;
+            let mut events = Events::new();
+            match reader.cut(&frames, &mut events)? {
+                Cut::Whole(seq) => to = seq,
+                Cut::Piece => {}
+                cut @ (Cut::Ddl(_) | Cut::End) => return Ok((cut, to)),
+            }
+            spill.add(self.bind(&events)?)?;
+        }
+    }
+
+    fn write_net(&self, parts: &Parts, events: &[u64], to: Seq) -> Result<()> {
+        let n = parts.len();
+        let window = Window { end: to, parts: n as u32 };
+        // Where a unique value can be in the way, all rows that leave have to leave first.
+        let halves = !parts.tables().iter().all(|table| table.stands_alone());
+        let passes: &[Option<bool>] = if halves { &[Some(true), Some(false)] } else { &[None] };
+        lock(&self.executor).begin_net(window)?;
+        for (pass, leaving) in passes.iter().enumerate() {
+            let next = AtomicUsize::new(0);
+            *lock(&self.turn) = 0;
+            let results: Vec<Result<()>> = thread::scope(|scope| {
+                let workers: Vec<_> = (0..super::pass::WORKERS)
+                    .map(|_| scope.spawn(|| self.parts(parts, &next, pass, *leaving)))
+                    .collect();
+                let joined = workers.into_iter().map(|worker| worker.join());
+                joined
+                    .map(|r| r.unwrap_or_else(|_| Err(Error::failed("a worker panicked"))))
+                    .collect()
+            });
+            results.into_iter().collect::<Result<()>>()?;
+        }
+        let tables: Vec<(Arc<Table>, u64)> =
+            parts.tables().iter().cloned().zip(events.iter().copied()).collect();
+        lock(&self.executor).end_net(window, &tables)
+    }
+
+    /// Folds parts and writes them, in their order.
+    fn parts(
+        &self,
+        parts: &Parts,
+        next: &AtomicUsize,
+        pass: usize,
+        leaving: Option<bool>,
+    ) -> Result<()> {
+        self.or_end(|| {
+            loop {
+                let part = next.fetch_add(1, Ordering::Relaxed);
+                if part >= parts.len() {
+                    return Ok(());
+                }
+                let records = parts.load(part)?;
+                let rows = parts.rows(&records)?;
+                let plan = Plan::new(&rows, self.back())?;
+                if plan.ordered && leaving.is_some() {
+                    return Err(Error::stopped(
+                        "--net: rows have to be written in the source's order (others between \
+                         them were not selected, or a unique value is taken back)",
+                    )
+                    .help("run without --net"));
+                }
+                let plan = match leaving {
+                    Some(leaving) => plan.half(leaving),
+                    None => plan,
+                };
+                let work = Work { rows: &[], plan, events: &Events::new() };
+                let Some(mut executor) = self.my_turn(part as u64) else { return Ok(()) };
+                executor.part(&work, ((pass * parts.len() + part) as u64) << 40)?;
+                self.next_turn();
+            }
+        })
+    }
+}
+
+/// Where a net effect would not be the same as the changes one by one, said before it begins.
+pub(super) fn announcement(direction: Direction, parts: u32) -> String {
+    let kind = match direction {
+        Direction::Forward => "net effect",
+        Direction::Reverse => "net effect, backwards",
+    };
+    format!(
+        "{kind} of the whole selection, folded in {parts} part{}: the target is consistent only at the end",
+        if parts == 1 { "" } else { "s" }
+    )
+}

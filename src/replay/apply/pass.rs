@@ -1,0 +1,338 @@
+//! One pass over what is left of a selection, with one connection to the target.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
+
+use super::execute::{Executor, Work};
+use super::reader::{Cut, Events, Limits, Reader};
+use super::{Job, OnDdl, Outcome, Report, net, stopped};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::def::TableDef;
+use crate::event::{Event, Op, TableName, maxwell, printable};
+use crate::filter::{Filter, Type};
+use crate::plan::window::{Plan, Rows};
+use crate::plan::{Change, Table};
+use crate::replay::ahead;
+use crate::spool::{Bootstrap, Order, Seq, Spool};
+use crate::target::{Ddl, Direction, Standing, Target};
+
+/// Two workers: one writes while the other reads and plans.
+pub(super) const WORKERS: usize = 2;
+/// What a window holds where several lanes share its rows, …
+const WIDE: Limits = Limits { rows: 64_000, bytes: 32 << 20, one: false };
+/// … and where it is one transaction.
+const NARROW: Limits = Limits { rows: 16_000, bytes: 8 << 20, one: false };
+/// A window that is known to be of bounded size.
+const ALL: Limits = Limits { rows: usize::MAX, bytes: usize::MAX, one: false };
+
+type Tables = HashMap<TableName, (Option<Arc<TableDef>>, Arc<Table>)>;
+
+/// What the workers share.
+pub(super) struct Pass<'p, 's> {
+    pub(super) job: &'p Job<'s>,
+    bootstraps: Vec<Bootstrap>,
+    ddl: HashMap<Seq, Ddl>,
+    pub(super) reader: Mutex<(Reader<'p>, u64)>,
+    pub(super) executor: Mutex<Executor<'p, 's>>,
+    /// The number of the window whose turn it is.
+    pub(super) turn: Mutex<u64>,
+    turned: Condvar,
+    tables: Mutex<Tables>,
+    ended: AtomicBool,
+}
+
+/// Applies what is left of the job's selection. `fresh`: the target was just opened and claims
+/// the run; else it goes on where it stands. False when only a window was finished that an
+/// earlier run had begun.
+///
+/// # Errors
+/// As the target has them; what is committed is in `outcome`.
+pub(super) fn run(
+    spool: &Spool,
+    job: &Job<'_>,
+    target: &mut dyn Target,
+    fresh: bool,
+    careful: bool,
+    outcome: &mut Outcome,
+    report: &mut dyn FnMut(Report),
+) -> Result<bool> {
+    let direction = job.run.direction;
+    let range = job.selection.range.clone();
+    let first = if direction == Direction::Forward { range.start } else { range.end };
+    let standing = match fresh {
+        true => target.start(job.run, first)?,
+        false => Standing { seq: target.sessions().claim.seq, ..Standing::default() },
+    };
+    let left = left(&range, direction, &standing)?;
+    if left.is_empty() {
+        return Ok(true);
+    }
+    let order = if direction == Direction::Forward { Order::Forward } else { Order::Reverse };
+    let chunked = target.open_lanes()?;
+    let begun = standing.window;
+    let parts = match (begun, job.how.net) {
+        (Some(window), _) => window.parts,
+        (None, true) => net::parts(spool, left.end - left.start)?,
+        (None, false) => 1,
+    };
+    if begun.is_none() && job.how.net {
+        report(Report::Note(net::announcement(direction, parts)));
+    }
+    let limits = match (begun.is_some() || job.how.net, target.sessions().lanes.len()) {
+        (true, _) if parts > 1 => NARROW,
+        (true, _) => ALL,
+        (false, _) if job.how.serial => Limits { one: true, ..NARROW },
+        (false, 0) => NARROW,
+        (false, _) => WIDE,
+    };
+    let frames = ahead(spool.frames(left.clone(), order));
+    let reader = Reader::new(frames, left, direction, &job.selection.filter, limits);
+    let (send, receive) = mpsc::channel();
+    let pass = Pass {
+        job,
+        bootstraps: spool.bootstraps()?,
+        ddl: statements(spool, job)?,
+        reader: Mutex::new((reader, 0)),
+        executor: Mutex::new(Executor::new(job, target, standing, careful, chunked)),
+        turn: Mutex::new(0),
+        turned: Condvar::new(),
+        tables: Mutex::new(HashMap::new()),
+        ended: AtomicBool::new(false),
+    };
+    let results = thread::scope(|scope| {
+        let workers: Vec<_> = (0..if parts > 1 { 1 } else { WORKERS })
+            .map(|_| {
+                let (pass, send) = (&pass, send.clone());
+                scope.spawn(move || match parts {
+                    1 => pass.or_end(|| pass.windows(&send)),
+                    parts => pass.or_end(|| pass.net(&send, parts)),
+                })
+            })
+            .collect();
+        drop(send);
+        receive.into_iter().for_each(report);
+        let joined = workers.into_iter().map(|worker| worker.join());
+        let results = joined.map(|r| r.unwrap_or_else(|_| Err(Error::failed("a worker panicked"))));
+        results.collect::<Vec<Result<()>>>()
+    });
+    let Pass { reader, executor, .. } = pass;
+    let executor = executor.into_inner().unwrap_or_else(PoisonError::into_inner);
+    outcome.add(executor.into_outcome());
+    outcome.bootstrap_rows_left_out +=
+        reader.into_inner().unwrap_or_else(PoisonError::into_inner).0.left_out;
+    // The worker that failed first says why; the other was only told to end.
+    results.into_iter().collect::<Result<()>>()?;
+    Ok(begun.is_none())
+}
+
+/// What of the range is still to be done.
+fn left(range: &Range<Seq>, direction: Direction, standing: &Standing) -> Result<Range<Seq>> {
+    let outside = |end: Seq| match direction {
+        Direction::Forward => end > range.end,
+        Direction::Reverse => end < range.start,
+    };
+    if let Some(window) = standing.window.filter(|window| outside(window.end)) {
+        return Err(Error::stopped(format!(
+            "an earlier run of this name was interrupted while it wrote the messages up to {}, \
+             which is beyond the end of this one",
+            window.end
+        ))
+        .help("run the earlier command again, then this one under another --name"));
+    }
+    // A window that was begun is finished first, exactly as it was cut.
+    let to = standing.window.map(|window| window.end);
+    Ok(match direction {
+        Direction::Forward => standing.seq.max(range.start)..to.unwrap_or(range.end),
+        Direction::Reverse => to.unwrap_or(range.start)..standing.seq.min(range.end),
+    })
+}
+
+/// The DDL statements that will be met, by their first message.
+fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
+    let Job { definitions, selection, .. } = job;
+    let mut all = HashMap::new();
+    if job.run.direction == Direction::Reverse || !selection.filter.takes_type(Type::Ddl) {
+        return Ok(all);
+    }
+    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
+        let bytes = spool.record(message.seq)?;
+        let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+        if !selection.filter.takes(&event.meta) {
+            continue;
+        }
+        // A statement that is not run may name what it likes.
+        let filter = match job.how.on_ddl {
+            OnDdl::Apply => &selection.filter,
+            OnDdl::Skip | OnDdl::Stop => &Filter::default(),
+        };
+        if let Some(ddl) = definitions.statement(spool, filter, message.seq)? {
+            all.insert(message.seq, ddl);
+        }
+    }
+    Ok(all)
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A worker that panicked has ended the pass; what it held is only looked at once more.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<'p, 's> Pass<'p, 's> {
+    /// Runs a worker's part; when it fails, the others end too.
+    pub(super) fn or_end(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let done = work();
+        if done.is_err() {
+            self.ended.store(true, Ordering::Relaxed);
+            self.turned.notify_all();
+        }
+        done
+    }
+
+    fn windows(&self, report: &Sender<Report>) -> Result<()> {
+        while !self.ended.load(Ordering::Relaxed) {
+            if self.job.stop.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
+            let mut reader = lock(&self.reader);
+            let frames = reader.0.read()?;
+            let mut events = Events::new();
+            let cut = reader.0.cut(&frames, &mut events)?;
+            if cut == Cut::End {
+                return Ok(());
+            }
+            let number = reader.1;
+            reader.1 += 1;
+            // What follows a DDL statement is read when it has run.
+            let held = matches!(cut, Cut::Ddl(_)).then_some(reader);
+            let rows = self.bind(&events)?;
+            let plan = match self.job.how.serial {
+                true => Plan::in_order(&rows, self.back()),
+                false => Plan::new(&rows, self.back())?,
+            };
+            let work = Work { rows: &rows, plan, events: &events };
+            let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
+            match cut {
+                Cut::Ddl(seq) => self.ddl(&mut executor, seq)?,
+                Cut::Piece => executor.piece(&work)?,
+                Cut::Whole(to) => {
+                    executor.window(&work, to)?;
+                    let ts = events.last().map(|(_, event)| event.meta.ts);
+                    let _ = report.send(Report::Reached(to, ts));
+                }
+                Cut::End => {}
+            }
+            self.next_turn();
+            drop(executor);
+            drop(held);
+        }
+        Ok(())
+    }
+
+    pub(super) fn next_turn(&self) {
+        *lock(&self.turn) += 1;
+        self.turned.notify_all();
+    }
+
+    pub(super) fn back(&self) -> bool {
+        self.job.run.direction == Direction::Reverse
+    }
+
+    /// Waits until the windows before this one are written; none when the pass has ended.
+    pub(super) fn my_turn(&self, number: u64) -> Option<MutexGuard<'_, Executor<'p, 's>>> {
+        let mut turn = lock(&self.turn);
+        while *turn != number {
+            if self.ended.load(Ordering::Relaxed) {
+                return None;
+            }
+            turn = self.turned.wait(turn).unwrap_or_else(PoisonError::into_inner);
+        }
+        drop(turn);
+        Some(lock(&self.executor))
+    }
+
+    pub(super) fn ddl(&self, executor: &mut Executor<'_, '_>, seq: Seq) -> Result<()> {
+        let statement = self.ddl.get(&seq);
+        match (statement, self.job.how.on_ddl) {
+            (None, _) => executor.pass_over(seq, false),
+            (Some(_), OnDdl::Skip) => executor.pass_over(seq, true),
+            (Some(ddl), OnDdl::Stop) => Err(Error::stopped(format!(
+                "a DDL statement is next (message {seq}): {}",
+                printable(&ddl.sql)
+            ))
+            .help("run it at the target yourself and go on with --ddl skip, or let it run with --ddl apply")),
+            (Some(ddl), OnDdl::Apply) => {
+                executor.ddl(ddl)?;
+                lock(&self.tables).clear();
+                Ok(())
+            }
+        }
+    }
+
+    /// Binds events to the target's tables, table by table.
+    pub(super) fn bind<'f>(&self, events: &Events<'f>) -> Result<Vec<Rows<'f>>> {
+        let mut all: Vec<Rows<'f>> = Vec::new();
+        let mut at: HashMap<*const Table, usize> = HashMap::new();
+        for (seq, event) in events {
+            let table = self.table(*seq, event)?;
+            let forward = !self.back();
+            let copied = event.meta.op == Op::BootstrapInsert || self.is_copied(*seq, &table.name);
+            // What a crash has left of rows without transactions is written over; going back, a row
+            // that is undone already is a conflict.
+            let overwrite = forward && (copied || !table.transactional);
+            let change = Change::bind(*seq, event, &table, overwrite)
+                .map_err(|e| e.at(describe(*seq, event)))?;
+            let change = if forward { change } else { change.inverse(&table)? };
+            let i = *at.entry(Arc::as_ptr(&table)).or_insert_with(|| {
+                all.push(Rows { table: table.clone(), changes: Vec::new() });
+                all.len() - 1
+            });
+            all[i].changes.push(change);
+        }
+        Ok(all)
+    }
+
+    fn is_copied(&self, seq: Seq, name: &TableName) -> bool {
+        self.bootstraps
+            .iter()
+            .any(|b| b.table == *name && b.start <= seq && b.end.is_none_or(|end| seq < end))
+    }
+
+    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
+        let name = event.meta.name();
+        let def = self.job.definitions.history.at(&name, seq);
+        let mut tables = lock(&self.tables);
+        if let Some((known, table)) = tables.get(&name) {
+            let same = match (known, &def) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                (None, None) => true,
+                _ => false,
+            };
+            if same {
+                return Ok(table.clone());
+            }
+        }
+        let table =
+            lock(&self.executor).table(&name, def.as_deref()).map_err(|e| match e.kind() {
+                ErrorKind::Retry | ErrorKind::Lost => e,
+                _ => e.at(describe(seq, event)),
+            })?;
+        tables.insert(name, (def, table.clone()));
+        Ok(table)
+    }
+}
+
+/// An event in words: message, kind, xid, position.
+pub(super) fn describe(seq: Seq, event: &Event<'_>) -> String {
+    let mut text = format!("message {seq} ({}", event.meta.op.name());
+    if let Some(xid) = event.meta.xid {
+        text.push_str(&format!(", xid {xid}"));
+    }
+    if let Some(position) = event.meta.position {
+        text.push_str(&format!(", {position}"));
+    }
+    text + ")"
+}

@@ -1,0 +1,198 @@
+//! Cuts the stream into windows of whole source transactions.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::event::{Event, Op, maxwell};
+use crate::filter::Filter;
+use crate::replay::boundary::Boundary;
+use crate::spool::{Frame, Seq};
+use crate::target::Direction;
+
+/// What was cut off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Whole transactions; the progress stands at this sequence behind them.
+    Whole(Seq),
+    /// The beginning, or a further part, of a transaction that is larger than a window.
+    Piece,
+    /// A message of a DDL statement, alone.
+    Ddl(Seq),
+    /// Nothing is left.
+    End,
+}
+
+/// How much is read at a time.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+    /// One source transaction with rows at a time.
+    pub(super) one: bool,
+}
+
+/// Events of a window with their sequences.
+pub(super) type Events<'f> = Vec<(Seq, Event<'f>)>;
+
+pub(super) struct Reader<'s> {
+    frames: Box<dyn Iterator<Item = Result<Frame>> + Send + 's>,
+    filter: &'s Filter,
+    direction: Direction,
+    limits: Limits,
+    /// What is left to be cut.
+    range: Range<Seq>,
+    /// Frames read and not yet cut.
+    rest: Vec<Arc<Frame>>,
+    /// Open while a transaction is being cut into pieces.
+    boundary: Boundary,
+    /// Bootstrap rows that a reverse does not take, and how far they are counted.
+    pub(super) left_out: u64,
+    counted: Seq,
+}
+
+impl<'s> Reader<'s> {
+    pub(super) fn new(
+        frames: impl Iterator<Item = Result<Frame>> + Send + 's,
+        range: Range<Seq>,
+        direction: Direction,
+        filter: &'s Filter,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            frames: Box::new(frames),
+            filter,
+            direction,
+            limits,
+            range,
+            rest: Vec::new(),
+            boundary: Boundary::default(),
+            left_out: 0,
+            counted: Seq::MAX,
+        }
+    }
+
+    /// Reads frames for the next cut.
+    ///
+    /// # Errors
+    /// When a frame cannot be read.
+    pub(super) fn read(&mut self) -> Result<Vec<Arc<Frame>>> {
+        let mut frames = std::mem::take(&mut self.rest);
+        let mut rows: usize = frames.iter().map(|f| f.len()).sum();
+        let mut bytes: usize = frames.iter().map(|f| f.raw_len()).sum();
+        while rows < self.limits.rows && bytes < self.limits.bytes {
+            let Some(frame) = self.frames.next() else { break };
+            let frame = Arc::new(frame?);
+            (rows, bytes) = (rows + frame.len(), bytes + frame.raw_len());
+            frames.push(frame);
+        }
+        Ok(frames)
+    }
+
+    /// Cuts as much as belongs together from `frames`, which [`Reader::read`] gave, and keeps the
+    /// rest. The events taken are added to `events`.
+    ///
+    /// # Errors
+    /// When a stored message cannot be read.
+    pub(super) fn cut<'f>(
+        &mut self,
+        frames: &'f [Arc<Frame>],
+        events: &mut Events<'f>,
+    ) -> Result<Cut> {
+        let reverse = self.direction == Direction::Reverse;
+        let more = !self.is_last(frames);
+        let mut whole: Option<(usize, Seq)> = None;
+        for (at, frame) in frames.iter().enumerate() {
+            for n in 0..frame.len() {
+                let n = if reverse { frame.len() - 1 - n } else { n };
+                let record = frame.get(n);
+                if !self.range.contains(&record.seq) || record.resend || record.damaged {
+                    continue;
+                }
+                let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
+                    Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
+                })?;
+                let here = if reverse { record.seq + 1 } else { record.seq };
+                if event.meta.op.is_ddl() && !self.boundary.is_open() && self.is_at(here) {
+                    self.keep(frames, at, if reverse { record.seq } else { record.seq + 1 });
+                    return Ok(Cut::Ddl(record.seq));
+                }
+                if self.boundary.before(&event.meta, self.direction) {
+                    whole = Some((events.len(), here));
+                }
+                let one = self.limits.one && whole.is_some_and(|(n, _)| n > 0);
+                if event.meta.op.is_ddl() || one {
+                    return Ok(self.whole(frames, events, whole.unwrap_or((events.len(), here))));
+                }
+                if self.takes(record.seq, &event) {
+                    events.push((record.seq, event));
+                }
+                if !reverse && !self.boundary.is_open() {
+                    whole = Some((events.len(), record.seq + 1));
+                }
+            }
+        }
+        let end = if reverse { self.range.start } else { self.range.end };
+        match whole {
+            _ if !more && self.range.is_empty() => Ok(Cut::End),
+            _ if !more => Ok(self.whole(frames, events, (events.len(), end))),
+            Some(cut) if !self.is_at(cut.1) => Ok(self.whole(frames, events, cut)),
+            _ => {
+                let last =
+                    frames.last().map_or(end, |f| if reverse { f.first() } else { f.range().end });
+                self.go_to(last);
+                Ok(Cut::Piece)
+            }
+        }
+    }
+
+    /// True when no frame is left behind these.
+    fn is_last(&self, frames: &[Arc<Frame>]) -> bool {
+        match (frames.last(), self.direction) {
+            (None, _) => true,
+            (Some(frame), Direction::Forward) => frame.range().end >= self.range.end,
+            (Some(frame), Direction::Reverse) => frame.first() <= self.range.start,
+        }
+    }
+
+    /// True when everything before (behind) `seq` was cut already.
+    fn is_at(&self, seq: Seq) -> bool {
+        match self.direction {
+            Direction::Forward => seq <= self.range.start,
+            Direction::Reverse => seq >= self.range.end,
+        }
+    }
+
+    fn whole(&mut self, frames: &[Arc<Frame>], events: &mut Events<'_>, cut: (usize, Seq)) -> Cut {
+        events.truncate(cut.0);
+        self.boundary = Boundary::default();
+        self.keep(frames, 0, cut.1);
+        Cut::Whole(cut.1)
+    }
+
+    /// Goes on at `seq`, with those of the frames that are not used up.
+    fn keep(&mut self, frames: &[Arc<Frame>], from: usize, seq: Seq) {
+        self.go_to(seq);
+        let left = |frame: &&Arc<Frame>| {
+            frame.range().end > self.range.start && frame.first() < self.range.end
+        };
+        self.rest = frames[from..].iter().filter(left).cloned().collect();
+    }
+
+    fn go_to(&mut self, seq: Seq) {
+        match self.direction {
+            Direction::Forward => self.range.start = seq.max(self.range.start),
+            Direction::Reverse => self.range.end = seq.min(self.range.end),
+        }
+    }
+
+    fn takes(&mut self, seq: Seq, event: &Event<'_>) -> bool {
+        if event.meta.op.is_bootstrap() && self.direction == Direction::Reverse {
+            let new = event.meta.op == Op::BootstrapInsert && seq < self.counted;
+            self.left_out += u64::from(new);
+            self.counted = self.counted.min(seq);
+            return false;
+        }
+        self.filter.takes(&event.meta)
+    }
+}

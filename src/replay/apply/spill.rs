@@ -1,0 +1,253 @@
+//! Row changes on disk, in parts that no row is spread over, so that a stretch of any length can
+//! be folded in little memory.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::sync::Arc;
+
+use crate::error::{Context, Error, Result};
+use crate::event::row::Value;
+use crate::plan::net::fold;
+use crate::plan::window::Rows;
+use crate::plan::{Change, Image, Table};
+use xxhash_rust::xxh3::Xxh3Default;
+
+/// A part is folded so many bytes at a time.
+const FOLD_BYTES: usize = 48 << 20;
+const BUFFER: usize = 32 << 10;
+/// Of a record: part of the header before the images.
+const HEADER: usize = 17;
+
+/// Parts being filled.
+pub(super) struct Spill {
+    files: Vec<BufWriter<File>>,
+    tables: Vec<Arc<Table>>,
+    at: HashMap<*const Table, u32>,
+    /// Changes taken, by table.
+    pub(super) events: Vec<u64>,
+}
+
+/// Parts being read.
+pub(super) struct Parts {
+    files: Vec<File>,
+    tables: Vec<Arc<Table>>,
+}
+
+impl Spill {
+    pub(super) fn new(parts: u32) -> Result<Self> {
+        let file = |_| tempfile::tempfile().map(|file| BufWriter::with_capacity(BUFFER, file));
+        let files = (0..parts).map(file).collect::<std::io::Result<_>>();
+        let files = files.context("temporary files (TMPDIR names where they are)")?;
+        Ok(Self { files, tables: Vec::new(), at: HashMap::new(), events: Vec::new() })
+    }
+
+    /// Adds changes, each to the part its row belongs to: a row that moves leaves one part and
+    /// comes in another.
+    ///
+    /// # Errors
+    /// When a table's changes cannot be told apart by key, or the disk is full.
+    pub(super) fn add(&mut self, all: Vec<Rows<'_>>) -> Result<()> {
+        for Rows { table, changes } in all {
+            if table.in_order {
+                return Err(Error::usage(format!(
+                    "--net: the changes of {} have to be written one by one (a foreign key acts, \
+                     or a unique index holds what the events do not carry)",
+                    table.name
+                ))
+                .help("leave the table out with --exclude-table, or run without --net"));
+            }
+            let known = self.at.get(&Arc::as_ptr(&table)).copied();
+            let index = known.unwrap_or_else(|| {
+                self.tables.push(table.clone());
+                self.events.push(0);
+                self.at.insert(Arc::as_ptr(&table), self.tables.len() as u32 - 1);
+                self.tables.len() as u32 - 1
+            });
+            self.events[index as usize] += changes.len() as u64;
+            for change in changes {
+                self.change(index, &table, change)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, index: u32, table: &Table, change: Change<'_>) -> Result<()> {
+        let part = |image: &Image<'_>| part(table, image, self.files.len());
+        let from = change.before.as_ref().map(&part).transpose()?;
+        let to = change.after.as_ref().map(part).transpose()?;
+        match (from, to) {
+            (Some(from), Some(to)) if from != to => {
+                let gone = Change { after: None, ..change.clone() };
+                self.put(from, index, &gone)?;
+                self.put(to, index, &Change { before: None, ..change })
+            }
+            (Some(part), _) | (None, Some(part)) => self.put(part, index, &change),
+            (None, None) => Ok(()),
+        }
+    }
+
+    fn put(&mut self, part: usize, index: u32, change: &Change<'_>) -> Result<()> {
+        let mut record = Vec::new();
+        encode(&mut record, index, change);
+        self.files[part].write_all(&record).context("temporary file")
+    }
+
+    /// The tables, in the order of [`Spill::events`], and the parts.
+    ///
+    /// # Errors
+    /// When the disk is full.
+    pub(super) fn finish(self) -> Result<Parts> {
+        let whole = |file: BufWriter<File>| file.into_inner().map_err(|e| e.into_error());
+        let files = self.files.into_iter().map(whole).collect::<std::io::Result<_>>();
+        Ok(Parts { files: files.context("temporary files")?, tables: self.tables })
+    }
+}
+
+/// Equal rows are in one part: those of a key, or where there is none those of the same content.
+fn part(table: &Table, image: &Image<'_>, parts: usize) -> Result<usize> {
+    let mut hash = Xxh3Default::new();
+    let mut add = |value: Option<Value<'_>>| {
+        hash.update(value.map_or("", |v| v.0).as_bytes());
+        hash.update(&[0]);
+    };
+    match table.has_key() {
+        true => image.key(table)?.into_iter().for_each(|value| add(Some(value))),
+        false => image.0.iter().for_each(|value| add(*value)),
+    }
+    Ok((hash.digest() % parts as u64) as usize)
+}
+
+fn encode(out: &mut Vec<u8>, table: u32, change: &Change<'_>) {
+    let flags = u8::from(change.before.is_some())
+        | u8::from(change.after.is_some()) << 1
+        | u8::from(change.overwrite) << 2;
+    let start = out.len();
+    out.extend_from_slice(&table.to_le_bytes());
+    out.extend_from_slice(&change.seq.to_le_bytes());
+    out.push(flags);
+    out.extend_from_slice(&[0; 4]);
+    for value in [&change.before, &change.after].into_iter().flatten().flat_map(|image| &image.0) {
+        let length = value.map_or(0, |v| v.0.len() as u32 + 1);
+        out.extend_from_slice(&length.to_le_bytes());
+        out.extend_from_slice(value.map_or("", |v| v.0).as_bytes());
+    }
+    let length = ((out.len() - start - HEADER) as u32).to_le_bytes();
+    out[start + HEADER - 4..start + HEADER].copy_from_slice(&length);
+}
+
+impl Parts {
+    pub(super) fn len(&self) -> usize {
+        self.files.len()
+    }
+
+    pub(super) fn tables(&self) -> &[Arc<Table>] {
+        &self.tables
+    }
+
+    /// A part's records, as many as are left after folding what goes into one slice. To be read
+    /// by [`Parts::rows`].
+    ///
+    /// # Errors
+    /// When it cannot be read, or rows between the selected ones are missing.
+    pub(super) fn load(&self, part: usize) -> Result<Vec<u8>> {
+        let mut file = &self.files[part];
+        file.rewind().context("temporary file")?;
+        let mut file = BufReader::with_capacity(1 << 20, file);
+        let mut records = Vec::new();
+        while self.fill(&mut file, &mut records)? {
+            records = self.folded(&records)?;
+        }
+        Ok(records)
+    }
+
+    /// Adds whole records; false when the file has ended.
+    fn fill(&self, file: &mut impl Read, records: &mut Vec<u8>) -> Result<bool> {
+        let limit = (records.len() * 2).max(FOLD_BYTES);
+        while records.len() < limit {
+            let mut header = [0; HEADER];
+            if file.read(&mut header[..1]).context("temporary file")? == 0 {
+                return Ok(false);
+            }
+            file.read_exact(&mut header[1..]).context("temporary file")?;
+            let length = u32_at(&header, HEADER - 4)? as u64;
+            records.extend_from_slice(&header);
+            let read = file.take(length).read_to_end(records).context("temporary file")?;
+            if read as u64 != length {
+                return Err(broken());
+            }
+        }
+        Ok(true)
+    }
+
+    fn folded(&self, records: &[u8]) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        for (index, rows) in self.rows(records)?.iter().enumerate() {
+            let (nets, taken) = fold(&rows.table, &rows.changes)?;
+            if taken < rows.changes.len() {
+                return Err(Error::stopped(format!(
+                    "--net: {}: a row's changes do not follow one another, others between them \
+                     were not selected",
+                    rows.table.name
+                ))
+                .help("select all of the table's changes, or run without --net"));
+            }
+            for net in nets {
+                let change = Change {
+                    seq: net.seq,
+                    before: net.before.cloned(),
+                    after: net.after.cloned(),
+                    overwrite: net.overwrite,
+                };
+                (0..net.times).for_each(|_| encode(&mut out, index as u32, &change));
+            }
+        }
+        Ok(out)
+    }
+
+    /// The changes in records, table by table.
+    ///
+    /// # Errors
+    /// When the records are not whole.
+    pub(super) fn rows<'r>(&self, records: &'r [u8]) -> Result<Vec<Rows<'r>>> {
+        let empty = |table: &Arc<Table>| Rows { table: table.clone(), changes: Vec::new() };
+        let mut all: Vec<Rows<'r>> = self.tables.iter().map(empty).collect();
+        let mut rest = records;
+        while !rest.is_empty() {
+            let table = u32_at(rest, 0)? as usize;
+            let seq = rest.get(4..12).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
+            let (seq, flags) = (seq.ok_or_else(broken)?, *rest.get(12).ok_or_else(broken)?);
+            let length = u32_at(rest, HEADER - 4)? as usize;
+            let rows = all.get_mut(table).ok_or_else(broken)?;
+            let mut cells = rest.get(HEADER..HEADER + length).ok_or_else(broken)?;
+            let columns = rows.table.columns.len();
+            let mut image = |has: bool| has.then(|| decode(&mut cells, columns)).transpose();
+            let (before, after) = (image(flags & 1 != 0)?, image(flags & 2 != 0)?);
+            rows.changes.push(Change { seq, before, after, overwrite: flags & 4 != 0 });
+            rest = &rest[HEADER + length..];
+        }
+        Ok(all)
+    }
+}
+
+fn decode<'r>(cells: &mut &'r [u8], columns: usize) -> Result<Image<'r>> {
+    let mut image = vec![None; columns];
+    for value in &mut image {
+        let length = u32_at(cells, 0)? as usize;
+        *cells = &cells[4..];
+        let Some(length) = length.checked_sub(1) else { continue };
+        let text = cells.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        *value = Some(Value(text.ok_or_else(broken)?));
+        *cells = &cells[length..];
+    }
+    Ok(Image(image.into()))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Result<u32> {
+    let bytes = bytes.get(at..at + 4).and_then(|b| b.try_into().ok());
+    bytes.map(u32::from_le_bytes).ok_or_else(broken)
+}
+
+fn broken() -> Error {
+    Error::failed("temporary file: not what was written to it")
+}

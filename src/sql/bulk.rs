@@ -1,0 +1,225 @@
+//! Row changes as batches for one server: text, or one prepared statement for many rows.
+//!
+//! MariaDB's bulk execute takes the rows of one statement in one packet, and writes half the
+//! binlog that the same rows as text do.
+
+use std::sync::Arc;
+
+use super::rows::{set_columns, written};
+use super::{Dialect, Expect, Guard, Statements, quote};
+use crate::error::Result;
+use crate::event::def::Kind;
+use crate::event::row::Value;
+use crate::plan::Table;
+use crate::plan::op::{Act, RowOp};
+
+/// So many rows are worth a prepared statement.
+const BULK_FROM: usize = 4;
+
+/// A value of a prepared statement's row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Param {
+    /// A value, or NULL.
+    Value(Option<Vec<u8>>),
+    /// A key column of an integer type: compared with text it would be compared as a DOUBLE.
+    Integer(i64),
+    /// The same, UNSIGNED.
+    Unsigned(u64),
+}
+
+/// One prepared statement and its rows.
+#[derive(Debug)]
+pub struct Bulk {
+    /// The statement.
+    pub sql: String,
+    /// The rows.
+    pub rows: Vec<Vec<Param>>,
+    /// How many rows it has to touch.
+    pub expect: Expect,
+    /// The table.
+    pub table: Arc<Table>,
+    /// Sequence of the (last) message behind it.
+    pub seq: u64,
+}
+
+/// What is sent to a server at once.
+#[derive(Debug)]
+pub enum Batch {
+    /// Statements as text.
+    Text(Statements),
+    /// One statement with many rows.
+    Bulk(Bulk),
+}
+
+/// How a server wants row changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Encoder {
+    /// Whose SQL it takes.
+    pub dialect: Dialect,
+    /// What has to be the same for a row to be changed.
+    pub guard: Guard,
+    /// It takes bulk execute.
+    pub bulk: bool,
+    /// Rows of one text statement.
+    pub rows: usize,
+}
+
+impl Encoder {
+    /// Writes row changes as batches, in their order.
+    ///
+    /// # Errors
+    /// When a value cannot be written as its column's type.
+    pub fn encode(&self, ops: &[RowOp<'_, '_>]) -> Result<Vec<Batch>> {
+        let mut batches = Vec::new();
+        for run in ops.chunk_by(|a, b| same_statement(a, b)) {
+            match self.bulk && run.len() >= BULK_FROM {
+                true => match self.bulk(run)? {
+                    Some(bulk) => batches.push(Batch::Bulk(bulk)),
+                    None => self.text(&mut batches, run)?,
+                },
+                false => self.text(&mut batches, run)?,
+            }
+        }
+        Ok(batches)
+    }
+
+    fn text(&self, batches: &mut Vec<Batch>, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        if !matches!(batches.last(), Some(Batch::Text(_))) {
+            batches.push(Batch::Text(Statements::new(self.dialect, self.guard, self.rows)));
+        }
+        match batches.last_mut() {
+            Some(Batch::Text(statements)) => statements.ops(ops),
+            _ => Ok(()),
+        }
+    }
+
+    /// One statement for all of a run; `None` when text serves it better, or exactly.
+    fn bulk(&self, run: &[RowOp<'_, '_>]) -> Result<Option<Bulk>> {
+        let (first, table) = (&run[0], run[0].table);
+        match first.act {
+            Act::Insert(image) => self.inserts(run, "INSERT", &written(table, image)).map(Some),
+            Act::Replace(image) => self.inserts(run, "REPLACE", &written(table, image)).map(Some),
+            Act::Update(before, after) if self.guard == Guard::Key && exact_key(table) => {
+                self.updates(run, &set_columns(table, before, after))
+            }
+            // IN (…) is faster than a prepared DELETE, and a guard is best told as text.
+            _ => Ok(None),
+        }
+    }
+
+    fn inserts(&self, run: &[RowOp<'_, '_>], verb: &str, columns: &[usize]) -> Result<Bulk> {
+        let table = run[0].table;
+        let mut sql = format!("{verb} INTO ");
+        quote::table(&mut sql, self.dialect, &table.name);
+        sql.push_str(" (");
+        list(&mut sql, columns, ", ", |sql, i| {
+            quote::identifier(sql, self.dialect, &table.columns[i].name);
+        });
+        sql.push_str(") VALUES (");
+        list(&mut sql, columns, ", ", |sql, i| quote::placeholder(sql, &table.columns[i]));
+        sql.push(')');
+        let mut rows = Vec::with_capacity(run.len());
+        for op in run {
+            let image = op.act.found_by();
+            let row: Vec<Param> =
+                columns.iter().map(|&i| value(table, i, image.0[i])).collect::<Result<_>>()?;
+            rows.extend(std::iter::repeat_n(row, op.times as usize));
+        }
+        let expect = if verb == "INSERT" { Expect::Rows(rows.len() as u64) } else { Expect::Any };
+        Ok(bulk(run, sql, rows, expect))
+    }
+
+    fn updates(&self, run: &[RowOp<'_, '_>], columns: &[usize]) -> Result<Option<Bulk>> {
+        let table = run[0].table;
+        if columns.is_empty() {
+            return Ok(None);
+        }
+        let mut sql = "UPDATE ".to_owned();
+        quote::table(&mut sql, self.dialect, &table.name);
+        sql.push_str(" SET ");
+        list(&mut sql, columns, ", ", |sql, i| {
+            quote::identifier(sql, self.dialect, &table.columns[i].name);
+            sql.push('=');
+            quote::placeholder(sql, &table.columns[i]);
+        });
+        sql.push_str(" WHERE ");
+        list(&mut sql, &table.key, " AND ", |sql, i| {
+            quote::identifier(sql, self.dialect, &table.columns[i].name);
+            sql.push_str("=?");
+        });
+        let mut rows = Vec::with_capacity(run.len());
+        for op in run {
+            let Act::Update(before, after) = op.act else { return Ok(None) };
+            let mut row = Vec::with_capacity(columns.len() + table.key.len());
+            for &i in columns {
+                row.push(value(table, i, after.0[i])?);
+            }
+            for &i in &table.key {
+                let Some(param) = key_value(table, i, before.0[i])? else { return Ok(None) };
+                row.push(param);
+            }
+            rows.push(row);
+        }
+        let expect = if run[0].any { Expect::Any } else { Expect::Rows(rows.len() as u64) };
+        Ok(Some(bulk(run, sql, rows, expect)))
+    }
+}
+
+fn bulk(run: &[RowOp<'_, '_>], sql: String, rows: Vec<Vec<Param>>, expect: Expect) -> Bulk {
+    let seq = run.last().map_or(0, |op| op.seq);
+    Bulk { sql, rows, expect, table: run[0].table.clone(), seq }
+}
+
+fn list(sql: &mut String, columns: &[usize], between: &str, one: impl Fn(&mut String, usize)) {
+    for (n, &i) in columns.iter().enumerate() {
+        if n > 0 {
+            sql.push_str(between);
+        }
+        one(sql, i);
+    }
+}
+
+fn value(table: &Table, column: usize, value: Option<Value<'_>>) -> Result<Param> {
+    quote::parameter(&table.columns[column], value.unwrap_or(Value::NULL))
+        .map(Param::Value)
+        .map_err(|e| e.at(&table.name))
+}
+
+/// A key's value; `None` for an integer that is none.
+fn key_value(table: &Table, column: usize, token: Option<Value<'_>>) -> Result<Option<Param>> {
+    let integer = table.columns[column].kind == Kind::Integer;
+    Ok(match token.filter(|_| integer) {
+        None => Some(value(table, column, token)?),
+        Some(token) if table.columns[column].unsigned => token.0.parse().ok().map(Param::Unsigned),
+        Some(token) => token.0.parse().ok().map(Param::Integer),
+    })
+}
+
+/// True when a prepared `=` finds exactly the row that the same literal finds.
+fn exact_key(table: &Table) -> bool {
+    table.has_key()
+        && table.key.iter().all(|&i| {
+            let column = &table.columns[i];
+            match column.kind {
+                Kind::Integer | Kind::Text | Kind::Temporal => true,
+                Kind::Binary => column.type_name != "binary" || column.binary_width.is_some(),
+                _ => false,
+            }
+        })
+}
+
+/// True when two changes that follow one another can share a prepared statement.
+fn same_statement(a: &RowOp<'_, '_>, b: &RowOp<'_, '_>) -> bool {
+    Arc::ptr_eq(a.table, b.table)
+        && a.any == b.any
+        && match (a.act, b.act) {
+            (Act::Update(a1, a2), Act::Update(b1, b2)) => {
+                set_columns(a.table, a1, a2) == set_columns(b.table, b1, b2)
+            }
+            (Act::Insert(x), Act::Insert(y)) | (Act::Replace(x), Act::Replace(y)) => {
+                x.0.iter().zip(&y.0).all(|(x, y)| x.is_some() == y.is_some())
+            }
+            (Act::Delete(_), Act::Delete(_)) => true,
+            _ => false,
+        }
+}

@@ -1,0 +1,156 @@
+//! Whether the stream's rows can be written to a table of the target, said before the first write.
+
+use std::collections::HashMap;
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::connect::failed;
+use crate::error::{Error, Result};
+use crate::event::TableName;
+use crate::event::def::{Column, Kind, TableDef};
+use crate::plan::Table;
+
+/// Checks a table of the target against the source's definition, where known. An engine without
+/// transactions is noted in the table.
+///
+/// # Errors
+/// With the reason, when rows could not be written, or not exactly.
+pub(super) fn check(
+    conn: &mut Conn,
+    table: &mut Table,
+    source: Option<&TableDef>,
+    allow_triggers: bool,
+) -> Result<()> {
+    let name = table.name.clone();
+    table.transactional = transactional(conn, &name)?;
+    if !table.transactional && !table.has_key() {
+        return Err(Error::stopped(format!(
+            "{name}: its engine at the target has no transactions, and it has no key: after a \
+             crash nobody could tell which rows are written"
+        ))
+        .help("ALTER TABLE … ENGINE=InnoDB at the target, or leave it out with --exclude-table"));
+    }
+    if !allow_triggers {
+        refuse_triggers(conn, &name)?;
+    }
+    let Some(source) = source else { return Ok(()) };
+    for column in source.columns.iter().filter(|c| !c.generated) {
+        let Some(here) = table.columns.iter().find(|c| c.name.eq_ignore_ascii_case(&column.name))
+        else {
+            return Err(Error::stopped(format!(
+                "{name}: the source's column {:?} is missing at the target",
+                column.name
+            ))
+            .help("add it to the target's table, then run the same command again"));
+        };
+        if is_narrower(here, column) {
+            return Err(Error::stopped(format!(
+                "{name}: column {:?} is {} at the target, narrower than {} at the source",
+                column.name,
+                typed(here),
+                typed(column)
+            ))
+            .help("widen the target's column, then run the same command again"));
+        }
+    }
+    refuse_required(conn, table)
+}
+
+fn transactional(conn: &mut Conn, name: &TableName) -> Result<bool> {
+    let row: Option<(String, Option<String>)> = conn
+        .exec_first(
+            "SELECT TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA=? AND \
+             TABLE_NAME=?",
+            (&name.database, &name.table),
+        )
+        .map_err(|e| failed("target", &e))?;
+    match row {
+        Some((kind, _)) if kind.contains("VIEW") => {
+            Err(Error::stopped(format!("{name}: is a view at the target"))
+                .help("leave it out with --exclude-table"))
+        }
+        Some((_, engine)) => Ok(engine.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"))),
+        None => Ok(true),
+    }
+}
+
+fn refuse_triggers(conn: &mut Conn, name: &TableName) -> Result<()> {
+    let trigger: Option<String> = conn
+        .exec_first(
+            "SELECT TRIGGER_NAME FROM information_schema.TRIGGERS WHERE EVENT_OBJECT_SCHEMA=? AND \
+             EVENT_OBJECT_TABLE=? ORDER BY TRIGGER_NAME",
+            (&name.database, &name.table),
+        )
+        .map_err(|e| failed("target", &e))?;
+    let Some(trigger) = trigger else { return Ok(()) };
+    Err(Error::stopped(format!(
+        "{name}: the target has a trigger on it ({trigger}); what the source's triggers did is in \
+         the stream already, so it would be done twice"
+    ))
+    .help("drop the target's triggers, or let them fire with --allow-triggers"))
+}
+
+/// Refuses a column that only the target has and that an INSERT must name.
+fn refuse_required(conn: &mut Conn, table: &Table) -> Result<()> {
+    if table.target_only.is_empty() {
+        return Ok(());
+    }
+    let rows: Vec<(String, String)> = conn
+        .exec(
+            "SELECT COLUMN_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=? AND \
+             TABLE_NAME=? AND IS_NULLABLE='NO' AND COLUMN_DEFAULT IS NULL",
+            (&table.name.database, &table.name.table),
+        )
+        .map_err(|e| failed("target", &e))?;
+    let required: HashMap<String, String> = rows.into_iter().collect();
+    for column in table.target_only.iter().map(|&i| &table.columns[i]) {
+        let extra = required.get(&column.name);
+        if extra.is_some_and(|extra| !extra.contains("auto_increment") && !column.generated) {
+            return Err(Error::stopped(format!(
+                "{}: the target's column {:?} is NOT NULL without a default, and the source has \
+                 no such column",
+                table.name, column.name
+            ))
+            .help("give it a default at the target, then run the same command again"));
+        }
+    }
+    Ok(())
+}
+
+/// True when the target's column cannot hold every value of the source's. Lengths are not
+/// compared (the stream does not tell them): a value that is too long is an error of its row.
+fn is_narrower(target: &Column, source: &Column) -> bool {
+    let rank = |column: &Column, names: &[&str]| {
+        names.iter().position(|name| column.type_name.eq_ignore_ascii_case(name))
+    };
+    let lower = |names: &[&str]| match (rank(target, names), rank(source, names)) {
+        (Some(target), Some(source)) => target < source,
+        _ => false,
+    };
+    let integers = ["tinyint", "smallint", "mediumint", "int", "bigint"];
+    let wider = rank(target, &integers) > rank(source, &integers);
+    // What the source calls a type tells how its values arrive; here the two types are compared.
+    let kind = |column: &Column| Kind::from_type(&column.type_name, None);
+    match (kind(target), kind(source)) {
+        (Kind::Integer, Kind::Integer) => {
+            // ZEROFILL makes a column unsigned, which the stream's definition does not tell.
+            let told = target.zerofill.is_none() && source.unsigned != target.unsigned;
+            let sign = told && (target.unsigned || !wider);
+            lower(&integers) || sign
+        }
+        (Kind::Integer | Kind::Float, Kind::Decimal | Kind::Double) => true,
+        (Kind::Integer, Kind::Float) => true,
+        (Kind::Text, Kind::Text) => lower(&["tinytext", "text", "mediumtext", "longtext"]),
+        (Kind::Binary, Kind::Binary) => lower(&["tinyblob", "blob", "mediumblob", "longblob"]),
+        (Kind::Temporal, Kind::Temporal) => {
+            let date = |column: &Column| column.type_name.eq_ignore_ascii_case("date");
+            date(target) && !date(source)
+        }
+        _ => false,
+    }
+}
+
+fn typed(column: &Column) -> String {
+    format!("{}{}", column.type_name, if column.unsigned { " unsigned" } else { "" })
+}

@@ -1,0 +1,182 @@
+//! Many deletes in a table without a key: two scans of the table, however many there are.
+//!
+//! The images go into a temporary table made of the table's own columns. Rows of the table are
+//! joined with it by a hash of the values, then by the values themselves; all rows equal to an
+//! image are deleted, and those beyond the wanted number are put back: equal rows are the same row.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use mysql::Conn;
+use mysql::prelude::Queryable;
+
+use super::connect::failed;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::def::{Column, Kind};
+use crate::event::row::Value;
+use crate::plan::Table;
+use crate::plan::op::{Act, RowOp};
+use crate::sql::{Dialect, quote};
+use crate::target::mismatch;
+
+/// So many deletes are worth a temporary table.
+const FROM: usize = 8;
+/// Bytes of one statement that fills it.
+const STATEMENT_BYTES: usize = 512 << 10;
+const WANTED: &str = "binsync.wanted";
+
+fn is_delete(op: &RowOp<'_, '_>) -> bool {
+    // A column that no image holds could not be put back.
+    !op.table.has_key() && op.table.target_only.is_empty() && matches!(op.act, Act::Delete(_))
+}
+
+/// True when two changes that follow one another are both such deletes of one table, or neither is.
+pub(super) fn joins(a: &RowOp<'_, '_>, b: &RowOp<'_, '_>) -> bool {
+    is_delete(a) == is_delete(b) && (!is_delete(a) || Arc::ptr_eq(a.table, b.table))
+}
+
+/// True when these changes are best deleted together.
+pub(super) fn takes(ops: &[RowOp<'_, '_>]) -> bool {
+    ops.len() >= FROM && is_delete(&ops[0])
+}
+
+/// Deletes the rows of one table, `times` of each image.
+///
+/// # Errors
+/// When the table has fewer of an image.
+pub(super) fn delete(conn: &mut Conn, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+    let table = ops[0].table;
+    let place = format!("{} (message {}): DELETE", table.name, ops[0].seq);
+    let sql = |conn: &mut Conn, text: &str| conn.query_drop(text).map_err(|e| failed(&place, &e));
+    sql(conn, &format!("DROP TEMPORARY TABLE IF EXISTS {WANTED}"))?;
+    sql(conn, &create(table))?;
+    let filled = fill(conn, table, ops)?;
+    sql(conn, &format!("UPDATE {WANTED} SET binsync_hash={}", hash(table, "")))?;
+    let found = count(conn, table, &place)?;
+    for (n, op) in ops.iter().enumerate() {
+        let has = found.get(&n).copied().unwrap_or(0);
+        if has < op.times {
+            let place = format!("{} (message {}): DELETE", table.name, op.seq);
+            return Err(mismatch(&place, has, op.times));
+        }
+    }
+    sql(
+        conn,
+        &format!("DELETE {0} FROM {0} STRAIGHT_JOIN {WANTED} w ON {1}", name(table), is(table)),
+    )?;
+    if conn.affected_rows() != found.values().sum::<u64>() {
+        return Err(Error::new(ErrorKind::Retry, format!("{place}: the table is being changed")));
+    }
+    let columns = columns(table, "");
+    for (n, op) in ops.iter().enumerate() {
+        for _ in op.times..found[&n] {
+            let back = format!("SELECT {columns} FROM {WANTED} WHERE binsync_n={n}");
+            sql(conn, &format!("INSERT INTO {} ({columns}) {back}", name(table)))?;
+        }
+    }
+    sql(conn, &format!("DROP TEMPORARY TABLE {WANTED}"))?;
+    Ok(filled + 2)
+}
+
+fn name(table: &Table) -> String {
+    let mut sql = String::new();
+    quote::table(&mut sql, Dialect::Mysql, &table.name);
+    sql
+}
+
+fn stored(table: &Table) -> impl Iterator<Item = (usize, &Column)> {
+    table.columns.iter().enumerate().filter(|(_, column)| !column.generated)
+}
+
+fn identifier(column: &Column) -> String {
+    let mut sql = String::new();
+    quote::identifier(&mut sql, Dialect::Mysql, &column.name);
+    sql
+}
+
+fn columns(table: &Table, prefix: &str) -> String {
+    let names: Vec<String> =
+        stored(table).map(|(_, column)| format!("{prefix}{}", identifier(column))).collect();
+    names.join(",")
+}
+
+fn create(table: &Table) -> String {
+    format!(
+        "CREATE TEMPORARY TABLE {WANTED} (binsync_n BIGINT PRIMARY KEY, binsync_hash BIGINT, INDEX \
+         (binsync_hash)) ENGINE=InnoDB SELECT 0 AS binsync_n, 0 AS binsync_hash, {} FROM {} LIMIT 0",
+        columns(table, ""),
+        name(table)
+    )
+}
+
+fn fill(conn: &mut Conn, table: &Table, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+    let (mut sent, mut sql) = (0, String::new());
+    for (n, op) in ops.iter().enumerate() {
+        if sql.is_empty() {
+            sql = format!("INSERT INTO {WANTED} (binsync_n,{}) VALUES ", columns(table, ""));
+        } else {
+            sql.push(',');
+        }
+        sql.push_str(&format!("({n}"));
+        for (i, column) in stored(table) {
+            sql.push(',');
+            let value = op.act.found_by().0[i].unwrap_or(Value::NULL);
+            quote::value(&mut sql, Dialect::Mysql, column, value).map_err(|e| e.at(&table.name))?;
+        }
+        sql.push(')');
+        if sql.len() > STATEMENT_BYTES || n + 1 == ops.len() {
+            conn.query_drop(&sql).map_err(|e| failed(&table.name.to_string(), &e))?;
+            sql.clear();
+            sent += 1;
+        }
+    }
+    Ok(sent)
+}
+
+/// How many rows of the table are equal to each image.
+fn count(conn: &mut Conn, table: &Table, place: &str) -> Result<HashMap<usize, u64>> {
+    let rows: Vec<(usize, u64)> = conn
+        .query(format!(
+            "SELECT w.binsync_n, COUNT(*) FROM {} STRAIGHT_JOIN {WANTED} w ON {} GROUP BY \
+             w.binsync_n",
+            name(table),
+            is(table)
+        ))
+        .map_err(|e| failed(place, &e))?;
+    Ok(rows.into_iter().collect())
+}
+
+/// The condition that a row of the table and an image are equal, the hash first.
+fn is(table: &Table) -> String {
+    let own = format!("{}.", name(table));
+    let mut sql = format!("w.binsync_hash={}", hash(table, &own));
+    for (_, column) in stored(table) {
+        let column_name = identifier(column);
+        sql.push_str(&match column.kind {
+            // A collation takes 'a', 'A' and 'a ' for the same.
+            Kind::Text | Kind::JsonOrText => {
+                format!(" AND CAST({own}{column_name} AS BINARY)<=>CAST(w.{column_name} AS BINARY)")
+            }
+            _ => format!(" AND {own}{column_name}<=>w.{column_name}"),
+        });
+    }
+    sql
+}
+
+/// A hash of the values that are equal only when they print alike.
+fn hash(table: &Table, prefix: &str) -> String {
+    let parts: Vec<String> = stored(table)
+        .filter_map(|(_, column)| {
+            let name = format!("{prefix}{}", identifier(column));
+            match column.kind {
+                Kind::Integer | Kind::Year | Kind::Decimal | Kind::Temporal => Some(name),
+                Kind::Text | Kind::Enum | Kind::Set | Kind::Binary => Some(format!("HEX({name})")),
+                _ => None,
+            }
+        })
+        .collect();
+    match parts.is_empty() {
+        true => "0".to_owned(),
+        false => format!("CRC32(CONCAT_WS('/',{}))", parts.join(",")),
+    }
+}
