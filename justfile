@@ -14,7 +14,7 @@ test-kills:
 seeds N *ARGS:
     BINSYNC_TEST_SEEDS={{N}} tests/run differential {{ARGS}}
 
-# Measure against the stock tools on this machine; JSON on stdout
+# Measure against the stock tools and replicas on this machine, JSON on stdout; --help lists the measures
 bench *ARGS:
     tests/install-servers
     cargo bench --bench peers -- {{ARGS}}

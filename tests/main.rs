@@ -8,7 +8,7 @@
     reason = "a failing unwrap is a failing test; the harness is shared with the benchmark"
 )]
 
-#[path = "bench/generator.rs"]
+#[path = "bench/generator/mod.rs"]
 mod generator;
 mod harness;
 mod support;

@@ -1,5 +1,5 @@
-//! The tool against the stock programs on this machine: the same work, alternating, medians, ratios as JSON on stdout.
-//! `cargo bench --bench peers -- [import|capture|render|apply]… [--runs 5]`
+//! The tool against the stock programs and the databases' own replication on this machine: the same work, alternating,
+//! medians, as JSON on stdout. `cargo bench --bench peers -- --help` lists the measures.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,62 +11,128 @@
     reason = "a benchmark stops at what it did not expect; it shares the tests' harness and needs only a part of it"
 )]
 
+mod database;
+mod feed;
+mod follow;
 mod generator;
+mod material;
+mod memory;
+mod pair;
 mod peers;
+mod process;
+mod replica;
+mod report;
 #[path = "../support/mod.rs"]
 mod support;
 
-use peers::{Bench, Figure};
+use generator::Workload;
+use material::Material;
+use pair::Pair;
 use serde_json::{Map, Value, json};
+use std::{cell::OnceCell, str::FromStr};
+use support::MariaDb;
+use tempfile::TempDir;
+
+struct Measure {
+    name: &'static str,
+    bar: &'static str,
+    run: fn(&Bench) -> Value,
+}
+
+const fn measure(name: &'static str, bar: &'static str, run: fn(&Bench) -> Value) -> Measure {
+    Measure { name, bar, run }
+}
+
+const MEASURES: [Measure; 13] = [
+    measure("import", "<= 4.0 x the time of zstd -1", peers::import),
+    measure("capture", ">= 0.9 x the rate of a bare consumer", peers::capture),
+    measure("render", "<= 1.0 x the time of mariadb-binlog --flashback", peers::render),
+    measure("apply", "<= 0.3 x the time of mariadb-binlog | mariadb", replica::apply),
+    measure("replica", "<= 0.2 x the time of a replica with 4 threads", replica::replica),
+    measure("net", "apply --net: <= 1.0 x the time of mariadb < dump.sql", replica::net),
+    measure("uniform", "little folds: <= 0.4 x a replica with 4 threads", replica::uniform),
+    measure("mysql", "on MySQL: <= 0.3 x its replica with 4 workers", replica::mysql),
+    measure("delay", "2 ms a round trip: <= 1.5 x the time without", replica::delay),
+    measure("hot", "200,000 updates of 10 rows: >= 10 x the rate of a replica", replica::hot),
+    measure("keyless", "10,000 changes, no key: <= 2.0 x a replica", replica::keyless),
+    measure("follow", "publish to visible at 2,000/s: p99 < 1 s", follow::follow),
+    measure("memory", "apply of 10,000,000 events: peak <= 256 MiB", memory::memory),
+];
+
+/// What the measures share; made when first asked for.
+pub struct Bench {
+    dir: TempDir,
+    runs: usize,
+    events: usize,
+    seconds: usize,
+    hot_keys: OnceCell<Material>,
+    pair: OnceCell<Pair>,
+}
+
+impl Bench {
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn material(&self, name: &str, workload: Workload) -> Material {
+        Material::new(self.dir.path(), name, workload)
+    }
+
+    fn hot_keys(&self) -> &Material {
+        self.hot_keys.get_or_init(|| self.material("hot-keys", generator::HOT_KEYS))
+    }
+
+    /// The MariaDB source of that workload, and its target.
+    fn pair(&self) -> &Pair {
+        self.pair.get_or_init(|| Pair::start(MariaDb, &self.hot_keys().sql))
+    }
+}
+
+fn help() {
+    println!(
+        "cargo bench --bench peers -- [MEASURE]… [--runs 5] [--seconds 60] [--events 10000000]"
+    );
+    println!("Runs alternate; --seconds is for follow, --events for memory. The measures:");
+    for Measure { name, bar, .. } in &MEASURES {
+        println!("  {name:8} {bar}");
+    }
+}
 
 fn main() {
-    let mut runs = 5;
-    let mut chosen = Vec::new();
+    let mut bench = Bench {
+        dir: support::temp_dir(),
+        runs: 5,
+        events: 10_000_000,
+        seconds: 60,
+        hot_keys: OnceCell::new(),
+        pair: OnceCell::new(),
+    };
+    let mut chosen: Vec<&Measure> = Vec::new();
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "--runs" => runs = args.next().expect("--runs takes a number").parse().unwrap(),
+            "--help" => return help(),
+            "--runs" => bench.runs = number(args.next()),
+            "--seconds" => bench.seconds = number(args.next()),
+            "--events" => bench.events = number(args.next()),
+            // What cargo adds by itself.
             "--bench" => {}
-            _ => chosen.push(arg),
+            name => chosen.push(MEASURES.iter().find(|one| one.name == name).expect(name)),
         }
     }
-    let mut bench = Bench::new();
+    if chosen.is_empty() {
+        chosen.extend(&MEASURES);
+    }
     let mut results = Map::new();
-    type Measure = fn(&mut Bench, usize) -> Figure;
-    let all: [(&str, &str, Measure); 4] = [
-        ("import", "<= 4.0 x the time of zstd -1", Bench::import),
-        ("capture", ">= 0.9 x the rate of a bare consumer", Bench::capture),
-        ("render", "<= 1.0 x the time of mariadb-binlog --flashback", Bench::render),
-        ("apply", "<= 0.3 x the time of mariadb-binlog | mariadb", Bench::apply),
-    ];
-    for (name, bar, measure) in all {
-        if chosen.is_empty() || chosen.iter().any(|one| one == name) {
-            eprintln!("{name}: {runs} runs each, alternating");
-            results
-                .insert(name.to_owned(), report(bar, measure(&mut bench, runs), name == "capture"));
-        }
+    for Measure { name, bar, run } in chosen {
+        eprintln!("{name}: {bar}");
+        let mut result = run(&bench);
+        result["bar"] = json!(bar);
+        results.insert((*name).to_owned(), result);
     }
     println!("{}", serde_json::to_string_pretty(&Value::Object(results)).unwrap());
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
-/// The ratio is ours to the peer's: of times, or of rates.
-fn report(bar: &str, figure: Figure, rates: bool) -> Value {
-    let seconds = |runs: &[peers::Measured]| runs.iter().map(|run| run.seconds).collect::<Vec<_>>();
-    let memory = |runs: &[peers::Measured]| runs.iter().map(|run| run.peak_mib).fold(0.0, f64::max);
-    let (ours, peer) = (median(seconds(&figure.ours)), median(seconds(&figure.peer)));
-    json!({
-        "bar": bar,
-        "ratio": if rates { peer / ours } else { ours / peer },
-        "seconds": ours,
-        "peer_seconds": peer,
-        "runs": seconds(&figure.ours),
-        "peer_runs": seconds(&figure.peer),
-        "peak_mib": memory(&figure.ours),
-        "peer_peak_mib": memory(&figure.peer),
-    })
+fn number(arg: Option<String>) -> usize {
+    arg.as_deref().map(usize::from_str).expect("a number is missing").unwrap()
 }

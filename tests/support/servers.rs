@@ -117,8 +117,8 @@ impl Server {
         Server::start_with(kind, &[])
     }
 
-    /// The same, with settings that go before those of the tests.
-    pub fn start_with(kind: Kind, settings: &[&str]) -> Server {
+    /// The same with more options, which win over those that every server here has.
+    pub fn start_with(kind: Kind, options: &[&str]) -> Server {
         let dir = tempfile::Builder::new()
             .prefix(&format!("binsync-{}-", kind.name()))
             .tempdir()
@@ -126,11 +126,12 @@ impl Server {
             .keep();
         let data = dir.join("data");
         let mut command = match kind {
-            Kind::MariaDb => mariadb_server(&data),
-            Kind::MySql => mysql_server(&data),
+            Kind::MariaDb => mariadb_server(&dir, &data),
+            Kind::MySql => mysql_server(&dir, &data),
         };
         let port = free_port();
         command
+            .env("TMPDIR", &dir)
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", dir.join("s").display()))
             .arg(format!("--pid-file={}", dir.join("pid").display()))
@@ -148,7 +149,7 @@ impl Server {
                 "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=256M",
             ])
-            .args(settings);
+            .args(options);
         let process = Watched::start(&dir, &command);
         let server = Server {
             kind,
@@ -248,9 +249,10 @@ pub fn free_port() -> u16 {
 /// Said whenever a server or tool is missing: such a run fails, it never skips.
 pub const ADVICE: &str = "a program that the tests need is missing: run tests/install-servers";
 
-fn mariadb_server(data: &Path) -> Command {
+/// A server that starts removes the temporary tables of every other one that shares its folder for them: each has its own.
+fn mariadb_server(temporary: &Path, data: &Path) -> Command {
     let mut install = Command::new("mariadb-install-db");
-    install.args([
+    install.env("TMPDIR", temporary).args([
         "--no-defaults",
         "--user=root",
         "--auth-root-authentication-method=normal",
@@ -266,7 +268,7 @@ fn mariadb_server(data: &Path) -> Command {
     command
 }
 
-fn mysql_server(data: &Path) -> Command {
+fn mysql_server(temporary: &Path, data: &Path) -> Command {
     let cache = env::var("BINSYNC_TEST_CACHE").unwrap_or_else(|_| {
         format!("{}/.cache/binsync-tests", env::var("HOME").expect("HOME is set"))
     });
@@ -274,6 +276,7 @@ fn mysql_server(data: &Path) -> Command {
     assert!(program.exists(), "no MySQL at {}: run tests/install-servers", program.display());
     run_quietly(
         Command::new(&program)
+            .env("TMPDIR", temporary)
             .args(["--user=root", "--initialize-insecure"])
             .arg(format!("--datadir={}", data.display())),
     );
