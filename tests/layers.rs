@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The modules a module may name; whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("event", &["error"]),
     ("filter", &["event", "error"]),
@@ -17,7 +17,14 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("target", &["sql", "plan", "event", "error"]),
     ("capture", &["source", "spool", "event", "error"]),
     ("replay", &["spool", "target", "sql", "plan", "filter", "event", "error"]),
-    ("cli", &["capture", "replay", "source", "spool", "target", "sql", "filter", "event", "error"]),
+    ("read", &["spool", "filter", "event", "error"]),
+    (
+        "cli",
+        &[
+            "capture", "replay", "read", "source", "spool", "target", "sql", "filter", "event",
+            "error",
+        ],
+    ),
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
