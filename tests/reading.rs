@@ -57,3 +57,28 @@ fn the_biggest_are_those_of_the_whole_log_however_it_is_selected() {
     }
     assert!(events(&read("mariadb-incident.jsonl")).len() > 3000);
 }
+
+#[test]
+fn stats_show_the_accident_at_a_glance() {
+    let spool = Spool::recording("mariadb-incident");
+    let text = spool.run(["stats"]).code(0).text();
+    let line = |kind: &str, rows: &str| {
+        text.lines().any(|line| line.contains(kind) && line.contains(rows) && line.contains('█'))
+    };
+    assert!(line("delete", "900"), "{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+    let all = lines(&spool.run(["stats", "--json"]).code(0).text());
+    let stream = events(&read("mariadb-incident.jsonl"));
+    for (table, kind) in [("orders", "delete"), ("customers", "update"), ("order_items", "insert")]
+    {
+        let is = |event: &&crate::support::stream::Event| {
+            event.text("table") == table && event.text("type") == kind
+        };
+        let rows = stream.iter().filter(is).count() as u64;
+        let of = |what: &str| {
+            let of = all.iter().filter(|line| line["kind"] == what && line["table"] == table);
+            of.map(|line| line[kind].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!((of("table"), of("time")), (rows, rows), "{table} {kind}");
+    }
+}

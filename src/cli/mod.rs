@@ -22,6 +22,7 @@ pub mod replay;
 pub mod schema;
 mod secret;
 pub mod select;
+pub mod stats;
 pub mod time;
 
 /// Done.
@@ -90,6 +91,8 @@ pub enum Command {
     Render(replay::RenderArgs),
     /// Lists transactions: time, number, position, rows per table and kind
     Log(inspect::LogArgs),
+    /// Draws rows per table and kind over time
+    Stats(stats::StatsArgs),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -112,6 +115,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Apply(args) => replay::apply(&global, &args),
         Command::Render(args) => replay::render(&global, &args),
         Command::Log(args) => inspect::log(&global, &args),
+        Command::Stats(args) => stats::stats(&global, &args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     }
