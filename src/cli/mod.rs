@@ -14,6 +14,7 @@ use crate::error::{Context, Error, ErrorKind, Result};
 
 pub mod demo;
 pub mod duration;
+pub mod history;
 pub mod ingest;
 pub mod inspect;
 pub mod maintain;
@@ -93,6 +94,8 @@ pub enum Command {
     Log(inspect::LogArgs),
     /// Draws rows per table and kind over time
     Stats(stats::StatsArgs),
+    /// Shows every version of one row, with what changed
+    History(history::HistoryArgs),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -116,6 +119,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Render(args) => replay::render(&global, &args),
         Command::Log(args) => inspect::log(&global, &args),
         Command::Stats(args) => stats::stats(&global, &args),
+        Command::History(args) => history::history(&global, &args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     }

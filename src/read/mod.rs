@@ -10,6 +10,7 @@ use crate::filter::{Filter, Type};
 use crate::spool::{Counts, Order, Records, Seq, Spool, Transaction, TransactionKind};
 
 pub mod biggest;
+pub mod history;
 pub mod stats;
 
 /// The transactions of a stretch, each as far as it is selected.
