@@ -28,7 +28,7 @@ const ARROWS: [(&str, &[&str]); 12] = [
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
     ("mysql", &["target/mysql"]),
@@ -37,6 +37,10 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("sqlparser", &["event/ddl", "event/attributes"]),
     ("globset", &["filter"]),
     ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli/shell"]),
+    ("clap_mangen", &["cli/shell"]),
+    ("terminal_size", &["cli/stats"]),
+    ("unicode_normalization", &["event/typed"]),
     ("indicatif", &["cli/output"]),
 ];
 

@@ -28,6 +28,7 @@ mod plain;
 mod reading;
 mod recordings;
 mod render;
+mod searching;
 mod selection;
 mod spool_damage;
 mod sqlite;

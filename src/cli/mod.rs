@@ -21,6 +21,7 @@ pub mod maintain;
 pub mod output;
 pub mod replay;
 pub mod schema;
+pub mod search;
 mod secret;
 pub mod select;
 pub mod stats;
@@ -96,6 +97,8 @@ pub enum Command {
     Stats(stats::StatsArgs),
     /// Shows every version of one row, with what changed
     History(history::HistoryArgs),
+    /// Finds text in the rows' values
+    Search(search::SearchArgs),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -120,6 +123,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Log(args) => inspect::log(&global, &args),
         Command::Stats(args) => stats::stats(&global, &args),
         Command::History(args) => history::history(&global, &args),
+        Command::Search(args) => search::search(&global, &args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     }

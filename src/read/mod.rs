@@ -10,7 +10,9 @@ use crate::filter::{Filter, Type};
 use crate::spool::{Counts, Order, Records, Seq, Spool, Transaction, TransactionKind};
 
 pub mod biggest;
+pub mod frames;
 pub mod history;
+pub mod pattern;
 pub mod stats;
 
 /// The transactions of a stretch, each as far as it is selected.
