@@ -14,6 +14,7 @@ use crate::error::{Context, Error, ErrorKind, Result};
 
 pub mod demo;
 pub mod duration;
+pub mod export;
 pub mod history;
 pub mod ingest;
 pub mod inspect;
@@ -99,6 +100,8 @@ pub enum Command {
     History(history::HistoryArgs),
     /// Finds text in the rows' values
     Search(search::SearchArgs),
+    /// Writes the selected events as JSON lines, CSV or for Elasticsearch
+    Export(export::ExportArgs),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -124,6 +127,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Stats(args) => stats::stats(&global, &args),
         Command::History(args) => history::history(&global, &args),
         Command::Search(args) => search::search(&global, &args),
+        Command::Export(args) => export::export(&global, &args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     }

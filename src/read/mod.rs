@@ -10,9 +10,11 @@ use crate::filter::{Filter, Type};
 use crate::spool::{Counts, Order, Records, Seq, Spool, Transaction, TransactionKind};
 
 pub mod biggest;
+pub mod export;
 pub mod frames;
 pub mod history;
 pub mod pattern;
+pub mod position;
 pub mod stats;
 
 /// The transactions of a stretch, each as far as it is selected.
