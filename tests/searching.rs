@@ -1,6 +1,6 @@
 //! `search` and `export`, on the recordings; `completions` and `man`.
 
-use crate::support::{Spool, read, stream::events, temp_dir, write};
+use crate::support::{Spool, cli::finish, read, stream::events, temp_dir, write};
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -158,4 +158,17 @@ fn a_named_export_goes_on_and_follows_what_comes() {
     assert!(rest == all[half..], "what came was not followed");
     assert_eq!(spool.run(args).code(0).text(), "");
     assert!(fs::read_dir(spool.path().join("export")).unwrap().count() == 1);
+}
+
+#[test]
+fn shells_and_man_are_told_every_command() {
+    let man = finish(crate::support::cli::command(["man"]), None).ok();
+    let bash = finish(crate::support::cli::command(["completions", "bash"]), None).ok();
+    for command in ["apply", "history", "search", "export", "stats"] {
+        assert!(man.contains(&format!("binsync\\-{command}(1)")), "{command} in man");
+        assert!(bash.contains(command), "{command} in completions");
+    }
+    let page = finish(crate::support::cli::command(["man", "history"]), None).ok();
+    assert!(page.contains("COL=VALUE") && page.starts_with(".ie"), "{page:.300}");
+    finish(crate::support::cli::command(["man", "dance"]), None).code(2).says(&["dance"]);
 }

@@ -25,6 +25,7 @@ pub mod schema;
 pub mod search;
 mod secret;
 pub mod select;
+pub mod shell;
 pub mod stats;
 pub mod time;
 
@@ -108,6 +109,10 @@ pub enum Command {
     /// Shows and checks the files of the spool
     #[command(subcommand)]
     Spool(maintain::SpoolCommand),
+    /// Writes what a shell needs to complete this command line
+    Completions(shell::CompletionsArgs),
+    /// Writes a manual page
+    Man(shell::ManArgs),
 }
 
 /// Runs the command line of this process.
@@ -128,6 +133,8 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::History(args) => history::history(&global, &args),
         Command::Search(args) => search::search(&global, &args),
         Command::Export(args) => export::export(&global, &args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     }
