@@ -222,3 +222,14 @@ fn stats_show_the_accident_at_a_glance() {
         assert_eq!((of("table"), of("time")), (rows, rows), "{table} {kind}");
     }
 }
+
+#[test]
+fn the_index_is_small() {
+    for name in ["mariadb-restarts", "mariadb-sysbench"] {
+        let spool = Spool::recording(name);
+        let size = |path: &std::path::Path| fs::metadata(path).unwrap().len();
+        let segments: u64 = spool.segments().iter().map(|path| size(path)).sum();
+        let index = size(&spool.path().join("index.sqlite"));
+        assert!(index * 100 <= segments * 12, "{name}: {index} bytes for {segments}");
+    }
+}

@@ -1,6 +1,6 @@
 //! The selection flags, on the recorded streams: what they take, and what they refuse.
 
-use crate::support::{Spool, read, stream::events};
+use crate::support::{Spool, read, stream::events, temp_dir, write};
 
 /// The rows that `log --json ARGS` counts in all.
 fn rows(spool: &Spool, args: &[&str]) -> u64 {
@@ -70,4 +70,25 @@ fn what_the_stream_can_never_match_is_refused() {
         mariadb.run(["render"].iter().chain(&args)).code(2).says(&words);
     }
     Spool::recording("mysql-incident").run(["log", "--thread-id", "4"]).code(2).says(&["thread 4"]);
+}
+
+#[test]
+fn a_number_of_two_server_starts_is_refused_with_the_list() {
+    let row = |(n, (file, xid, thread)): (usize, &(u32, u32, u32))| {
+        format!(
+            r#"{{"database":"d","table":"t","type":"insert","ts":{n},"xid":{xid},"commit":true,"position":"bin.00000{file}:{}","server_id":1,"thread_id":{thread},"data":{{"id":{n}}}}}"#,
+            n * 100 + 4
+        )
+    };
+    // The server was restarted before file 2, but not before file 3.
+    let all = [(1, 500, 7), (1, 900, 8), (2, 30, 7), (2, 500, 9), (3, 501, 9), (3, 502, 7)];
+    let lines: Vec<String> = all.iter().enumerate().map(row).collect();
+    let dir = temp_dir();
+    let spool = Spool::of(&write(&dir, "starts.jsonl", lines.join("\n")));
+    for args in [["--thread-id", "7"], ["--xid", "500"]] {
+        let run = spool.run(["log"].iter().chain(&args)).code(2);
+        run.says(&["bin.000001:", "bin.000002:"]);
+    }
+    assert_eq!(rows(&spool, &["--thread-id", "9"]), 2);
+    assert_eq!(rows(&spool, &["--thread-id", "7", "--position", "bin.000002:0.."]), 2);
 }

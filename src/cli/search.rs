@@ -63,7 +63,8 @@ pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
         false => Pattern::text(&args.text, args.ignore_case),
     };
     let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let mut page = Page { json: global.json, color, text: String::new(), found: 0 };
+    let (text, scratch) = (String::new(), Vec::new());
+    let mut page = Page { json: global.json, color, text, found: 0, scratch };
     let range = &selection.range;
     let mut unreadable = false;
     for frame in read::frames::frames(&spool, range.clone(), &selection.filter)? {
@@ -98,7 +99,8 @@ fn in_frame(
     page: &mut Page,
 ) -> Result<()> {
     let mut failed = Ok(());
-    pattern.candidates(frame.content(), |place| {
+    let mut scratch = std::mem::take(&mut page.scratch);
+    pattern.candidates(frame.content(), &mut scratch, |place| {
         let (n, end) = frame.at(place);
         let record = frame.get(n);
         if failed.is_ok() && range.contains(&record.seq) && !record.resend && !record.damaged
@@ -110,6 +112,7 @@ fn in_frame(
         }
         end
     });
+    page.scratch = scratch;
     failed
 }
 
@@ -154,6 +157,8 @@ struct Page {
     color: bool,
     text: String,
     found: u64,
+    /// Room for the pattern's work on a frame.
+    scratch: Vec<u8>,
 }
 
 impl Page {

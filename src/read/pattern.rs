@@ -54,12 +54,19 @@ impl Pattern {
 
     /// Messages in raw content that may hold the pattern, by the place of a find: rising, each
     /// message at least once. `next` is told a place and says where the message behind it begins.
-    pub fn candidates(&self, content: &[u8], mut next: impl FnMut(usize) -> usize) {
-        let lower: Vec<u8>;
+    /// `scratch` is room that may be used again for the next content.
+    pub fn candidates(
+        &self,
+        content: &[u8],
+        scratch: &mut Vec<u8>,
+        mut next: impl FnMut(usize) -> usize,
+    ) {
         let content = match self.lower {
             true => {
-                lower = content.to_ascii_lowercase();
-                lower.as_slice()
+                scratch.clear();
+                scratch.extend_from_slice(content);
+                scratch.make_ascii_lowercase();
+                scratch.as_slice()
             }
             false => content,
         };
@@ -212,7 +219,7 @@ mod tests {
     fn finds(pattern: &Pattern, value: &str) -> bool {
         let message = format!(r#"{{"data":{{"x":{value}}}}}"#);
         let mut candidate = false;
-        pattern.candidates(message.as_bytes(), |_| {
+        pattern.candidates(message.as_bytes(), &mut Vec::new(), |_| {
             candidate = true;
             usize::MAX
         });
@@ -260,7 +267,7 @@ mod tests {
     fn every_message_with_a_find_is_a_candidate_once() {
         let content = b"a needle\nnothing\nneedle needle\n\nneedle";
         let mut lines = Vec::new();
-        Pattern::text("needle", false).candidates(content, |at| {
+        Pattern::text("needle", false).candidates(content, &mut Vec::new(), |at| {
             lines.push(content[..at].iter().filter(|b| **b == b'\n').count());
             memchr::memchr(b'\n', &content[at..]).map_or(content.len(), |n| at + n + 1)
         });
