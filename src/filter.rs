@@ -1,11 +1,12 @@
-//! Which events a command takes, by table, kind and transaction number.
+//! Which events a command takes: by table, kind, transaction, server and the row's values.
 //!
 //! Time and position are no filter: they cut one stretch of the stream (`replay::cut`).
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
-use crate::event::{Meta, Op, TableName};
+use crate::event::row::Columns;
+use crate::event::{Body, Event, Meta, Op, TableName, typed};
 
 /// A kind of event that can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,10 @@ pub struct Filter {
     excluded: GlobSet,
     types: Option<Vec<Type>>,
     xids: Vec<u64>,
+    threads: Vec<u64>,
+    servers: Vec<u64>,
+    values: Vec<(String, String)>,
+    changed: Vec<String>,
 }
 
 impl Filter {
@@ -61,26 +66,94 @@ impl Filter {
             excluded: globs(excluded)?,
             types: (!types.is_empty()).then(|| types.to_vec()),
             xids: xids.to_vec(),
+            ..Self::default()
         })
     }
 
-    /// True when the message is chosen.
+    /// Only transactions of these connections and servers; empty lists choose everything.
+    /// Messages about statements name neither and are taken from every server.
+    #[must_use]
+    pub fn by_origin(mut self, threads: &[u64], servers: &[u64]) -> Self {
+        (self.threads, self.servers) = (threads.to_vec(), servers.to_vec());
+        self
+    }
+
+    /// Only rows whose image before or after the event has all these values, and only updates
+    /// that change one of these columns; empty lists choose everything.
+    #[must_use]
+    pub fn by_values(mut self, values: Vec<(String, String)>, changed: Vec<String>) -> Self {
+        (self.values, self.changed) = (values, changed);
+        self
+    }
+
+    /// True when the message is chosen as far as its coordinates tell; [`Filter::takes_event`]
+    /// looks at its values, too.
     pub fn takes(&self, meta: &Meta<'_>) -> bool {
         let Some(kind) = Type::of(meta.op) else {
             return false;
         };
-        if !self.takes_type(kind) || meta.is_housekeeping() {
-            return false;
-        }
-        if !self.xids.is_empty() && !meta.xid.is_some_and(|xid| self.xids.contains(&xid)) {
-            return false;
-        }
-        (self.tables.is_none() && self.excluded.is_empty()) || self.takes_table(&meta.name())
+        self.takes_type(kind)
+            && !meta.is_housekeeping()
+            && self.takes_transaction(meta.xid, meta.thread_id, meta.server_id)
+            && (self.takes_every_table() || self.takes_table(&meta.name()))
     }
 
-    /// True when events of that kind are chosen at all.
+    /// True when the message is chosen.
+    pub fn takes_event(&self, event: &Event<'_>) -> bool {
+        self.takes(&event.meta) && (!self.reads_rows() || self.takes_row(event))
+    }
+
+    fn takes_row(&self, event: &Event<'_>) -> bool {
+        let Body::Row { data, old } = event.body else {
+            return false;
+        };
+        // An image that cannot be read is nobody's choice; messages in the spool have been read.
+        let Ok(data) = Columns::parse(data) else {
+            return false;
+        };
+        let old = old.and_then(|old| Columns::parse(old).ok()).unwrap_or_default();
+        self.takes_change(&old)
+            && (self.takes_image(&data, None) || self.takes_image(&data, Some(&old)))
+    }
+
+    fn takes_change(&self, old: &Columns<'_>) -> bool {
+        let named = |name: &str| self.changed.iter().any(|own| typed::same_name(own, name));
+        self.changed.is_empty() || old.0.iter().any(|(name, _)| named(name))
+    }
+
+    /// True when a row's image has all the values; `old` are the former values laid over it.
+    fn takes_image(&self, data: &Columns<'_>, old: Option<&Columns<'_>>) -> bool {
+        self.values.iter().all(|(name, wanted)| {
+            let former = old.and_then(|old| typed::column(old, name));
+            let value = former.or_else(|| typed::column(data, name));
+            value.is_some_and(|value| typed::is(value, wanted))
+        })
+    }
+
+    /// True when not every row is chosen.
+    pub fn is_choosy(&self) -> bool {
+        let numbers = [&self.xids, &self.threads, &self.servers];
+        !self.takes_every_table()
+            || self.types.is_some()
+            || self.reads_rows()
+            || numbers.iter().any(|list| !list.is_empty())
+    }
+
+    /// True when the choice depends on the rows' values, which no index knows.
+    pub fn reads_rows(&self) -> bool {
+        !self.values.is_empty() || !self.changed.is_empty()
+    }
+
+    /// True when events of that kind are chosen at all. A choice of transactions or values leaves
+    /// statements out: they have neither.
     pub fn takes_type(&self, kind: Type) -> bool {
+        let rows_only = !self.xids.is_empty() || !self.threads.is_empty() || self.reads_rows();
         self.types.as_ref().is_none_or(|types| types.contains(&kind))
+            && !(kind == Type::Ddl && rows_only)
+    }
+
+    fn takes_every_table(&self) -> bool {
+        self.tables.is_none() && self.excluded.is_empty()
     }
 
     /// True when events of that table are chosen.
@@ -89,14 +162,39 @@ impl Filter {
         self.tables.as_ref().is_none_or(|set| set.is_match(&name)) && !self.excluded.is_match(&name)
     }
 
-    /// True when rows of the transaction with that number are chosen.
-    pub fn takes_xid(&self, xid: Option<u64>) -> bool {
-        self.xids.is_empty() || xid.is_some_and(|xid| self.xids.contains(&xid))
+    /// True when a transaction with this number, of this connection and server, is chosen.
+    pub fn takes_transaction(
+        &self,
+        xid: Option<u64>,
+        thread: Option<u64>,
+        server: Option<u64>,
+    ) -> bool {
+        let among =
+            |list: &[u64], n: Option<u64>| list.is_empty() || n.is_some_and(|n| list.contains(&n));
+        among(&self.xids, xid)
+            && among(&self.threads, thread)
+            && (server.is_none() && xid.is_none() || among(&self.servers, server))
     }
 
     /// The transaction numbers asked for.
     pub fn xids(&self) -> &[u64] {
         &self.xids
+    }
+
+    /// The connections asked for.
+    pub fn threads(&self) -> &[u64] {
+        &self.threads
+    }
+
+    /// The servers asked for.
+    pub fn servers(&self) -> &[u64] {
+        &self.servers
+    }
+
+    /// The columns whose values or changes are asked for.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        let values = self.values.iter().map(|(name, _)| name.as_str());
+        values.chain(self.changed.iter().map(String::as_str))
     }
 }
 
@@ -117,7 +215,12 @@ mod tests {
     use crate::event::maxwell::parse;
 
     fn takes(filter: &Filter, message: &str) -> bool {
-        filter.takes(&parse(message.as_bytes()).expect("a message").meta)
+        filter.takes_event(&parse(message.as_bytes()).expect("a message"))
+    }
+
+    fn by_values(values: &[(&str, &str)], changed: &[&str]) -> Filter {
+        let values = values.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        Filter::default().by_values(values, changed.iter().map(|c| (*c).to_owned()).collect())
     }
 
     #[test]
@@ -139,5 +242,38 @@ mod tests {
     fn the_producers_housekeeping_is_never_taken() {
         let row = r#"{"type":"insert","database":"maxwell","table":"bootstrap","data":{}}"#;
         assert!(!takes(&Filter::default(), row));
+    }
+
+    #[test]
+    fn rows_are_chosen_by_the_values_of_one_of_their_images() {
+        let update = r#"{"type":"update","database":"d","table":"t","xid":1,"data":{"id":7,"state":"paid","n":1},"old":{"state":"new"}}"#;
+        let takes = |values: &[(&str, &str)]| takes(&by_values(values, &[]), update);
+        assert!(takes(&[("state", "new")]) && takes(&[("STATE", "paid"), ("id", "7")]));
+        assert!(!takes(&[("state", "new"), ("state", "paid")]), "no image has both");
+        assert!(!takes(&[("state", "old")]) && !takes(&[("color", "new")]));
+        let delete = update.replace("update", "delete").replace(r#","old":{"state":"new"}"#, "");
+        assert!(super::tests::takes(&by_values(&[("state", "paid")], &[]), &delete));
+        let ddl = r#"{"type":"table-drop","database":"d","table":"t","ts":1,"sql":"DROP TABLE t"}"#;
+        assert!(!super::tests::takes(&by_values(&[("state", "paid")], &[]), ddl));
+    }
+
+    #[test]
+    fn updates_are_chosen_by_the_columns_they_change() {
+        let update = r#"{"type":"update","database":"d","table":"t","data":{"id":7,"a":1,"b":2},"old":{"a":0}}"#;
+        assert!(takes(&by_values(&[], &["A"]), update));
+        assert!(takes(&by_values(&[], &["b", "a"]), update));
+        assert!(!takes(&by_values(&[], &["b"]), update));
+        let insert = r#"{"type":"insert","database":"d","table":"t","data":{"a":1}}"#;
+        assert!(!takes(&by_values(&[], &["a"]), insert));
+    }
+
+    #[test]
+    fn rows_are_chosen_by_connection_and_server_and_statements_of_every_server() {
+        let row = r#"{"type":"insert","database":"d","table":"t","xid":5,"thread_id":9,"server_id":3,"data":{}}"#;
+        let ddl = r#"{"type":"table-drop","database":"d","table":"t","ts":1,"sql":"DROP TABLE t"}"#;
+        let of = |threads: &[u64], servers: &[u64]| Filter::default().by_origin(threads, servers);
+        assert!(takes(&of(&[9], &[3]), row) && !takes(&of(&[8], &[3]), row));
+        assert!(!takes(&of(&[], &[4]), row));
+        assert!(takes(&of(&[], &[4]), ddl) && !takes(&of(&[9], &[]), ddl));
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 pub mod filter;
 pub mod plan;
+pub mod read;
 pub mod replay;
 pub mod source;
 pub mod spool;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The modules a module may name; whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
     ("error", &[]),
     ("event", &["error"]),
     ("filter", &["event", "error"]),
@@ -17,11 +17,18 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("target", &["sql", "plan", "event", "error"]),
     ("capture", &["source", "spool", "event", "error"]),
     ("replay", &["spool", "target", "sql", "plan", "filter", "event", "error"]),
-    ("cli", &["capture", "replay", "source", "spool", "target", "sql", "filter", "event", "error"]),
+    ("read", &["spool", "filter", "event", "error"]),
+    (
+        "cli",
+        &[
+            "capture", "replay", "read", "source", "spool", "target", "sql", "filter", "event",
+            "error",
+        ],
+    ),
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 13] = [
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
     ("mysql", &["target/mysql"]),
@@ -30,6 +37,10 @@ const EDGES: [(&str, &[&str]); 9] = [
     ("sqlparser", &["event/ddl", "event/attributes"]),
     ("globset", &["filter"]),
     ("clap", &["cli", "main"]),
+    ("clap_complete", &["cli/shell"]),
+    ("clap_mangen", &["cli/shell"]),
+    ("terminal_size", &["cli/stats"]),
+    ("unicode_normalization", &["event/typed"]),
     ("indicatif", &["cli/output"]),
 ];
 

@@ -1,10 +1,8 @@
 //! `log`: the transactions of the spool, as a table or as JSON lines.
 //!
-//! Read from the index; only statements are looked up in the stream. What is wrong with the
-//! stream stands in its place among the transactions and is counted on stderr.
+//! Read from the index; the stream itself only where the selection asks for values. What is wrong
+//! with the stream stands in its place among the transactions and is counted on stderr.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::ops::Range;
 
 use clap::Args;
@@ -15,8 +13,9 @@ use super::select::SelectArgs;
 use super::{DIFFERS, DONE, Global};
 use crate::capture::Watch as _;
 use crate::error::Result;
-use crate::filter::{Filter, Type};
-use crate::spool::{GapKind, Order, Seq, Spool, Transaction, TransactionKind};
+use crate::filter::Filter;
+use crate::read::{self, biggest::biggest};
+use crate::spool::{GapKind, Seq, Spool};
 
 /// How many transactions `--biggest` shows.
 const BIGGEST: usize = 20;
@@ -69,7 +68,7 @@ pub fn log(global: &Global, args: &LogArgs) -> Result<u8> {
     let mut page = Page::new(global.json);
     page.head();
     if args.biggest {
-        for transaction in biggest(&spool, range, &selection.filter)? {
+        for transaction in biggest(&spool, range, &selection.filter, BIGGEST)? {
             page.transaction(&spool, &transaction)?;
         }
     } else {
@@ -98,14 +97,12 @@ fn in_order(
     page: &mut Page,
 ) -> Result<()> {
     let mut notes = notes.iter().peekable();
-    for transaction in spool.transactions(range.clone(), Order::Forward) {
+    for transaction in read::transactions(spool, range.clone(), filter)? {
         let transaction = transaction?;
         while let Some(note) = notes.next_if(|n| n.first_seq <= transaction.last) {
             page.note(note)?;
         }
-        if let Some(taken) = taken(transaction, filter) {
-            page.transaction(spool, &taken)?;
-        }
+        page.transaction(spool, &transaction)?;
         if !page.is_open() {
             return Ok(());
         }
@@ -113,50 +110,14 @@ fn in_order(
     notes.try_for_each(|note| page.note(note))
 }
 
-/// The part of a transaction that is selected; `None` when nothing of it is.
-pub(super) fn taken(mut t: Transaction, filter: &Filter) -> Option<Transaction> {
-    if !filter.takes_xid(t.xid) {
-        return None;
+/// Says what is wrong with a stretch, and gives the exit status that tells so.
+pub(super) fn say_troubles(spool: &Spool, range: &Range<Seq>, output: &Output) -> Result<u8> {
+    let troubles = Notes::read(spool, range)?.troubles;
+    if troubles.is_empty() {
+        return Ok(DONE);
     }
-    t.tables.retain(|(name, _)| {
-        let own = name.database == "maxwell" && matches!(&*name.table, "bootstrap" | "heartbeats");
-        !own && filter.takes_table(name)
-    });
-    if t.kind == TransactionKind::Ddl {
-        return (filter.takes_type(Type::Ddl) && !t.tables.is_empty()).then_some(t);
-    }
-    for (_, counts) in &mut t.tables {
-        for (kind, count) in [
-            (Type::Insert, &mut counts.insert),
-            (Type::Update, &mut counts.update),
-            (Type::Delete, &mut counts.delete),
-        ] {
-            if !filter.takes_type(kind) {
-                *count = 0;
-            }
-        }
-    }
-    t.tables.retain(|(_, counts)| counts.rows() > 0);
-    (t.rows() > 0).then_some(t)
-}
-
-fn biggest(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<Vec<Transaction>> {
-    let mut heap: BinaryHeap<Reverse<(u64, Reverse<Seq>)>> = BinaryHeap::new();
-    for transaction in spool.transactions(range.clone(), Order::Forward) {
-        let Some(t) = taken(transaction?, filter).filter(|t| t.rows() > 0) else {
-            continue;
-        };
-        heap.push(Reverse((t.rows(), Reverse(t.last))));
-        if heap.len() > BIGGEST {
-            heap.pop();
-        }
-    }
-    let mut found = Vec::new();
-    for Reverse((_, Reverse(last))) in heap.into_sorted_vec() {
-        let again = spool.transactions(last..last + 1, Order::Forward).next().transpose()?;
-        found.extend(again.and_then(|t| taken(t, filter)));
-    }
-    Ok(found)
+    output.say(&format!("{}; `binsync log` shows where", troubles.join(", ")));
+    Ok(DIFFERS)
 }
 
 /// Something about the stream that is no transaction.
@@ -241,13 +202,14 @@ impl Notes {
 mod tests {
     use super::*;
     use crate::event::TableName;
-    use crate::spool::Counts;
+    use crate::spool::{Counts, Transaction, TransactionKind};
 
-    fn transaction() -> Transaction {
+    #[test]
+    fn a_transaction_shows_its_rows_by_table_and_kind() {
         let table = |name: &str, insert, update, delete| {
             (TableName::new("shop", name), Counts { insert, update, delete })
         };
-        Transaction {
+        let transaction = Transaction {
             first: 1,
             last: 9,
             epoch: 1,
@@ -258,26 +220,7 @@ mod tests {
             server_id: None,
             kind: TransactionKind::Rows,
             tables: vec![table("orders", 12, 3, 1), table("c\n", 0, 900, 0)],
-        }
-    }
-
-    #[test]
-    fn a_transaction_shows_its_rows_by_table_and_kind() {
-        assert_eq!(page::rows(&transaction()), "shop.orders +12 ~3 -1, shop.c\\x0A ~900");
-    }
-
-    #[test]
-    fn only_the_selected_part_of_a_transaction_is_shown() {
-        let part = |tables: &[String], types: &[Type], xids: &[u64]| {
-            let filter = Filter::new(tables, &[], types, xids).expect("a filter");
-            taken(transaction(), &filter).map(|t| page::rows(&t))
         };
-        assert_eq!(
-            part(&["shop.o*".to_owned()], &[Type::Insert, Type::Delete], &[]).as_deref(),
-            Some("shop.orders +12 -1")
-        );
-        assert_eq!(part(&[], &[], &[8]), None);
-        assert_eq!(part(&["blog.*".to_owned()], &[], &[]), None);
-        assert_eq!(part(&[], &[Type::Ddl], &[]), None);
+        assert_eq!(page::rows(&transaction), "shop.orders +12 ~3 -1, shop.c\\x0A ~900");
     }
 }

@@ -14,14 +14,19 @@ use crate::error::{Context, Error, ErrorKind, Result};
 
 pub mod demo;
 pub mod duration;
+pub mod export;
+pub mod history;
 pub mod ingest;
 pub mod inspect;
 pub mod maintain;
 pub mod output;
 pub mod replay;
 pub mod schema;
+pub mod search;
 mod secret;
 pub mod select;
+pub mod shell;
+pub mod stats;
 pub mod time;
 
 /// Done.
@@ -90,12 +95,24 @@ pub enum Command {
     Render(replay::render::RenderArgs),
     /// Lists transactions: time, number, position, rows per table and kind
     Log(inspect::LogArgs),
+    /// Draws rows per table and kind over time
+    Stats(stats::StatsArgs),
+    /// Shows every version of one row, with what changed
+    History(history::HistoryArgs),
+    /// Finds text in the rows' values
+    Search(search::SearchArgs),
+    /// Writes the selected events as JSON lines, CSV or for Elasticsearch
+    Export(export::ExportArgs),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
     /// Shows and checks the files of the spool
     #[command(subcommand)]
     Spool(maintain::SpoolCommand),
+    /// Writes what a shell needs to complete this command line
+    Completions(shell::CompletionsArgs),
+    /// Writes a manual page
+    Man(shell::ManArgs),
 }
 
 /// Runs the command line of this process.
@@ -112,6 +129,12 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Apply(args) => replay::apply::apply(&global, &args),
         Command::Render(args) => replay::render::render(&global, &args),
         Command::Log(args) => inspect::log(&global, &args),
+        Command::Stats(args) => stats::stats(&global, &args),
+        Command::History(args) => history::history(&global, &args),
+        Command::Search(args) => search::search(&global, &args),
+        Command::Export(args) => export::export(&global, &args),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     }

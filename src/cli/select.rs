@@ -1,4 +1,4 @@
-//! The selection flags that apply, render and log share, and what they take said on stderr.
+//! The selection flags that commands share, and what they take said on stderr.
 
 use clap::{Args, ValueEnum};
 
@@ -41,6 +41,28 @@ pub struct SelectArgs {
     /// Only the transactions with these numbers
     #[arg(long = "xid", value_name = "N", value_delimiter = ',')]
     pub xids: Vec<u64>,
+    /// Only what these connections did (MySQL's thread ids; MariaDB sends none)
+    #[arg(long = "thread-id", value_name = "N", value_delimiter = ',')]
+    pub threads: Vec<u64>,
+    /// Only what came from these servers
+    #[arg(long = "server-id", value_name = "N", value_delimiter = ',')]
+    pub servers: Vec<u64>,
+    /// Only rows with this value before or after the event; several: with all of them
+    ///
+    /// Bytes are written 0x1F2E, NULL is NULL.
+    #[arg(long = "where", value_name = "COL=VALUE", value_parser = column_and_value)]
+    pub values: Vec<(String, String)>,
+    /// Only updates that change this column; several: one of them
+    #[arg(long = "changed", value_name = "COL", value_delimiter = ',')]
+    pub changed: Vec<String>,
+}
+
+/// Reads `COL=VALUE`; the value may hold further equals signs.
+pub(super) fn column_and_value(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((column, value)) if !column.is_empty() => Ok((column.to_owned(), value.to_owned())),
+        _ => Err("write it as COLUMN=VALUE"),
+    }
 }
 
 /// A kind of event, as typed.
@@ -74,7 +96,10 @@ impl SelectArgs {
     /// When a glob cannot be read (usage).
     pub fn filter(&self) -> Result<Filter> {
         let types: Vec<Type> = self.types.iter().map(|t| (*t).into()).collect();
-        Filter::new(&self.tables, &self.excluded, &types, &self.xids)
+        let filter = Filter::new(&self.tables, &self.excluded, &types, &self.xids)?;
+        Ok(filter
+            .by_origin(&self.threads, &self.servers)
+            .by_values(self.values.clone(), self.changed.clone()))
     }
 
     /// Finds the stretch.
@@ -116,7 +141,7 @@ impl SelectArgs {
     /// The whole selection, its first and last transaction said on stderr.
     ///
     /// # Errors
-    /// As [`SelectArgs::cut`] and [`cut::check_xids`].
+    /// As [`SelectArgs::cut`] and [`cut::select`].
     pub fn select(
         &self,
         spool: &Spool,
@@ -171,7 +196,16 @@ impl SelectArgs {
         add("table", self.tables.clone());
         add("exclude-table", self.excluded.clone());
         add("type", self.types.iter().map(|t| format!("{t:?}").to_lowercase()).collect());
-        add("xid", self.xids.iter().map(u64::to_string).collect());
+        let numbers = |list: &[u64]| list.iter().map(u64::to_string).collect();
+        add("xid", numbers(&self.xids));
+        add("thread-id", numbers(&self.threads));
+        add("server-id", numbers(&self.servers));
+        // Quoted: a value may hold what separates words here.
+        add(
+            "where",
+            self.values.iter().map(|(name, value)| format!("{name:?}={value:?}")).collect(),
+        );
+        add("changed", self.changed.iter().map(|name| format!("{name:?}")).collect());
         match words.is_empty() {
             true => "everything".to_owned(),
             false => words.join(" "),

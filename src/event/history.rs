@@ -114,6 +114,11 @@ impl History {
         from..entries.get(next).map_or(u64::MAX, |e| e.from)
     }
 
+    /// All definitions a table ever had, as far as told.
+    pub fn of(&self, name: &TableName) -> impl Iterator<Item = &TableDef> {
+        self.tables.get(name).into_iter().flatten().filter_map(|entry| entry.def.as_deref())
+    }
+
     /// The tables that exist at `seq`, with their definitions.
     pub fn tables(&self, seq: u64) -> Vec<Arc<TableDef>> {
         let mut all: Vec<_> = self.tables.keys().filter_map(|name| self.at(name, seq)).collect();

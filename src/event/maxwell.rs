@@ -10,7 +10,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Body, Event, Meta, Op, Position};
+use super::{Body, Event, Key, Meta, Op, Position};
 
 /// JSON nested deeper than this is refused: no MySQL or MariaDB value can be (their limits are
 /// 100 and 32), and a reader must not be led into deep recursion.
@@ -65,6 +65,10 @@ struct Envelope<'a> {
     server_id: Option<u64>,
     thread_id: Option<u64>,
     #[serde(borrow)]
+    primary_key: Option<&'a RawValue>,
+    #[serde(borrow)]
+    primary_key_columns: Option<&'a RawValue>,
+    #[serde(borrow)]
     data: Option<&'a RawValue>,
     #[serde(borrow)]
     old: Option<&'a RawValue>,
@@ -99,8 +103,10 @@ pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
     let op =
         op(&env.kind.0).ok_or_else(|| Damage(format!("unknown message type {:?}", env.kind.0)))?;
     let meta = meta(op, &env)?;
+    let key = env.primary_key.zip(env.primary_key_columns);
+    let key = key.map(|(values, columns)| Key { columns: columns.get(), values: values.get() });
     let body = body(op, env)?;
-    Ok(Event { meta, body })
+    Ok(Event { meta, key, body })
 }
 
 fn op(kind: &str) -> Option<Op> {

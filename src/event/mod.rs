@@ -11,6 +11,7 @@ pub mod def;
 pub mod history;
 pub mod maxwell;
 pub mod row;
+pub mod typed;
 
 /// What a message reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -200,8 +201,19 @@ impl Meta<'_> {
 pub struct Event<'a> {
     /// Its coordinates.
     pub meta: Meta<'a>,
+    /// The row's key, where the producer names it.
+    pub key: Option<Key<'a>>,
     /// Its content.
     pub body: Body<'a>,
+}
+
+/// A row's primary key as the producer names it: two JSON arrays, still unread.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// Names of its columns.
+    pub columns: &'a str,
+    /// Their values after the event.
+    pub values: &'a str,
 }
 
 /// The content of a message; JSON objects stay unread text.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Selection;
+use super::{Selection, origin};
 use crate::error::{Error, Result};
 use crate::event::Position;
 use crate::filter::Filter;
@@ -74,11 +74,18 @@ pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
     }
     let end = spool.end()?;
     let whole = 1..end.open.unwrap_or(end.next);
-    let range = stretch(spool, bounds, &whole)?;
+    let unbounded = matches!(bounds, Bounds { since: None, until: None, from: None, to: None });
+    let range = if unbounded { whole.clone() } else { stretch(spool, bounds, &whole)? };
     let mut cut =
         Cut { range, first: None, last: None, transactions: 0, outside: 0, open: end.open };
     let inside =
         |ts: i64| bounds.since.is_none_or(|s| ts >= s) && bounds.until.is_none_or(|u| ts < u);
+    if cut.range == whole {
+        cut.first = spool.transactions(whole.clone(), Order::Forward).next().transpose()?;
+        cut.last = spool.transactions(whole, Order::Reverse).next().transpose()?;
+        cut.transactions = spool.transaction_count()?;
+        return Ok(cut);
+    }
     for transaction in spool.transactions(whole, Order::Forward) {
         let t = transaction?;
         if cut.range.contains(&t.first) {
@@ -200,8 +207,9 @@ pub fn describe(t: &Transaction) -> String {
 /// Joins a cut and a filter, checked against each other.
 ///
 /// # Errors
-/// As [`check_xids`].
+/// As [`check_xids`] and [`origin::check`].
 pub fn select(spool: &Spool, cut: &Cut, filter: Filter, words: String) -> Result<Selection> {
     check_xids(spool, &cut.range, &filter)?;
+    origin::check(spool, &cut.range, &filter)?;
     Ok(Selection { range: cut.range.clone(), filter, words })
 }

@@ -13,6 +13,7 @@ use crate::target::Ddl;
 pub mod apply;
 mod boundary;
 pub mod cut;
+mod origin;
 pub mod render;
 pub mod snapshot;
 
@@ -177,8 +178,7 @@ pub fn check_reversible(
         if !selection.filter.takes_table(&name) {
             continue;
         }
-        let left_out =
-            !selection.filter.takes_type(Type::Ddl) || !selection.filter.xids().is_empty();
+        let left_out = !selection.filter.takes_type(Type::Ddl);
         if matches!(event.meta.op, Op::DatabaseCreate | Op::TableCreate) {
             if !left_out {
                 created.push(name);
@@ -204,7 +204,8 @@ fn rows_before(spool: &Spool, selection: &Selection, name: &TableName, seq: Seq)
     for transaction in spool.transactions(selection.range.start..seq, crate::spool::Order::Forward)
     {
         let transaction = transaction?;
-        if selection.filter.takes_xid(transaction.xid)
+        let t = &transaction;
+        if selection.filter.takes_transaction(t.xid, t.thread_id, t.server_id)
             && transaction.tables.iter().any(|(table, counts)| table == name && counts.rows() > 0)
         {
             return Ok(true);

@@ -146,6 +146,20 @@ impl Frame {
         (0..self.len()).map(|i| self.get(i))
     }
 
+    /// All records, each followed by a line end.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// The record that holds a byte of the content, and where the next one begins.
+    ///
+    /// # Panics
+    /// When the byte lies behind the content.
+    pub fn at(&self, byte: usize) -> (usize, usize) {
+        let n = self.ends.partition_point(|end| *end < byte as u64);
+        (n, self.ends[n] as usize + 1)
+    }
+
     /// Bytes of the content.
     pub fn raw_len(&self) -> usize {
         self.content.len()

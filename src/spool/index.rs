@@ -9,7 +9,7 @@ use std::time::Duration;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql};
 
-use super::index_schema::{APPLICATION_ID, TABLES, VERSION};
+use super::index_schema::{APPLICATION_ID, PAGE, TABLES, VERSION};
 use crate::error::{Error, Result};
 
 /// An open index.
@@ -78,6 +78,11 @@ impl Row<'_> {
         self.0.get(i).map_err(failed)
     }
 
+    /// Bytes or NULL.
+    pub(super) fn maybe_blob(&self, i: usize) -> Result<Option<Vec<u8>>> {
+        self.0.get(i).map_err(failed)
+    }
+
     /// Bytes.
     pub(super) fn blob(&self, i: usize) -> Result<Vec<u8>> {
         self.0.get(i).map_err(failed)
@@ -115,6 +120,8 @@ impl Index {
     pub(super) fn open(dir: &Path) -> Result<Option<Self>> {
         let db = Connection::open(path(dir)).map_err(failed)?;
         let index = Self::new(db)?;
+        // Heeded by a new file only, before anything else is set.
+        index.pragma("page_size", &PAGE.to_string())?;
         index.pragma("journal_mode", "WAL")?;
         // Derived data: consistent after a crash is enough, it is caught up at start.
         index.pragma("synchronous", "NORMAL")?;

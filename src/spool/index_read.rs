@@ -73,7 +73,7 @@ impl Index {
                  WHERE first >= ? AND first < ? ORDER BY first {order} LIMIT ?"
             ),
             &[upto(firsts.start), upto(firsts.end), int(limit)],
-            |row| Ok((row.int(0)?, row.blob(1)?)),
+            |row| Ok((row.int(0)?, segment::decompress(&row.blob(1)?)?)),
         )
     }
 
@@ -138,6 +138,12 @@ impl Index {
         self.rows("SELECT seq, grp, epoch FROM ddl ORDER BY seq", &[], |row| {
             Ok(DdlRef { seq: row.int(0)?, group: row.int(1)?, epoch: row.int(2)? as u32 })
         })
+    }
+
+    /// What a statement was: the producer's word for it, and its text.
+    pub(super) fn statement(&self, seq: Seq) -> Result<Option<(String, String)>> {
+        let sql = "SELECT op, sql FROM ddl WHERE seq = ?";
+        self.row(sql, &[int(seq)], |row| Ok((row.text(0)?, row.text(1)?)))
     }
 
     /// All table names, by number.

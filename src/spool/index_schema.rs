@@ -3,14 +3,22 @@
 /// Marks the file as ours ("bsnc").
 pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
+/// Most tables are small, and so may a spool be.
+pub(super) const PAGE: u32 = 1024;
 
 /// `segments.bytes` is how far a segment is indexed. `frames.event_*` is the count of rows in the
 /// event under way where the frame begins. `positions` has a row for each frame and chain of
-/// rising positions in it; a row that fits no chain is a stray.
+/// rising positions in it; a row that fits no chain is a stray. `frames.transactions` is packed and
+/// compressed. `biggest` holds the transactions with the most rows of each segment. `frame_keys`
+/// has the keys of each frame of the last segment; those of a full segment are merged into
+/// `key_runs`, whose id is the segment's first sequence and the least hash in the run (see
+/// [`super::keys`]). `key_columns` are the columns that keys of a table were made of, with the
+/// sequence from which on.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL);
+CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL,
+  transactions INTEGER NOT NULL, resends INTEGER NOT NULL);
 CREATE TABLE frames(
   first INTEGER PRIMARY KEY, records INTEGER NOT NULL,
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
@@ -27,7 +35,7 @@ CREATE TABLE strays(
 CREATE TABLE tables(id INTEGER PRIMARY KEY, database TEXT NOT NULL, name TEXT NOT NULL);
 CREATE TABLE ddl(
   seq INTEGER PRIMARY KEY, grp INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  file INTEGER, offset INTEGER, hash INTEGER NOT NULL);
+  file INTEGER, offset INTEGER, hash INTEGER NOT NULL, op TEXT NOT NULL, sql TEXT NOT NULL);
 CREATE INDEX ddl_position ON ddl(file, offset);
 CREATE TABLE bootstraps(start INTEGER PRIMARY KEY, tab INTEGER NOT NULL, complete INTEGER, stop INTEGER);
 CREATE TABLE epochs(number INTEGER PRIMARY KEY, first INTEGER NOT NULL, base TEXT, server INTEGER, reason TEXT NOT NULL);
@@ -36,5 +44,9 @@ CREATE TABLE damaged(seq INTEGER PRIMARY KEY, frame INTEGER NOT NULL, len INTEGE
 CREATE TABLE bad_frames(
   id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, bytes INTEGER NOT NULL,
   lost_from INTEGER NOT NULL, lost_to INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE biggest(segment INTEGER, rows INTEGER, last INTEGER, PRIMARY KEY(segment, rows, last)) WITHOUT ROWID;
+CREATE TABLE frame_keys(first INTEGER PRIMARY KEY, keys BLOB NOT NULL);
+CREATE TABLE key_runs(id INTEGER PRIMARY KEY, run BLOB NOT NULL);
+CREATE TABLE key_columns(tab INTEGER, columns TEXT, since INTEGER NOT NULL, PRIMARY KEY(tab, columns)) WITHOUT ROWID;
 CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL) WITHOUT ROWID;
 ";

@@ -5,6 +5,7 @@ use super::frame::Place;
 use super::index::{Index, Val, int, maybe_int, maybe_text};
 use super::notes::Notes;
 use super::packed;
+use super::segment;
 use super::types::{BadFrame, GapKind, Seq};
 use crate::error::{Error, Result};
 use crate::event::TableName;
@@ -36,9 +37,16 @@ impl Index {
     pub(super) fn add_frame(&self, new: &NewFrame<'_>, notes: &Notes) -> Result<()> {
         let (place, header) = (new.place, new.header);
         self.execute(
-            "INSERT INTO segments VALUES(?1, ?2, ?3)
-             ON CONFLICT(first) DO UPDATE SET generation = ?2, bytes = ?3",
-            &[int(place.segment), int(header.generation.into()), int(place.offset + place.len)],
+            "INSERT INTO segments VALUES(?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT(first) DO UPDATE SET generation = ?2, bytes = ?3,
+             transactions = transactions + ?4, resends = resends + ?5",
+            &[
+                int(place.segment),
+                int(header.generation.into()),
+                int(place.offset + place.len),
+                int(notes.closed.len() as u64),
+                int(notes.resend.count()),
+            ],
         )?;
         let earlier = notes.closed.partition_point(|t| t.last < header.first);
         for torso in &notes.closed[..earlier] {
@@ -46,7 +54,7 @@ impl Index {
         }
         let transactions = match &notes.closed[earlier..] {
             [] => Vec::new(),
-            closed => packed::pack(header.first, closed),
+            closed => segment::compress(&packed::pack(header.first, closed))?,
         };
         self.execute(
             "INSERT INTO frames VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -114,7 +122,8 @@ impl Index {
         )?;
         let (frame, mut blob) =
             found.ok_or_else(|| Error::failed("index: a transaction without its frame"))?;
-        blob.extend(packed::pack(frame, std::slice::from_ref(torso)));
+        // Compressed pieces one after the other are read as one.
+        blob.extend(segment::compress(&packed::pack(frame, std::slice::from_ref(torso)))?);
         self.execute(
             "UPDATE frames SET transactions = ? WHERE first = ?",
             &[Val::Blob(&blob), int(frame)],
@@ -130,7 +139,7 @@ impl Index {
         }
         for d in &notes.ddl {
             self.execute(
-                "INSERT INTO ddl VALUES(?, ?, ?, ?, ?, ?)",
+                "INSERT INTO ddl VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
                 &[
                     int(d.seq),
                     int(d.group),
@@ -138,6 +147,8 @@ impl Index {
                     maybe_int(d.position.map(|p| p.0)),
                     maybe_int(d.position.map(|p| p.1)),
                     int(d.hash),
+                    Val::Text(d.op.name()),
+                    Val::Text(&d.sql),
                 ],
             )?;
         }

@@ -10,6 +10,8 @@ use super::format::{Header, SpoolId};
 use super::frame::{Frame, Place};
 use super::index::{self, Index, Val, int, maybe_int};
 use super::index_write::NewFrame;
+use super::keyed::Keyed;
+use super::keys_index::Floor;
 use super::lookup::{Lookup, Storage};
 use super::notes::Notes;
 use super::packed;
@@ -19,7 +21,8 @@ use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
 use super::types::{BadFrame, Order, Seq, Summary};
 use crate::error::{Context, Error, Result};
-use crate::event::maxwell;
+use crate::event::def::TableDef;
+use crate::event::{Body, Event, maxwell};
 
 /// Frames that go into one change of the index.
 const BATCH: usize = 32;
@@ -33,6 +36,10 @@ pub(super) struct Indexer {
     next: Seq,
     tables: usize,
     pending: usize,
+    keyed: Keyed,
+    /// The segment of the last frame, and the least number of rows of its biggest transactions.
+    segment: Seq,
+    floor: Floor,
     /// What was indexed through this value.
     pub(super) counts: Summary,
 }
@@ -68,7 +75,27 @@ impl Indexer {
         let next = index.end()?.next;
         let tables = tracker.tables.names().len();
         let (dir, lookup, counts) = (dir.to_owned(), Lookup::new(dir)?, Summary::default());
-        Ok(Ok(Self { dir, index, tracker, lookup, next, tables, pending: 0, counts }))
+        let mut keyed = Keyed::default();
+        for (id, columns) in index.key_columns_in_force()? {
+            if let Some(name) = tracker.tables.names().get(id as usize) {
+                keyed.learn(id, name.clone(), columns);
+            }
+        }
+        let segment = index.live()?.map_or(0, |live| live.0);
+        let floor = Floor::default();
+        Ok(Ok(Self {
+            dir,
+            index,
+            tracker,
+            lookup,
+            next,
+            tables,
+            pending: 0,
+            keyed,
+            segment,
+            floor,
+            counts,
+        }))
     }
 
     /// The sequence after the last indexed.
@@ -177,6 +204,11 @@ impl Indexer {
             let item = Item { seq, index, len, event: &parsed };
             let mut stored = Storage { lookup: &mut self.lookup, index: &self.index };
             self.tracker.feed(&item, &mut stored, &mut notes)?;
+            if let Ok(event) = &parsed
+                && !notes.resend.contains(index)
+            {
+                self.add_key(seq, event);
+            }
         }
         self.lookup.end();
         for (id, name) in self.tracker.tables.names().iter().enumerate().skip(self.tables) {
@@ -184,7 +216,16 @@ impl Indexer {
         }
         self.tables = self.tracker.tables.names().len();
         let new = NewFrame { place: frame.place, header, event: &event };
+        if frame.place.segment != self.segment {
+            self.index.merge_keys(frame.place.segment)?;
+            (self.segment, self.floor) = (frame.place.segment, Floor::default());
+        }
         self.index.add_frame(&new, &notes)?;
+        self.index.add_biggest(frame.place.segment, &notes, &mut self.floor)?;
+        self.index.add_frame_keys(frame.first, &self.keyed.take())?;
+        for (table, columns, since) in self.keyed.news.drain(..) {
+            self.index.add_key_columns(table, &columns, since)?;
+        }
         self.next = header.end();
         self.count(&notes, frame.len());
         self.pending += 1;
@@ -192,6 +233,22 @@ impl Indexer {
             self.save(header.spool)?;
         }
         Ok(())
+    }
+
+    /// Takes what a message says of keys.
+    fn add_key(&mut self, seq: Seq, event: &Event<'_>) {
+        match event.body {
+            Body::Row { .. } if !event.meta.is_housekeeping() => {
+                self.keyed.row(self.tracker.tables.id(&event.meta), seq, event);
+            }
+            Body::Ddl { def: Some(def), .. } => {
+                if let Ok(def) = TableDef::parse(def) {
+                    let id = self.tracker.tables.id_of(&def.database, &def.table);
+                    self.keyed.define(id, seq, &def);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn count(&mut self, notes: &Notes, records: usize) {

@@ -18,12 +18,16 @@ mod index_schema;
 mod index_write;
 mod indexer;
 mod indexing;
+mod keyed;
+mod keys;
+mod keys_index;
 mod lock;
 mod lookup;
 mod notes;
 mod packed;
 mod ranges;
 mod reader;
+mod records;
 mod recovery;
 mod resend;
 mod scan;
@@ -39,10 +43,12 @@ mod writer;
 
 pub use check::{Finding, Report, reindex, verify};
 pub use frame::{Batch, Frame, Record};
+pub use keyed::RowKey;
 pub use reader::Spool;
+pub use records::Records;
 pub use snapshots::{add_snapshot, snapshots};
 pub use types::{
-    BadFrame, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Order, Recovery,
-    SegmentInfo, Seq, Summary, TailRecord, Transaction, TransactionKind,
+    BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Order,
+    Recovery, SegmentInfo, Seq, Summary, TailRecord, Transaction, TransactionKind,
 };
 pub use writer::{SEGMENT_BYTES, SpoolWriter, WriterOptions};

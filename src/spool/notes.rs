@@ -4,6 +4,7 @@ use super::packed::Closed;
 use super::ranges::Ranges;
 use super::resend::Ident;
 use super::types::{Epoch, Gap, GapKind, Seq};
+use crate::event::Op;
 
 /// The findings of one frame, in the order of its records.
 #[derive(Debug, Default)]
@@ -41,6 +42,8 @@ pub(super) struct DdlNote {
     pub(super) epoch: u32,
     pub(super) position: Option<(u64, u64)>,
     pub(super) hash: u64,
+    pub(super) op: Op,
+    pub(super) sql: String,
 }
 
 /// A bootstrap as known so far.

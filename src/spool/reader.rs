@@ -10,14 +10,19 @@ use std::time::{Duration, Instant};
 use super::frame::Frame;
 use super::index::Index;
 use super::indexer::Indexer;
+use super::keyed::RowKey;
+use super::keys_index::BIGGEST;
 use super::lock::{Lock, Purpose};
+use super::records::Records;
 use super::recovery;
 use super::segment::{self, SegmentReader};
 use super::types::{
-    BadFrame, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, Order, SegmentInfo, Seq, Transaction,
+    BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, Order, SegmentInfo, Seq,
+    Transaction,
 };
 use super::walk::{Frames, Transactions};
 use crate::error::{Context, Error, Result};
+use crate::event::TableName;
 
 /// A spool, open for reading.
 pub struct Spool {
@@ -161,6 +166,18 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn resends(&self, range: Range<Seq>) -> Result<u64> {
+        let mut count = 0;
+        for segment in self.index.summaries()?.iter().filter(|s| s.resends > 0) {
+            let part = segment.range.start.max(range.start)..segment.range.end.min(range.end);
+            count += match part == segment.range {
+                true => segment.resends,
+                false => self.resends_in(part)?,
+            };
+        }
+        Ok(count)
+    }
+
+    fn resends_in(&self, range: Range<Seq>) -> Result<u64> {
         let (mut left, mut count) = (range.clone(), 0);
         while !left.is_empty() {
             let rows = self.index.frames(&left, Order::Forward, 512)?;
@@ -175,12 +192,75 @@ impl Spool {
         Ok(count)
     }
 
+    /// How many transactions there are.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn transaction_count(&self) -> Result<u64> {
+        Ok(self.index.summaries()?.iter().map(|s| s.transactions).sum())
+    }
+
+    /// The transactions with the most rows of each segment, with the records of the segment.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn biggest(&self) -> Result<Vec<Biggest>> {
+        let mut all = Vec::new();
+        for segment in self.index.summaries()? {
+            let found = self.index.biggest(segment.range.start)?;
+            let floor = if found.len() < BIGGEST { 0 } else { found.last().map_or(0, |b| b.0) };
+            all.push(Biggest { range: segment.range, transactions: found, floor });
+        }
+        Ok(all)
+    }
+
+    /// A statement: the producer's word for what it is, and its text.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn statement(&self, seq: Seq) -> Result<Option<(String, String)>> {
+        self.index.statement(seq)
+    }
+
+    /// First records of the frames that may hold events of a row; frames in which the key is
+    /// not known, or is made of other columns, are among them.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn frames_of(&self, table: &TableName, key: &RowKey<'_>) -> Result<Vec<Seq>> {
+        self.index.frames_of(table, key)
+    }
+
+    /// The columns that keys of a table were made of, lower case; several lists when they changed.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn key_columns(&self, table: &TableName) -> Result<Vec<Vec<String>>> {
+        self.index.key_columns(table)
+    }
+
+    /// Reads single records.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn records(&self) -> Result<Records> {
+        Records::open(&self.dir)
+    }
+
     /// Unreadable stretches of the segments.
     ///
     /// # Errors
     /// See [`Spool::end`].
     pub fn bad_frames(&self) -> Result<Vec<BadFrame>> {
         self.index.bad_frames()
+    }
+
+    /// The tables named so far, by number.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn tables(&self) -> Result<Vec<TableName>> {
+        self.index.tables()
     }
 
     /// The segments.

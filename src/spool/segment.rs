@@ -213,6 +213,19 @@ pub(super) fn bad_header(bad: BadHeader, place: Place) -> Error {
     }
 }
 
+/// Compresses bytes for the index; nothing gives nothing.
+pub(super) fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
+    zstd::bulk::compress(bytes, 3).context("zstd")
+}
+
+/// The reverse, over all pieces.
+pub(super) fn decompress(bytes: &[u8]) -> Result<Vec<u8>> {
+    match bytes {
+        [] => Ok(Vec::new()),
+        bytes => zstd::stream::decode_all(bytes).context("index: compressed transactions"),
+    }
+}
+
 /// What `zstd -dc` prints of a segment.
 #[cfg(test)]
 pub(super) fn plain(dir: &Path, segment: Seq) -> Result<Vec<u8>> {

@@ -19,7 +19,11 @@ impl Tables {
 
     /// The number of the table a message names.
     pub(super) fn id(&mut self, meta: &Meta<'_>) -> u32 {
-        let (database, table) = (meta.database.as_ref(), meta.table.as_ref());
+        self.id_of(&meta.database, &meta.table)
+    }
+
+    /// The number of the table of that name.
+    pub(super) fn id_of(&mut self, database: &str, table: &str) -> u32 {
         match self.ids.get(database).and_then(|tables| tables.get(table)) {
             Some(&id) => id,
             None => self.add(TableName::new(database, table)),

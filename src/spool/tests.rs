@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::{Context, Result};
+use crate::event::TableName;
 
 mod model;
 
@@ -71,8 +72,82 @@ fn answers(dir: &Path) -> Result<String> {
         spool.ddl()?,
         spool.bootstraps()?,
         spool.damaged(0..Seq::MAX)?,
-        spool.segments()?,
+        (spool.segments()?, found_by_key(&spool)?, spool.biggest()?),
     ))
+}
+
+/// The frames in which each key of [`row`] is looked for.
+fn found_by_key(spool: &Spool) -> Result<Vec<Vec<Seq>>> {
+    let of = |n: u64| {
+        let key = RowKey { columns: vec![("id".into(), vec![n.to_string()])] };
+        spool.frames_of(&TableName::new("d", format!("t{}", n % 3)), &key)
+    };
+    (1..50).map(of).collect()
+}
+
+#[test]
+fn every_row_is_found_by_its_key_in_full_segments_and_the_live_one() -> Result<()> {
+    let dir = tempfile::tempdir().context("temp")?;
+    let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
+    // Every key comes in two frames, far apart; the definition names the key's column.
+    let define = |t: u64| {
+        format!(
+            r#"{{"type":"table-create","database":"d","table":"t{t}","ts":1,"sql":"","position":"bin.000000:{t}","def":{{"database":"d","table":"t{t}","primary-key":["id"],"columns":[]}}}}"#
+        )
+    };
+    let ddl: Vec<Vec<u8>> = (0..3).map(|t| define(t).into_bytes()).collect();
+    writer.append(&batch(&ddl))?;
+    let mut frames: Vec<Vec<Seq>> = vec![Vec::new(); 300];
+    for again in 0..2u64 {
+        for part in (0..300u64).collect::<Vec<_>>().chunks(5) {
+            let rows: Vec<Vec<u8>> = part
+                .iter()
+                .map(|n| {
+                    String::from_utf8_lossy(&row(n + 1000 * again))
+                        .replace(
+                            &format!(r#"{{"id":{}}}"#, n + 1000 * again),
+                            &format!(r#"{{"id":{n}}}"#),
+                        )
+                        .replace(
+                            &format!(r#""table":"t{}""#, (n + 1000 * again) % 3),
+                            &format!(r#""table":"t{}""#, n % 3),
+                        )
+                        .into_bytes()
+                })
+                .collect();
+            let stored = writer.append(&batch(&rows))?;
+            part.iter().for_each(|n| frames[*n as usize].push(stored.start));
+        }
+    }
+    writer.finish()?;
+    assert!(segment::list(dir.path())?.len() > 5);
+    let spool = Spool::open(dir.path())?;
+    let mut surplus = 0;
+    for n in 0..300u64 {
+        let key = RowKey { columns: vec![("id".into(), vec![n.to_string()])] };
+        let found = spool.frames_of(&TableName::new("d", format!("t{}", n % 3)), &key)?;
+        assert!(frames[n as usize].iter().all(|frame| found.contains(frame)), "row {n}");
+        surplus += found.len() - 2;
+    }
+    assert!(surplus < 3, "{surplus} frames would be read for nothing");
+    let by_other = RowKey { columns: vec![("name".into(), vec!["x".into()])] };
+    let all = spool.frames_of(&TableName::new("d", "t0"), &by_other)?;
+    assert_eq!(all.len(), 120, "keys of other columns are everywhere");
+    Ok(())
+}
+
+#[test]
+fn the_biggest_transactions_of_each_segment_are_kept() -> Result<()> {
+    let dir = tempfile::tempdir().context("temp")?;
+    filled(dir.path(), 150, 3)?;
+    let kept = Spool::open(dir.path())?.biggest()?;
+    assert!(kept.len() > 5);
+    for segment in &kept {
+        let rows: Vec<(u64, Seq)> = segment.range.clone().map(|seq| (1, seq)).collect();
+        assert_eq!(segment.transactions, rows, "one row each, all of them kept");
+        assert_eq!(segment.floor, 0);
+    }
+    Ok(())
 }
 
 fn last_segment(dir: &Path) -> Result<std::path::PathBuf> {

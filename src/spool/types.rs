@@ -41,7 +41,7 @@ pub struct Counts {
 
 impl Counts {
     /// Counts one event; anything but a row event counts nothing.
-    pub(super) fn add(&mut self, op: Op) {
+    pub fn add(&mut self, op: Op) {
         match op {
             Op::Insert => self.insert += 1,
             Op::Update => self.update += 1,
@@ -100,6 +100,17 @@ impl Transaction {
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|(_, c)| c.rows()).sum()
     }
+}
+
+/// The transactions with the most rows of one segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Biggest {
+    /// The segment's records.
+    pub range: Range<Seq>,
+    /// Rows and last record of each, most rows first.
+    pub transactions: Vec<(u64, Seq)>,
+    /// No other transaction of the segment has more rows.
+    pub floor: u64,
 }
 
 /// A DDL message that is no re-send.

@@ -15,6 +15,8 @@ use crate::event::TableName;
 
 /// Frames asked of the index at a time.
 const CHUNK: u64 = 128;
+/// Frames whose transactions are asked for first: often the first transaction is all.
+const FIRST_CHUNK: u64 = 1;
 
 /// Opens the index for a walk of its own.
 fn open_index(dir: &Path) -> Result<Index> {
@@ -87,6 +89,7 @@ pub(super) struct Transactions {
     /// First sequences of the frames still to be read.
     firsts: Range<Seq>,
     order: Order,
+    chunk: u64,
     ahead: VecDeque<Closed>,
 }
 
@@ -101,7 +104,7 @@ impl Transactions {
     /// A walk with an index connection of its own.
     pub(super) fn new(dir: &Path, range: Range<Seq>, order: Order) -> Self {
         let (dir, ahead) = (dir.into(), VecDeque::new());
-        Self { state: None, dir, range, firsts: 0..0, order, ahead }
+        Self { state: None, dir, range, firsts: 0..0, order, chunk: FIRST_CHUNK, ahead }
     }
 
     /// The next transaction.
@@ -129,7 +132,8 @@ impl Transactions {
         let Some((index, _)) = &self.state else {
             return Ok(false);
         };
-        let frames = index.transactions(&self.firsts, self.order, CHUNK)?;
+        let frames = index.transactions(&self.firsts, self.order, self.chunk)?;
+        self.chunk = (self.chunk * 4).min(CHUNK);
         match (frames.last(), self.order) {
             (Some((last, _)), Order::Forward) => self.firsts.start = last + 1,
             (Some((last, _)), Order::Reverse) => self.firsts.end = *last,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::{print, time};
 use super::Note;
 use crate::error::{Error, Result};
-use crate::event::{Body, Position, TableName, maxwell, printable};
+use crate::event::{Position, TableName, printable};
 use crate::spool::{Counts, Seq, Spool, Transaction, TransactionKind};
 
 /// Lines are written in pieces of about so many bytes.
@@ -43,7 +43,7 @@ struct TableLine<'a> {
 #[derive(Serialize)]
 struct Statement {
     #[serde(rename = "type")]
-    op: &'static str,
+    op: String,
     sql: String,
 }
 
@@ -52,14 +52,7 @@ impl Statement {
         if t.kind != TransactionKind::Ddl {
             return Ok(None);
         }
-        let bytes = spool.record(t.last)?;
-        let Ok(event) = maxwell::parse(&bytes) else {
-            return Ok(None);
-        };
-        Ok(match event.body {
-            Body::Ddl { sql, .. } => Some(Self { op: event.meta.op.name(), sql: sql.into_owned() }),
-            _ => None,
-        })
+        Ok(spool.statement(t.last)?.map(|(op, sql)| Self { op, sql }))
     }
 }
 

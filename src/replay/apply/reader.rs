@@ -204,6 +204,6 @@ impl<'s> Reader<'s> {
             self.counted = self.counted.min(seq);
             return false;
         }
-        self.filter.takes(&event.meta)
+        self.filter.takes_event(event)
     }
 }

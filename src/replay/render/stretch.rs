@@ -85,7 +85,7 @@ impl Writer<'_> {
             self.outcome.bootstrap_rows_left_out += u64::from(event.meta.op == Op::BootstrapInsert);
             return Ok(());
         }
-        if !self.job.selection.filter.takes(&event.meta) {
+        if !self.job.selection.filter.takes_event(event) {
             return Ok(());
         }
         if event.meta.op.is_ddl() {

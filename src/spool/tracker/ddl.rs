@@ -24,9 +24,10 @@ impl Tracker {
         let Body::Ddl { sql, .. } = &event.body else {
             return Ok(());
         };
+        let text = sql.to_string();
         let sql = xxh3_64(sql.as_bytes());
-        let text = (meta.op.name(), &meta.database, &meta.table, meta.ts_ms, sql);
-        let hash = xxh3_64(format!("{text:?}").as_bytes());
+        let told = (meta.op.name(), &meta.database, &meta.table, meta.ts_ms, sql);
+        let hash = xxh3_64(format!("{told:?}").as_bytes());
         let again = match meta.position {
             Some(position) => self.ddl_again(seq, event, position, stored, notes)?,
             None => self.ddl.contains(&hash),
@@ -49,7 +50,7 @@ impl Tracker {
             _ => seq,
         };
         self.state.statement = Some(Statement { group, ..new });
-        notes.ddl.push(DdlNote { seq, group, epoch, position, hash });
+        notes.ddl.push(DdlNote { seq, group, epoch, position, hash, op: meta.op, sql: text });
         let at = At { seq, epoch, table: Some(self.tables.id(meta)) };
         self.state.grouping.statement(at, meta, notes);
         Ok(())

@@ -1,0 +1,219 @@
+//! `export`: the selected events for other programs.
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+
+use super::inspect::say_troubles;
+use super::output::{Output, counted};
+use super::select::SelectArgs;
+use super::{DIFFERS, Global, STOPPED, print, stop_flag, time};
+use crate::capture::Watch as _;
+use crate::error::{Error, Result};
+use crate::event::{Event, maxwell};
+use crate::filter::Filter;
+use crate::read::export::{self, Format, Writer};
+use crate::read::frames::frames;
+use crate::read::position::Position;
+use crate::spool::{Record, Seq, Spool};
+
+const HELP: &str = "\
+Examples:
+  binsync export --format csv --flatten --table shop.orders > orders.csv
+  binsync export --format es-bulk | curl -H 'Content-Type: application/x-ndjson' \\
+      --data-binary @- http://search.example:9200/changes/_bulk
+  binsync export --format jsonl --follow --name feed | feeder
+
+jsonl gives the producer's own messages, one a line; they can be imported again. The _id of es-bulk
+is the message's number in the spool: exported again, it replaces what is there. Under a --name an
+export goes on where the last one ended; what was written last may come a second time after a
+crash. The name is kept in the folder export of the spool.";
+
+/// How often a new message is looked for, and how often the position is saved.
+const POLL: Duration = Duration::from_millis(200);
+
+/// Arguments of `export`.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub struct ExportArgs {
+    /// How the events are written
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: FormatArg,
+    /// The row's columns side by side with the other fields, as data.NAME and old.NAME
+    #[arg(long)]
+    flatten: bool,
+    /// Wait for more at the end
+    #[arg(long, conflicts_with_all = ["until", "position"])]
+    follow: bool,
+    /// Go on where the export of that name ended
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+/// A format, as typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatArg {
+    /// The producer's messages, one a line
+    Jsonl,
+    /// Comma-separated, with a head line
+    Csv,
+    /// For Elasticsearch's _bulk
+    EsBulk,
+}
+
+/// Runs `export`.
+///
+/// # Errors
+/// As the spool and the selection have them.
+pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
+    let output = Output::new("exported", global.quiet);
+    let format = match args.format {
+        FormatArg::Jsonl => Format::Jsonl,
+        FormatArg::Csv => Format::Csv,
+        FormatArg::EsBulk => Format::EsBulk,
+    };
+    let by_columns = format == Format::Csv && args.flatten;
+    if by_columns && (args.follow || args.name.is_some()) {
+        return Err(Error::usage(
+            "flattened CSV has a column for each of the rows' columns, so all rows have to be \
+             there before it begins",
+        )
+        .help("leave out --follow and --name, or --flatten"));
+    }
+    let mut spool = Spool::open(&global.spool)?;
+    let (selection, _) = args.select.select(&spool, args.select.words(false), &output)?;
+    let what = format!("{format:?} flatten={} {}", args.flatten, selection.words);
+    let position =
+        args.name.as_ref().map(|name| Position::open(&spool, name, &what)).transpose()?;
+    let mut columns = Vec::new();
+    let mut run = Run {
+        output,
+        position,
+        stop: stop_flag()?,
+        saved: Instant::now(),
+        events: 0,
+        unreadable: false,
+        open: true,
+    };
+    if by_columns {
+        let range = selection.range.clone();
+        let mut add = |_: &mut String, _: &Record<'_>, event: &Event<'_>| {
+            export::add_columns(&mut columns, event)
+        };
+        run.each(&spool, range, &selection.filter, &mut add, |_, _, _| Ok(true))?;
+        run.events = 0;
+    }
+    let writer = Writer::new(format, args.flatten, columns);
+    let resumed = run.position.as_ref().map_or(0, Position::next);
+    if resumed == 0 {
+        run.open = print(&writer.head())?;
+    }
+    let first = selection.range.start;
+    let mut range = selection.range.start.max(resumed)..selection.range.end;
+    loop {
+        run.write(&writer, &spool, range.clone(), &selection.filter)?;
+        if !args.follow || !run.open || run.is_stopped() {
+            break;
+        }
+        thread::sleep(POLL);
+        spool.refresh()?;
+        let end = spool.end()?;
+        range = range.end.max(range.start)..end.open.unwrap_or(end.next);
+    }
+    run.output.finish(&format!("exported {}", counted(run.events, "event")));
+    let status = say_troubles(&spool, &(first..range.end), &run.output)?;
+    Ok(match (run.is_stopped() && !args.follow, run.unreadable) {
+        (true, _) => STOPPED,
+        (_, true) => DIFFERS,
+        _ => status,
+    })
+}
+
+/// An export under way.
+struct Run {
+    output: Output,
+    position: Option<Position>,
+    stop: std::sync::Arc<AtomicBool>,
+    saved: Instant,
+    events: u64,
+    unreadable: bool,
+    open: bool,
+}
+
+impl Run {
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Writes the events of a stretch.
+    fn write(
+        &mut self,
+        writer: &Writer,
+        spool: &Spool,
+        range: Range<Seq>,
+        filter: &Filter,
+    ) -> Result<()> {
+        let mut add = |text: &mut String, record: &Record<'_>, event: &Event<'_>| {
+            writer.event(text, record, event, &time::utc(event.meta.ts))
+        };
+        let next = self.each(spool, range.clone(), filter, &mut add, |run, text, next| {
+            run.open = run.open && print(text)?;
+            text.clear();
+            if run.open && run.saved.elapsed() > POLL {
+                run.save(next)?;
+            }
+            run.output.reached(next.saturating_sub(range.start), range.end - range.start);
+            Ok(run.open && !run.is_stopped())
+        })?;
+        if self.open { self.save(next) } else { Ok(()) }
+    }
+
+    fn save(&mut self, next: Seq) -> Result<()> {
+        self.saved = Instant::now();
+        self.position.as_mut().map_or(Ok(()), |position| position.reached(next))
+    }
+
+    /// Hands the events of a stretch to `add`, and after each frame the next record to
+    /// `frame_done`, which says whether to go on. Returns the first record not seen.
+    fn each(
+        &mut self,
+        spool: &Spool,
+        range: Range<Seq>,
+        filter: &Filter,
+        add: &mut dyn FnMut(&mut String, &Record<'_>, &Event<'_>) -> Result<()>,
+        mut frame_done: impl FnMut(&mut Self, &mut String, Seq) -> Result<bool>,
+    ) -> Result<Seq> {
+        let mut text = String::new();
+        for frame in frames(spool, range.clone(), filter)? {
+            let frame = match frame {
+                Ok(frame) => frame,
+                Err(error) => {
+                    self.output.say(&error.to_string());
+                    self.unreadable = true;
+                    continue;
+                }
+            };
+            for record in frame.records().filter(|r| range.contains(&r.seq)) {
+                if record.resend || record.damaged {
+                    continue;
+                }
+                if let Ok(event) = maxwell::parse_stored(record.bytes)
+                    && filter.takes_event(&event)
+                {
+                    self.events += 1;
+                    add(&mut text, &record, &event)?;
+                }
+            }
+            let next = frame.range().end.min(range.end);
+            if !frame_done(self, &mut text, next)? {
+                return Ok(next);
+            }
+        }
+        Ok(range.end.max(range.start))
+    }
+}

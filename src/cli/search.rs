@@ -1,0 +1,251 @@
+//! `search`: text or bytes in the rows' values.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal as _;
+
+use clap::Args;
+use serde_json::json;
+
+use super::inspect::say_troubles;
+use super::output::{Output, counted};
+use super::select::SelectArgs;
+use super::{DIFFERS, Global, print, time};
+use crate::capture::Watch as _;
+use crate::error::Result;
+use crate::event::row::Columns;
+use crate::event::{Body, Event, TableName, maxwell, printable};
+use crate::filter::Filter;
+use crate::read;
+use crate::read::pattern::{Match, Pattern};
+use crate::spool::{Frame, Seq, Spool};
+
+const HELP: &str = "\
+Examples:
+  binsync search 'c33@example.com'
+  binsync search --ignore-case shipped --table shop.orders --since 2024-01-01T10:00
+  binsync search --binary 0xDEADBEEF
+
+Looks at the values of rows, before and after, and at the text of statements.
+
+With --json, one object a message: seq, type, database, table, ts, time, xid, position, thread_id,
+server_id and matches: [{column, image, value}]; image is before, after or statement.";
+
+/// Characters shown before a find and behind its begin.
+const SHOWN: (usize, usize) = (40, 100);
+
+/// Arguments of `search`.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub struct SearchArgs {
+    /// What to look for
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    text: String,
+    /// In the bytes of binary values; TEXT may be 0x1F2E
+    #[arg(long)]
+    binary: bool,
+    /// In any case of letters
+    #[arg(long, short, conflicts_with = "binary")]
+    ignore_case: bool,
+    #[command(flatten)]
+    select: SelectArgs,
+}
+
+/// Runs `search`.
+///
+/// # Errors
+/// As the spool and the selection have them.
+pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
+    let output = Output::new("searched", global.quiet);
+    let spool = Spool::open(&global.spool)?;
+    let (selection, _) = args.select.select(&spool, args.select.words(true), &output)?;
+    let pattern = match args.binary {
+        true => Pattern::bytes(&args.text),
+        false => Pattern::text(&args.text, args.ignore_case),
+    };
+    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let (text, scratch) = (String::new(), Vec::new());
+    let mut page = Page { json: global.json, color, text, found: 0, scratch };
+    let range = &selection.range;
+    let mut unreadable = false;
+    for frame in read::frames::frames(&spool, range.clone(), &selection.filter)? {
+        let frame = match frame {
+            Ok(frame) => frame,
+            Err(error) => {
+                output.say(&error.to_string());
+                unreadable = true;
+                continue;
+            }
+        };
+        in_frame(&frame, range, &selection.filter, &pattern, &mut page)?;
+        output.reached(frame.range().end.min(range.end) - range.start, range.end - range.start);
+        if !page.text.is_empty() {
+            output.clear();
+            if !print(&std::mem::take(&mut page.text))? {
+                break;
+            }
+        }
+    }
+    output.finish(&format!("found in {}", counted(page.found, "message")));
+    let status = say_troubles(&spool, range, &output)?;
+    Ok(if unreadable { DIFFERS } else { status })
+}
+
+/// Looks at the messages of a frame that may hold the pattern.
+fn in_frame(
+    frame: &Frame,
+    range: &std::ops::Range<Seq>,
+    filter: &Filter,
+    pattern: &Pattern,
+    page: &mut Page,
+) -> Result<()> {
+    let mut failed = Ok(());
+    let mut scratch = std::mem::take(&mut page.scratch);
+    pattern.candidates(frame.content(), &mut scratch, |place| {
+        let (n, end) = frame.at(place);
+        let record = frame.get(n);
+        if failed.is_ok() && range.contains(&record.seq) && !record.resend && !record.damaged
+            // A message that cannot be read now could not be read before: it is marked.
+            && let Ok(event) = maxwell::parse_stored(record.bytes)
+            && filter.takes_event(&event)
+        {
+            failed = finds(&event, pattern).map(|found| page.add(record.seq, &event, &found));
+        }
+        end
+    });
+    page.scratch = scratch;
+    failed
+}
+
+/// A value that holds the pattern.
+struct Find<'e> {
+    column: String,
+    image: &'static str,
+    value: String,
+    found: Match<'e>,
+}
+
+fn finds<'e>(event: &'e Event<'_>, pattern: &Pattern) -> Result<Vec<Find<'e>>> {
+    let mut finds = Vec::new();
+    match &event.body {
+        Body::Row { data, old } => {
+            let of_data =
+                if event.meta.op == crate::event::Op::Delete { "before" } else { "after" };
+            for (image, text) in [("before", *old), (of_data, Some(*data))] {
+                let Some(text) = text else { continue };
+                for (name, value) in Columns::parse(text)?.0 {
+                    if let Some(found) = pattern.find(value) {
+                        let (column, value) = (name.into_owned(), value.0.to_owned());
+                        finds.push(Find { column, image, value, found });
+                    }
+                }
+            }
+        }
+        Body::Ddl { sql, .. } => {
+            if let Some(found) = pattern.find_in(sql.as_ref().into()) {
+                let (column, value) = ("sql".to_owned(), json!(sql).to_string());
+                finds.push(Find { column, image: "statement", value, found });
+            }
+        }
+        Body::Nothing => {}
+    }
+    Ok(finds)
+}
+
+/// What goes to stdout.
+struct Page {
+    json: bool,
+    color: bool,
+    text: String,
+    found: u64,
+    /// Room for the pattern's work on a frame.
+    scratch: Vec<u8>,
+}
+
+impl Page {
+    fn add(&mut self, seq: Seq, event: &Event<'_>, finds: &[Find<'_>]) {
+        if finds.is_empty() {
+            return;
+        }
+        self.found += 1;
+        match self.json {
+            true => self.line(seq, event, finds),
+            false => self.lines(event, finds),
+        }
+    }
+
+    fn lines(&mut self, event: &Event<'_>, finds: &[Find<'_>]) {
+        let meta = &event.meta;
+        let xid = meta.xid.map_or_else(|| "-".to_owned(), |xid| xid.to_string());
+        let position = meta.position.map_or_else(|| "-".to_owned(), |p| p.to_string());
+        let name = TableName::new(meta.database.as_ref(), meta.table.as_ref());
+        let head = format!(
+            "{}  {xid:>10}  {:<22}  {} {name}",
+            time::utc(meta.ts),
+            printable(&position),
+            meta.op.name()
+        );
+        for find in finds {
+            let was = if find.image == "before" && finds.len() > 1 { " (before)" } else { "" };
+            let shown = excerpt(&find.found, self.color);
+            let _ = writeln!(self.text, "{head}  {}{was}: {shown}", printable(&find.column));
+        }
+    }
+
+    fn line(&mut self, seq: Seq, event: &Event<'_>, finds: &[Find<'_>]) {
+        let meta = &event.meta;
+        // Values as the producer wrote them: a number may have more digits than a float.
+        let matches: Vec<String> = finds
+            .iter()
+            .map(|f| {
+                let (column, image) = (json!(f.column), f.image);
+                format!(r#"{{"column":{column},"image":"{image}","value":{}}}"#, f.value)
+            })
+            .collect();
+        let head = json!({
+            "seq": seq, "type": meta.op.name(), "database": meta.database, "table": meta.table,
+            "ts": meta.ts, "time": time::utc(meta.ts), "xid": meta.xid,
+            "position": meta.position.map(|p| p.to_string()),
+            "thread_id": meta.thread_id, "server_id": meta.server_id,
+        })
+        .to_string();
+        let head = head.strip_suffix('}').unwrap_or(&head);
+        let line = format!("{head},\"matches\":[{}]}}", matches.join(","));
+        // A line end between the tokens of a value would break the line.
+        let _ = writeln!(self.text, "{}", line.replace(['\n', '\r'], " "));
+    }
+}
+
+/// The value around its first find, on one line, the finds highlighted on a terminal.
+fn excerpt(found: &Match<'_>, color: bool) -> String {
+    let text = &found.text;
+    let Some(first) = found.places.first() else { return String::new() };
+    let back = text[..first.start].char_indices().rev().nth(SHOWN.0 - 1).map_or(0, |(at, _)| at);
+    let ahead = text[first.start..].char_indices().nth(SHOWN.1);
+    let end = ahead.map_or(text.len(), |(at, _)| first.start + at).max(first.end);
+    let mut out = String::from(if back > 0 { "…" } else { "" });
+    let mut at = back;
+    for place in found.places.iter().filter(|place| place.end <= end) {
+        out.push_str(&printable(&text[at..place.start]));
+        let (on, off) = if color { ("\x1b[1;31m", "\x1b[0m") } else { ("", "") };
+        let _ = write!(out, "{on}{}{off}", printable(&text[place.clone()]));
+        at = place.end;
+    }
+    out.push_str(&printable(&text[at..end]));
+    out.push_str(if end < text.len() { "…" } else { "" });
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::row::Value;
+
+    #[test]
+    fn an_excerpt_is_one_line_around_the_finds() {
+        let value = format!("\"{}one\\ntwo one{}\"", "é".repeat(300), "x".repeat(300));
+        let found = Pattern::text("one", false).find(Value(&value)).expect("a find");
+        let shown = excerpt(&found, false);
+        assert!(shown.starts_with("…é") && shown.ends_with("x…") && shown.contains("one\\x0Atwo"));
+        assert_eq!(excerpt(&found, true).matches("\x1b[1;31mone\x1b[0m").count(), 2);
+    }
+}

@@ -1,0 +1,41 @@
+//! Single frames by sequence, the last one kept.
+
+use std::path::Path;
+
+use super::frame::Frame;
+use super::index::Index;
+use super::segment::SegmentReader;
+use super::types::Seq;
+use crate::error::{Error, Result};
+
+/// Reads frames by the records they hold.
+pub struct Records {
+    index: Index,
+    segments: SegmentReader,
+    last: Option<Frame>,
+}
+
+impl Records {
+    pub(super) fn open(dir: &Path) -> Result<Self> {
+        let index = Index::open_read(dir)?
+            .ok_or_else(|| Error::failed("the index was removed").help("run the command again"))?;
+        Ok(Self { index, segments: SegmentReader::new(dir)?, last: None })
+    }
+
+    /// The frame that holds a record; `None` when no readable one does.
+    ///
+    /// # Errors
+    /// When the frame is there and cannot be read; the error names it.
+    pub fn frame(&mut self, seq: Seq) -> Result<Option<&Frame>> {
+        if !self.last.as_ref().is_some_and(|frame| frame.range().contains(&seq)) {
+            self.last = None;
+            let Some(row) = self.index.frame_of(seq)? else {
+                return Ok(None);
+            };
+            let (_, mut frame) = self.segments.read(row.place)?;
+            (frame.resend, frame.damaged) = (row.resend, row.damaged);
+            self.last = Some(frame).filter(|frame| frame.range().contains(&seq));
+        }
+        Ok(self.last.as_ref())
+    }
+}
