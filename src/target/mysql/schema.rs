@@ -28,6 +28,9 @@ const PROGRESS: [&str; 4] = [
      ENGINE=InnoDB",
 ];
 
+/// Epoch, sequence; end, parts and chunk size of the open window.
+type StandingRow = (u64, u64, Option<u64>, Option<u32>, Option<u32>);
+
 /// Claims a progress row: takes the next epoch, waiting for whoever holds the row, and returns
 /// the epoch and where the run stands.
 ///
@@ -81,7 +84,7 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, Stan
             )),
             e => e,
         })?;
-    let row: Option<(u64, u64, Option<u64>, Option<u32>, Option<u32>)> = conn
+    let row: Option<StandingRow> = conn
         .exec_first(
             "SELECT epoch, seq, window_end, window_parts, window_chunk FROM binsync.progress WHERE name=?",
             (&run.name,),
