@@ -25,6 +25,7 @@ pub mod follow;
 mod lanes;
 mod net;
 mod pass;
+mod preflight;
 mod reader;
 mod spill;
 

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::execute::{Executor, Work};
 use super::reader::{Cut, Events, Limits, Reader};
-use super::{Job, OnDdl, Outcome, Report, net, stopped};
+use super::{Job, OnDdl, Outcome, Report, net, preflight, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell, printable};
@@ -75,6 +75,11 @@ pub(super) fn run(
         return Ok(true);
     }
     let order = if direction == Direction::Forward { Order::Forward } else { Order::Reverse };
+    let ddl = statements(spool, job)?;
+    if fresh {
+        let to_run = if job.how.on_ddl == OnDdl::Apply { &ddl } else { &HashMap::new() };
+        preflight::check(spool, job, to_run, &left, target)?;
+    }
     let chunked = target.open_lanes()?;
     let begun = standing.window;
     let parts = match (begun, job.how.net) {
@@ -103,7 +108,7 @@ pub(super) fn run(
     let pass = Pass {
         job,
         bootstraps: spool.bootstraps()?,
-        ddl: statements(spool, job)?,
+        ddl,
         reader: Mutex::new((reader, 0)),
         executor: Mutex::new(Executor::new(job, target, standing, careful, chunked, chunk)),
         turn: Mutex::new(0),
