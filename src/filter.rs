@@ -132,10 +132,14 @@ impl Filter {
 
     /// True when not every row is chosen.
     pub fn is_choosy(&self) -> bool {
+        self.reads_rows() || self.is_choosy_by_index()
+    }
+
+    /// True when rows are left out for what the index tells of them.
+    pub fn is_choosy_by_index(&self) -> bool {
         let numbers = [&self.xids, &self.threads, &self.servers];
         !self.takes_every_table()
             || self.types.is_some()
-            || self.reads_rows()
             || numbers.iter().any(|list| !list.is_empty())
     }
 

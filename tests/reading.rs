@@ -2,7 +2,11 @@
 
 use crate::support::{Spool, read, stream::events};
 use serde_json::Value;
-use std::fs;
+use std::{
+    fs,
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -232,4 +236,23 @@ fn the_index_is_small() {
         let index = size(&spool.path().join("index.sqlite"));
         assert!(index * 100 <= segments * 12, "{name}: {index} bytes for {segments}");
     }
+}
+
+#[test]
+fn a_row_that_just_came_is_in_its_history_while_the_capture_goes_on() {
+    let (queue, spool) = (crate::support::broker("tail"), Spool::new());
+    let stream = read("mariadb-incident.jsonl");
+    queue.publish(stream.lines().map(str::as_bytes));
+    let mut capture = spool.capture_command(&queue, []).stderr(Stdio::null()).spawn().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut seen = 0;
+    while seen < 3 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+        let run = spool.run(["history", "--json", "shop.customers", "id=33"]);
+        seen = if run.code == 0 { run.text().lines().count() } else { 0 };
+    }
+    let ended = capture.try_wait().unwrap();
+    capture.kill().unwrap();
+    capture.wait().unwrap();
+    assert_eq!((seen, ended), (3, None), "versions seen, and whether the capture had ended");
 }

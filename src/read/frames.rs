@@ -23,7 +23,7 @@ pub fn frames<'s>(
 ) -> Result<Box<dyn Iterator<Item = Result<Frame>> + 's>> {
     // Copied rows are in no transaction, so the index does not tell where they are.
     let copied = spool.bootstraps()?.iter().any(|copy| filter.takes_table(&copy.table));
-    if copied || !filter.is_choosy() {
+    if copied || !filter.is_choosy_by_index() {
         return Ok(Box::new(spool.frames(range, Order::Forward)));
     }
     let all = spool.transactions(range.clone(), Order::Forward);

@@ -207,7 +207,7 @@ pub fn describe(t: &Transaction) -> String {
 /// Joins a cut and a filter, checked against each other.
 ///
 /// # Errors
-/// As [`check_xids`] and [`origin::check`].
+/// As [`check_xids`], and when a connection, server or column cannot be meant (usage).
 pub fn select(spool: &Spool, cut: &Cut, filter: Filter, words: String) -> Result<Selection> {
     check_xids(spool, &cut.range, &filter)?;
     origin::check(spool, &cut.range, &filter)?;
