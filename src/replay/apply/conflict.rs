@@ -175,20 +175,29 @@ impl<'w> Writer<'w> {
     }
 
     fn overwrite(&mut self, op: &RowOp<'_, '_>, exists: bool) -> Result<()> {
-        let act = match op.act {
+        let after = match op.act {
             Act::Delete(_) if !exists => return Ok(()),
-            Act::Insert(after) | Act::Update(_, after) if !exists => whole(op, after)?,
-            // Columns that only the target has stay.
-            Act::Insert(after) if !op.table.target_only.is_empty() => {
-                let mut key = Image(vec![None; after.0.len()].into());
-                op.table.key.iter().for_each(|&i| key.0[i] = after.0[i]);
-                let forced = RowOp { act: Act::Update(&key, after), any: true, ..*op };
-                self.statements += self.session.write(&[forced])?;
-                return Ok(());
-            }
-            Act::Insert(after) => Act::Replace(after),
-            act => act,
+            Act::Delete(_) => return self.forced(op, op.act),
+            Act::Update(_, after) | Act::Insert(after) | Act::Replace(after) => after,
         };
+        if !op.table.has_key() {
+            return Err(Error::new(ErrorKind::Conflict, format!("{}: has no key", op.table.name)));
+        }
+        if exists {
+            // The row in its place: columns that only the target has stay.
+            let mut key = Image(vec![None; after.0.len()].into());
+            op.table.key.iter().for_each(|&i| key.0[i] = op.act.found_by().0[i]);
+            self.session.savepoint()?;
+            match self.forced(op, Act::Update(&key, after)) {
+                Err(e) if e.kind() == ErrorKind::Conflict => self.session.rewind()?,
+                done => return done,
+            }
+        }
+        // Whoever has its key, or one of its unique values, goes.
+        self.forced(op, Act::Replace(after))
+    }
+
+    fn forced<'b, 'a>(&mut self, op: &RowOp<'b, 'a>, act: Act<'b, 'a>) -> Result<()> {
         self.statements += self.session.write(&[RowOp { act, any: true, ..*op }])?;
         Ok(())
     }
@@ -212,13 +221,6 @@ impl<'w> Writer<'w> {
             after: after.map(|image| cells(op.table, image, |_| true)),
             target: now.map(|row| row.into_iter().collect()),
         })
-    }
-}
-
-fn whole<'b, 'a>(op: &RowOp<'b, 'a>, after: &'b Image<'a>) -> Result<Act<'b, 'a>> {
-    match op.table.has_key() {
-        true => Ok(Act::Replace(after)),
-        false => Err(Error::new(ErrorKind::Conflict, format!("{}: has no key", op.table.name))),
     }
 }
 

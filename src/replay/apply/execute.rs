@@ -50,7 +50,7 @@ impl<'p, 's> Executor<'p, 's> {
         chunked: bool,
         chunk: u32,
     ) -> Self {
-        let lanes = Lanes::new(target.sessions().lanes.len(), Pace::new(job.how.most_rows));
+        let lanes = Lanes::new(target.sessions().lanes.len().max(1), Pace::new(job.how.most_rows));
         Self {
             job,
             target,

@@ -201,9 +201,9 @@ impl Pace {
         let Some(a_second) = self.a_second else { return };
         let due = {
             let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-            let due = (*free_at).max(Instant::now());
-            *free_at = due + Duration::from_secs_f64(rows as f64 / a_second as f64);
-            due
+            let take = Duration::from_secs_f64(rows as f64 / a_second as f64);
+            *free_at = (*free_at).max(Instant::now()) + take;
+            *free_at
         };
         while Instant::now() < due && !stop.load(Ordering::Relaxed) {
             thread::sleep((due - Instant::now()).min(Duration::from_millis(100)));

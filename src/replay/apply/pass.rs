@@ -45,6 +45,8 @@ pub(super) struct Pass<'p, 's> {
     turned: Condvar,
     tables: Mutex<Tables>,
     pub(super) chunk: u32,
+    /// Changes are written as they are; not those of a window that was planned otherwise.
+    serial: bool,
     ended: AtomicBool,
 }
 
@@ -115,6 +117,7 @@ pub(super) fn run(
         turned: Condvar::new(),
         tables: Mutex::new(HashMap::new()),
         chunk,
+        serial: job.how.serial && begun.is_none(),
         ended: AtomicBool::new(false),
     };
     let results = thread::scope(|scope| {
@@ -200,6 +203,7 @@ impl<'p, 's> Pass<'p, 's> {
     pub(super) fn or_end(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let done = work();
         if done.is_err() {
+            let _turn = lock(&self.turn);
             self.ended.store(true, Ordering::Relaxed);
             self.turned.notify_all();
         }
@@ -212,6 +216,9 @@ impl<'p, 's> Pass<'p, 's> {
                 return Err(stopped());
             }
             let mut reader = lock(&self.reader);
+            if self.is_ended() {
+                return Ok(());
+            }
             let frames = reader.0.read()?;
             let mut events = Events::new();
             let cut = reader.0.cut(&frames, &mut events)?;
@@ -223,14 +230,15 @@ impl<'p, 's> Pass<'p, 's> {
             // What follows a DDL statement is read when it has run.
             let held = matches!(cut, Cut::Ddl(_)).then_some(reader);
             let rows = self.bind(&events)?;
-            let plan = match self.job.how.serial {
+            let plan = match self.serial {
                 true => Plan::in_order(&rows, self.back()),
                 false => Plan::new(&rows, self.back(), self.chunk as usize)?,
             };
             let work = Work { rows: &rows, plan, events: &events };
             let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
             match cut {
-                Cut::Ddl(seq) => self.ddl(&mut executor, seq)?,
+                // While the reader is held, or the other worker would read what is behind it.
+                Cut::Ddl(seq) => self.or_end(|| self.ddl(&mut executor, seq))?,
                 Cut::Piece => executor.piece(&work)?,
                 Cut::Whole(to) => {
                     executor.window(&work, to)?;
