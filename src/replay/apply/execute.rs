@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::bind::describe;
 use super::conflict::{Policy, Writer};
 use super::lanes::{Lanes, Pace};
-use super::pass::describe;
 use super::reader::Events;
 use super::{Job, Outcome};
 use crate::error::{Error, Result};

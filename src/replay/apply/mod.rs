@@ -19,6 +19,7 @@ use crate::event::TableName;
 use crate::spool::{Seq, Spool};
 use crate::target::{Run, Target};
 
+mod bind;
 mod conflict;
 mod execute;
 pub mod follow;

@@ -1,0 +1,109 @@
+//! Binds a window's events to the target's tables.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::pass::{Pass, lock};
+use super::reader::Events;
+use crate::error::{ErrorKind, Result};
+use crate::event::{Event, Op, TableName};
+use crate::plan::window::Rows;
+use crate::plan::{Change, Table};
+use crate::spool::Seq;
+
+impl Pass<'_, '_> {
+    /// Binds events to the target's tables, table by table.
+    pub(super) fn bind<'f>(&self, events: &Events<'f>) -> Result<Vec<Rows<'f>>> {
+        let mut all: Vec<Rows<'f>> = Vec::new();
+        let mut places: Vec<Place<'_>> = Vec::new();
+        for (seq, event) in events {
+            let place = match places.iter().find(|place| place.holds(*seq, event)) {
+                Some(place) => place,
+                None => {
+                    let (table, seqs) = self.table(*seq, event)?;
+                    let known = all.iter().position(|rows| Arc::ptr_eq(&rows.table, &table));
+                    let rows = known.unwrap_or_else(|| {
+                        all.push(Rows { table, changes: Vec::new() });
+                        all.len() - 1
+                    });
+                    let (database, name) = (&*event.meta.database, &*event.meta.table);
+                    places.insert(0, Place { database, name, seqs, rows });
+                    &places[0]
+                }
+            };
+            let rows = &mut all[place.rows];
+            rows.changes.push(self.change(*seq, event, &rows.table)?);
+        }
+        Ok(all)
+    }
+
+    fn change<'f>(&self, seq: Seq, event: &Event<'f>, table: &Table) -> Result<Change<'f>> {
+        let forward = !self.back();
+        let copied = event.meta.op == Op::BootstrapInsert || self.is_copied(seq, &table.name);
+        // What a crash has left of rows without transactions is written over; going back, a row
+        // that is undone already is a conflict.
+        let overwrite = forward && (copied || !table.transactional);
+        let change =
+            Change::bind(seq, event, table, overwrite).map_err(|e| e.at(describe(seq, event)))?;
+        if forward { Ok(change) } else { change.inverse(table) }
+    }
+
+    fn is_copied(&self, seq: Seq, name: &TableName) -> bool {
+        self.bootstraps
+            .iter()
+            .any(|b| b.table == *name && b.start <= seq && b.end.is_none_or(|end| seq < end))
+    }
+
+    /// The target's table for an event, and over which sequences it is the same.
+    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<(Arc<Table>, Range<Seq>)> {
+        let name = event.meta.name();
+        let seqs = self.job.definitions.history.span(&name, seq);
+        let def = self.job.definitions.history.at(&name, seq);
+        let mut tables = lock(&self.tables);
+        if let Some((known, table)) = tables.get(&name) {
+            let same = match (known, &def) {
+                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+                (None, None) => true,
+                _ => false,
+            };
+            if same {
+                return Ok((table.clone(), seqs));
+            }
+        }
+        let table =
+            lock(&self.executor).table(&name, def.as_deref()).map_err(|e| match e.kind() {
+                ErrorKind::Retry | ErrorKind::Lost => e,
+                _ => e.at(describe(seq, event)),
+            })?;
+        tables.insert(name, (def, table.clone()));
+        Ok((table, seqs))
+    }
+}
+
+/// Where the changes of a table's events go.
+struct Place<'e> {
+    database: &'e str,
+    name: &'e str,
+    seqs: Range<Seq>,
+    rows: usize,
+}
+
+impl Place<'_> {
+    fn holds(&self, seq: Seq, event: &Event<'_>) -> bool {
+        self.name == event.meta.table
+            && self.database == event.meta.database
+            && self.seqs.contains(&seq)
+    }
+}
+
+/// An event in words: message, kind, xid, position.
+pub(super) fn describe(seq: Seq, event: &Event<'_>) -> String {
+    let mut text = format!("message {seq} ({}", event.meta.op.name());
+    if let Some(xid) = event.meta.xid {
+        text.push_str(&format!(", xid {xid}"));
+    }
+    if let Some(position) = event.meta.position {
+        text.push_str(&format!(", {position}"));
+    }
+    text + ")"
+}
