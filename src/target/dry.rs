@@ -14,14 +14,17 @@ pub struct Dry {
     real: Box<dyn Target>,
     claim: Claim,
     session: Nothing,
+    lanes: Vec<Box<dyn Session>>,
     changed: bool,
 }
 
 impl Dry {
-    /// Looks at `real`, which is only asked for its tables.
-    pub fn new(real: Box<dyn Target>) -> Self {
+    /// Looks at `real`, which is only asked for its tables; planned as for that many lanes.
+    pub fn new(real: Box<dyn Target>, lanes: usize) -> Self {
         let claim = Claim { name: String::new(), epoch: 0, seq: 0 };
-        Self { real, claim, session: Nothing, changed: false }
+        let lane = |_| -> Box<dyn Session> { Box::new(Nothing) };
+        let lanes = (0..lanes).filter(|_| lanes > 1).map(lane).collect();
+        Self { real, claim, session: Nothing, lanes, changed: false }
     }
 }
 
@@ -40,18 +43,19 @@ impl Target for Dry {
     }
 
     fn sessions(&mut self) -> Sessions<'_> {
-        Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
+        Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut self.lanes }
     }
 
     fn open_lanes(&mut self) -> Result<bool> {
-        Ok(false)
+        Ok(!self.lanes.is_empty())
     }
 
     fn open_window(&mut self, _: Window) -> Result<()> {
         Ok(())
     }
 
-    fn close_window(&mut self, _: Window) -> Result<()> {
+    fn close_window(&mut self, window: Window) -> Result<()> {
+        self.claim.seq = window.end;
         Ok(())
     }
 

@@ -261,6 +261,11 @@ fn tell(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Out
                 break;
             }
         }
+        output.note(&format!(
+            "{} at most, {} in a window",
+            counted(args.lanes.into(), "lane"),
+            counted(args.window.into(), "row event")
+        ));
     }
     for (table, _) in outcome.tables.iter().filter(|(_, t)| t.keyless && !args.dry_run) {
         output.note(&format!("{table} has no key at the target: rows were found by their content"));
@@ -288,15 +293,15 @@ fn file_name(run: &str) -> String {
 }
 
 fn open_target(url: &str, options: &Options, dry_run: bool) -> Result<Box<dyn Target>> {
-    let target: Box<dyn Target> = match url.split_once(':') {
-        Some(("sqlite", file)) if !file.is_empty() => Box::new(Sqlite::open(file.as_ref())?),
+    let (target, lanes): (Box<dyn Target>, usize) = match url.split_once(':') {
+        Some(("sqlite", file)) if !file.is_empty() => (Box::new(Sqlite::open(file.as_ref())?), 1),
         Some(("mysql" | "mariadb", rest)) => {
-            Box::new(Mysql::open(&format!("mysql:{rest}"), options.clone())?)
+            (Box::new(Mysql::open(&format!("mysql:{rest}"), options.clone())?), options.lanes)
         }
         _ => {
             return Err(Error::usage("--target is no database URL")
                 .help("write it as mysql://user:password@host:port or sqlite:FILE"));
         }
     };
-    Ok(if dry_run { Box::new(Dry::new(target)) } else { target })
+    Ok(if dry_run { Box::new(Dry::new(target, lanes)) } else { target })
 }

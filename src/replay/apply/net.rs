@@ -19,7 +19,7 @@ use crate::spool::{Seq, Spool};
 use crate::target::{Direction, Window};
 
 /// A part is made of about so many bytes of messages, or of a window's messages if that is less …
-const PART_BYTES: u64 = 32 << 20;
+const PART_BYTES: u64 = 16 << 20;
 /// … in at most so many files.
 const MOST_PARTS: u64 = 256;
 
