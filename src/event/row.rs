@@ -19,6 +19,12 @@ impl<'a> Value<'a> {
     /// JSON null: SQL NULL (a JSON column's `null` looks the same).
     pub const NULL: Value<'static> = Value("null");
 
+    /// True when both are the same; at once where one is the other, as in the images of an update
+    /// where most columns stay.
+    pub fn same(self, other: Value<'_>) -> bool {
+        std::ptr::eq(self.0, other.0) || self.0 == other.0
+    }
+
     /// True for null.
     pub fn is_null(self) -> bool {
         self.0 == "null"

@@ -122,7 +122,7 @@ impl<'a> Image<'a> {
     /// True when both agree in every column that both have.
     pub fn agrees(&self, other: &Image<'_>) -> bool {
         self.0.iter().zip(&other.0).all(|(a, b)| match (a, b) {
-            (Some(a), Some(b)) => a.0 == b.0,
+            (Some(a), Some(b)) => a.same(*b),
             _ => true,
         })
     }
@@ -207,5 +207,10 @@ pub fn touched(before: Option<&Image<'_>>, after: Option<&Image<'_>>) -> Vec<usi
         return Vec::new();
     };
     let pairs = before.0.iter().zip(&after.0).enumerate();
-    pairs.filter(|(_, (b, a))| a.is_some() && a != b).map(|(i, _)| i).collect()
+    let differs = |b: &Option<Value<'_>>, a: &Option<Value<'_>>| match (b, a) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(b), Some(a)) => !a.same(*b),
+    };
+    pairs.filter(|(_, (b, a))| differs(b, a)).map(|(i, _)| i).collect()
 }

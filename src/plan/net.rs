@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
+
 use super::{Change, Image, Table, touched};
 use crate::error::{Error, Result};
 use crate::event::row::Value;
@@ -69,7 +71,7 @@ impl<'a> Key<'a> {
 #[derive(Default)]
 struct Keyed<'b, 'a> {
     nets: Vec<Net<'b, 'a>>,
-    at: HashMap<Key<'a>, usize>,
+    at: HashMap<Key<'a>, usize, FixedState>,
 }
 
 impl<'b, 'a> Keyed<'b, 'a> {

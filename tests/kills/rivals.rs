@@ -2,7 +2,9 @@
 //! its work and wakes after everything is done.
 
 use super::{Case, Delays, is_full_run, moved, rounds, wanted};
-use crate::support::{Kind, Running, cli::finish, fresh, progress::Progress, servers::Server};
+use crate::support::{
+    Kind, Running, cli::finish, fresh, progress::Progress, proxy::Proxy, servers::Server,
+};
 use std::{
     thread::sleep,
     time::{Duration, Instant},
@@ -83,7 +85,13 @@ fn frozen_and_woken(case: &Case, inside: bool, wanted: u32) {
         case.prepare(&server);
         let url = server.url();
         let stands = || Progress::of(&server).read().map(|(_, standing)| standing);
-        let mut first = Running::start(case.command(&url, &[]));
+        // A long way to the server: most of the time a transaction is open.
+        let proxy = Proxy::start(server.port);
+        if inside {
+            proxy.delay(Duration::from_millis(3), Duration::from_millis(3));
+        }
+        let far = url.replace(&server.port.to_string(), &proxy.port.to_string());
+        let mut first = Running::start(case.command(&far, &[]));
         if !freeze(&mut first, &server, inside, &mut delays) {
             return 0;
         }
