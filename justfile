@@ -10,6 +10,10 @@ test *ARGS:
 test-kills:
     BINSYNC_TEST_KILLS=50 tests/run kills
 
+# Random work on both kinds of source, applied and compared: that many seeds of each
+seeds N *ARGS:
+    BINSYNC_TEST_SEEDS={{N}} tests/run differential {{ARGS}}
+
 # Measure against the stock tools and replicas on this machine, JSON on stdout; --help lists the measures
 bench *ARGS:
     tests/install-servers

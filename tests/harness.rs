@@ -1,6 +1,7 @@
 //! The harness itself: a suite whose ruler is wrong shows nothing.
 
 use crate::{
+    conversion::without_coordinates,
     generator::{HOT_KEYS, HOT_ROWS, KEYLESS, UNIFORM_KEYS, Workload, generate},
     support::{
         Kind, MariaDb, MySql, Proxy, assert_rows_equal, assert_same_dump, broker,
@@ -10,6 +11,7 @@ use crate::{
         rows_only,
         servers::KINDS,
         stream::{events, transactions},
+        workload,
     },
 };
 use std::{
@@ -108,6 +110,21 @@ fn a_consumer_takes_every_message_that_was_published() {
     queue.publish_many(std::iter::repeat_n(b"x".as_slice(), 5000));
     queue.consume(5000, 2000, 1000);
     assert_eq!(queue.ready(), 0);
+}
+
+#[test]
+fn a_seed_makes_the_same_work_again_and_its_transactions_cross() {
+    for kind in KINDS {
+        let [first, again] = [(); 2].map(|()| workload::stream(kind, 7));
+        for (line, same) in first.lines.lines().zip(again.lines.lines()) {
+            assert_eq!(without_coordinates(line), without_coordinates(same));
+        }
+        assert_same_dump(&again.end, &first.end, "the same seed");
+        let all = events(&first.lines);
+        let commits = all.iter().filter(|event| event.json["commit"] == true);
+        let xids: Vec<_> = commits.map(|event| event.json["xid"].as_u64()).collect();
+        assert!(!xids.is_sorted(), "no transaction began before one that it committed after");
+    }
 }
 
 /// A server that answers each byte with itself.

@@ -1,214 +1,220 @@
-//! kill -9 at any point, then a rerun: nothing lost, nothing twice. A kill counts only if progress moved before it and
-//! work was left after it; `BINSYNC_TEST_KILLS=50` asks for more of them than a CI run does.
+//! Interrupted at any point, then gone on with: nothing lost, nothing twice. An interruption counts only if progress
+//! moved before it and moved on after it; `BINSYNC_TEST_KILLS=50` asks for more of them than a CI run does.
 
-use crate::{
-    capture::publish,
-    support::{
-        Fresh, Kind, Spool, assert_rows_equal, assert_same_dump, broker,
-        dump::{schema_only, without_keys},
-        fresh, read, recording,
-    },
+use crate::support::{
+    Kind, Running, Spool, assert_rows_equal, assert_same_dump,
+    dump::{schema_only, without_keys},
+    progress::Progress,
+    read,
+    servers::Server,
+    temp_dir,
+    workload::stream,
+    write,
 };
 use std::{
-    env, fs,
-    process::{Command, Stdio},
+    env,
+    process::{Command, ExitStatus},
     thread::sleep,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-fn wanted() -> u32 {
-    env::var("BINSYNC_TEST_KILLS")
-        .map_or(8, |count| count.parse().expect("BINSYNC_TEST_KILLS is a number"))
+mod apply;
+mod ingest;
+mod network;
+mod rivals;
+mod servers;
+mod undo;
+
+/// How many interruptions a test has to count.
+fn wanted(in_ci: u32) -> u32 {
+    env::var(COUNT).map_or(in_ci, |count| count.parse().expect("BINSYNC_TEST_KILLS is a number"))
 }
 
-/// Delays after the first progress of a run, spread over what one run takes.
-struct Delays(u64);
+fn is_full_run() -> bool {
+    env::var_os(COUNT).is_some()
+}
+
+const COUNT: &str = "BINSYNC_TEST_KILLS";
+
+/// Waits between 0 and so many milliseconds, spread over what one run takes.
+struct Delays {
+    seed: u64,
+    most: u64,
+}
 
 impl Delays {
-    fn next(&mut self, most: u64) -> Duration {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        Duration::from_micros((self.0 >> 33) % (1000 * most + 1))
+    fn up_to(most: u64) -> Delays {
+        Delays { seed: most, most }
+    }
+
+    fn next(&mut self) -> Duration {
+        self.seed = self
+            .seed
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        Duration::from_micros((self.seed >> 33) % (1000 * self.most + 1))
     }
 }
 
-enum Ended {
-    /// Killed while it ran, after its progress had moved.
-    Killed,
-    /// Killed before anything moved: does not count.
-    TooEarly,
-    /// It finished first.
-    Finished,
+/// What is done to a run, and how a run may end because of it.
+struct Interruption<'a> {
+    strike: &'a mut dyn FnMut(&mut Running),
+    may_end: fn(ExitStatus) -> bool,
 }
 
-/// Runs a command, kills it `delay` after `progress` first moves.
-fn killed(mut command: Command, delay: Duration, mut progress: impl FnMut() -> u64) -> Ended {
-    let before = progress();
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let deadline = Instant::now() + Duration::from_secs(60);
-    let mut moved = false;
-    while Instant::now() < deadline {
-        if let Some(status) = child.try_wait().unwrap() {
-            let said = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
-            assert!(status.success(), "a run between two kills failed:\n{said}");
-            return Ended::Finished;
-        }
-        if progress() != before {
-            moved = true;
-            sleep(delay);
-            break;
-        }
-        sleep(Duration::from_micros(300));
-    }
-    let _ = child.kill();
-    let status = child.wait().unwrap();
-    match (status.success(), moved) {
-        (true, _) => Ended::Finished,
-        (false, true) => Ended::Killed,
-        (false, false) => Ended::TooEarly,
-    }
-}
-
-/// Kills runs until one finishes, and counts those that count; a kill with no work left shows in the run after it,
-/// which then moves nothing: the last one of a round is taken back.
-fn kill_until_finished(
-    mut run: impl FnMut() -> Command,
+/// Interrupts a command some time after its progress has moved, and again after it has moved again; runs it again when
+/// that ended it; until a run finishes. Returns how many interruptions were followed by progress, `most` at most.
+fn interrupted<P: PartialEq>(
+    run: impl Fn() -> Command,
+    most: u32,
     delays: &mut Delays,
-    most: u64,
-    mut progress: impl FnMut() -> u64,
+    mut progress: impl FnMut() -> Option<P>,
+    interruption: &mut Interruption<'_>,
 ) -> u32 {
-    let mut counted: Vec<u64> = Vec::new();
+    let (mut counted, mut open) = (0, 0);
     for _ in 0..400 {
-        match killed(run(), delays.next(most), &mut progress) {
-            Ended::Killed => counted.push(progress()),
-            Ended::TooEarly => {}
-            Ended::Finished => {
-                let end = progress();
-                return counted.into_iter().filter(|reached| *reached != end).count() as u32;
+        let mut running = Running::start(run());
+        let (mut before, mut struck) = (progress(), false);
+        while running.until(|| moved(&mut before, progress())) {
+            counted += std::mem::take(&mut open);
+            if counted < most {
+                sleep(delays.next());
+                (interruption.strike)(&mut running);
+                (open, struck) = (1, true);
+                before = progress();
             }
         }
+        if moved(&mut before, progress()) {
+            counted += std::mem::take(&mut open);
+        }
+        let (status, said) = running.end();
+        if status.success() {
+            return counted;
+        }
+        assert!(struck && (interruption.may_end)(status), "a run ended with {status}:\n{said}");
     }
     panic!("400 runs did not finish the work: nothing moves on");
 }
 
-/// The sum of the sequences stored in the tool's progress tables.
-fn applied(server: &Fresh) -> u64 {
-    let columns = server.query(
-        "SELECT CONCAT('SELECT COALESCE(SUM(`',column_name,'`),0) FROM binsync.`',table_name,'`') FROM information_schema.columns WHERE table_schema='binsync' AND column_name IN ('seq','sequence')",
-    );
-    if columns.is_empty() {
-        return 0;
+/// Has the progress moved since it was last known? It is not known before a run begins and while a server is down.
+fn moved<P: PartialEq>(before: &mut Option<P>, now: Option<P>) -> bool {
+    let moved = before.is_some() && now.is_some() && *before != now;
+    if now.is_some() {
+        *before = now;
     }
-    // A table may go between the two queries.
-    let done = server
-        .client("mariadb")
-        .args(["-N", "-B", "-e", &columns.lines().collect::<Vec<_>>().join(";")])
-        .output()
-        .unwrap();
-    String::from_utf8_lossy(&done.stdout)
-        .lines()
-        .filter_map(|sum| sum.parse::<f64>().ok())
-        .sum::<f64>() as u64
+    moved
 }
 
-/// Rounds of kills, each from an empty server to the end, until enough kills counted.
-fn kills_of_apply(
+/// Rounds from the start to the end, each told how many interruptions are wanted still, until enough of them counted.
+fn rounds(what: &str, wanted: u32, mut round: impl FnMut(u32) -> u32) {
+    let (mut counted, mut rounds) = (0, 0);
+    while counted < wanted {
+        rounds += 1;
+        assert!(rounds <= 4 + 2 * wanted, "{what}: only {counted} counted in {rounds} rounds");
+        counted += round(wanted - counted);
+    }
+    eprintln!("{what}: {counted} counted in {rounds} rounds");
+}
+
+const ROWS: [&str; 2] = ["--type", "insert,update,delete"];
+
+/// An apply that is to be interrupted, and what it has to come to.
+struct Case {
+    name: String,
     kind: Kind,
-    spool: &Spool,
-    args: &[&str],
-    prepare: impl Fn(&Fresh),
-    check: impl Fn(&Fresh),
-) {
-    let (mut kills, mut rounds, mut delays) = (0, 0, Delays(u64::from(kind as u8) + 1));
-    while kills < wanted() {
-        rounds += 1;
-        assert!(rounds <= 4 + 2 * wanted(), "only {kills} kills counted in {rounds} rounds");
-        let server = fresh(kind);
-        prepare(&server);
-        let url = server.url();
-        let run = || {
-            let mut command = spool.command(["apply", "--target", &url]);
-            command.args(args);
-            command
-        };
-        kills += kill_until_finished(run, &mut delays, 60, || applied(&server));
-        check(&server);
-    }
-    eprintln!("{kills} kills of apply counted in {rounds} rounds");
+    spool: Spool,
+    /// What is at the target before.
+    start: String,
+    end: String,
+    flags: Vec<&'static str>,
+    rows_only: bool,
 }
 
-#[test]
-fn a_killed_apply_goes_on_through_definitions_and_keyless_tables() {
-    for kind in [Kind::MariaDb, Kind::MySql] {
+impl Case {
+    /// Definitions in between, every kind of key, foreign keys, keyless duplicates.
+    fn transactions(kind: Kind) -> Case {
         let name = format!("{}-transactions", kind.name());
-        let end = read(&format!("{name}.end.sql"));
-        let check = |server: &Fresh| assert_same_dump(&server.dump(), &end, "after kills");
-        kills_of_apply(kind, &Spool::recording(&name), &[], |_| {}, check);
+        let (spool, end) = (Spool::recording(&name), read(&format!("{name}.end.sql")));
+        Case { name, kind, spool, start: String::new(), end, flags: Vec::new(), rows_only: false }
     }
-}
 
-#[test]
-fn a_killed_apply_doubles_no_row_that_has_no_key() {
-    let end = read("mariadb-restarts.end.sql");
-    let keyless = without_keys(&schema_only(&end));
-    let spool = Spool::recording("mariadb-restarts");
-    let check = |server: &Fresh| assert_rows_equal(&server.dump(), &end, "after kills");
-    let rows = ["--type", "insert,update,delete"];
-    kills_of_apply(Kind::MariaDb, &spool, &rows, |server| server.load(&keyless), check);
-}
-
-#[test]
-fn a_killed_undo_goes_on() {
-    let name = "mariadb-incident";
-    let spool = Spool::recording(name);
-    let prepare = |server: &Fresh| drop(spool.apply(&server.url(), [] as [&str; 0]).code(0));
-    let check = |server: &Fresh| assert_rows_equal(&server.dump(), "", "everything undone");
-    kills_of_apply(
-        Kind::MariaDb,
-        &spool,
-        &["--reverse", "--type", "insert,update,delete"],
-        prepare,
-        check,
-    );
-}
-
-fn stored_bytes(spool: &Spool) -> u64 {
-    let Ok(entries) = fs::read_dir(spool.path()) else {
-        return 0;
-    };
-    let segments =
-        entries.flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "zst"));
-    segments.filter_map(|entry| entry.metadata().ok()).map(|known| known.len()).sum()
-}
-
-#[test]
-fn a_killed_import_goes_on_where_it_stopped() {
-    let (mut kills, mut rounds, mut delays) = (0, 0, Delays(3));
-    let file = recording("mariadb-sysbench");
-    let bytes = fs::read(&file).unwrap();
-    while kills < wanted().min(20) {
-        rounds += 1;
-        assert!(rounds <= 4 + 2 * wanted(), "only {kills} kills counted in {rounds} rounds");
-        let spool = Spool::new();
-        let run = || spool.command(["import", file.to_str().unwrap()]);
-        kills += kill_until_finished(run, &mut delays, 40, || stored_bytes(&spool));
-        assert!(spool.stored() == bytes, "the segments differ from the imported file");
+    /// Thousands of small transactions, some of them sent twice.
+    fn restarts(keyless: bool) -> Case {
+        let name = "mariadb-restarts".to_owned();
+        let (spool, end) = (Spool::recording(&name), read(&format!("{name}.end.sql")));
+        let schema = schema_only(&end);
+        let start = if keyless { without_keys(&schema) } else { schema };
+        Case { name, kind: Kind::MariaDb, spool, start, end, flags: ROWS.to_vec(), rows_only: true }
     }
-    eprintln!("{kills} kills of import counted in {rounds} rounds");
-}
 
-#[test]
-fn a_killed_capture_stores_every_message_once() {
-    let (mut kills, mut rounds, mut delays) = (0, 0, Delays(4));
-    while kills < wanted() {
-        rounds += 1;
-        assert!(rounds <= 4 + 2 * wanted(), "only {kills} kills counted in {rounds} rounds");
-        let (queue, spool) = (broker("kills"), Spool::new());
-        let stream = publish(&queue, "mariadb-restarts");
-        let run = || spool.capture_command(&queue, ["--exit-when-idle", "1s"]);
-        kills += kill_until_finished(run, &mut delays, 60, || stored_bytes(&spool));
-        assert_eq!(queue.ready(), 0);
-        assert!(spool.stored() == stream, "lost, doubled or reordered after {kills} kills");
+    /// Many changes of few rows, in many commits; of MariaDB, but its rows fit either kind.
+    fn sysbench(kind: Kind) -> Case {
+        let name = "mariadb-sysbench".to_owned();
+        let (spool, end) = (Spool::recording(&name), read(&format!("{name}.end.sql")));
+        let start = schema_only(&end);
+        Case { name, kind, spool, start, end, flags: ROWS.to_vec(), rows_only: true }
     }
-    eprintln!("{kills} kills of capture counted in {rounds} rounds");
+
+    /// Random work, with definitions in between for some seeds.
+    fn random(kind: Kind, seed: u64) -> Case {
+        let made = stream(kind, seed);
+        let spool = Spool::of(&write(&temp_dir(), "stream", &made.lines));
+        let logged = if kind == Kind::MySql { "yes" } else { "no" };
+        Case {
+            name: format!("random work {seed} on {}", kind.name()),
+            kind,
+            spool,
+            start: String::new(),
+            end: made.end,
+            flags: vec!["--source-logs-cascades", logged],
+            rows_only: false,
+        }
+    }
+
+    /// The way back from the end of this one, to tables without a row.
+    fn undone(self, keyless: bool) -> Case {
+        let start = if keyless { without_keys(&self.end) } else { self.end };
+        let flags = [&["--reverse"], &ROWS[..]].concat();
+        Case { name: format!("undo of {}", self.name), start, end: String::new(), flags, ..self }
+    }
+
+    fn prepare(&self, server: &Server) {
+        server.empty();
+        server.load(&self.start);
+    }
+
+    /// `apply --target URL FLAGS MODE`
+    fn command(&self, url: &str, mode: &[&str]) -> Command {
+        let mut command = self.spool.command(["apply", "--target", url]);
+        command.args(&self.flags).args(mode);
+        command
+    }
+
+    #[track_caller]
+    fn check(&self, server: &Server, what: &str) {
+        let what = format!("{}, {what}", self.name);
+        if self.rows_only {
+            assert_rows_equal(&server.dump(), &self.end, &what);
+        } else {
+            assert_same_dump(&server.dump(), &self.end, &what);
+        }
+    }
+
+    /// From the start to the end once, interrupted on the way.
+    fn round(
+        &self,
+        server: &Server,
+        url: &str,
+        mode: &[&str],
+        most: u32,
+        delays: &mut Delays,
+        interruption: &mut Interruption<'_>,
+    ) -> u32 {
+        self.prepare(server);
+        let mut progress = Progress::of(server);
+        let run = || self.command(url, mode);
+        let counted = interrupted(run, most, delays, || progress.read(), interruption);
+        self.check(server, &format!("interrupted with {mode:?}"));
+        counted
+    }
 }

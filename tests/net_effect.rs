@@ -115,7 +115,7 @@ fn run(
     rows: usize,
 ) {
     let tables = [Rows { table: table.clone(), changes }];
-    let plan = Plan::new(&tables, guard == Guard::Values).expect("a plan");
+    let plan = Plan::new(&tables, guard == Guard::Values, 1000).expect("a plan");
     for (phase, chunks) in plan.phases.iter().enumerate() {
         let mut ops: Vec<RowOp<'_, '_>> = chunks.iter().flat_map(|c| c.ops.clone()).collect();
         if phase != 1 {

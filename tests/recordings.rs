@@ -1,19 +1,35 @@
-//! A recording applied to an empty server of the same kind gives the database it was recorded from.
+//! A recording applied to an empty server of the same kind gives the database it was recorded from, however many
+//! connections write at once.
 
 use crate::support::{
-    Kind, Spool, assert_rows_equal, assert_same_dump,
+    Fresh, Kind, Spool, assert_rows_equal, assert_same_dump,
     dump::{schema_only, without_keys},
     fresh, read,
 };
 
-fn applied_to_an_empty_server(name: &str) {
-    let server = fresh(Kind::of(name));
+/// In the order of the source with the last.
+const MODES: [&[&str]; 5] =
+    [&["--lanes", "1"], &["--lanes", "2"], &["--lanes", "4"], &["--lanes", "16"], &["--serial"]];
+
+/// Applies a recording in each mode to a server that holds `start`.
+fn applied_in_each_mode(name: &str, start: &str, flags: &[&str], check: impl Fn(&Fresh, &str)) {
     let spool = Spool::recording(name);
-    spool.apply(&server.url(), [] as [&str; 0]).code(0);
-    assert_same_dump(&server.dump(), &read(&format!("{name}.end.sql")), name);
-    // Done is done: a second run changes nothing.
-    spool.apply(&server.url(), [] as [&str; 0]).code(0);
-    assert_same_dump(&server.dump(), &read(&format!("{name}.end.sql")), "a second run");
+    for mode in MODES {
+        let server = fresh(Kind::of(name));
+        server.load(start);
+        let flags = [flags, mode].concat();
+        spool.apply(&server.url(), &flags).code(0);
+        check(&server, &format!("{name} {mode:?}"));
+        // Done is done: a second run changes nothing.
+        spool.apply(&server.url(), &flags).code(0);
+        check(&server, &format!("{name} {mode:?}, a second run"));
+    }
+}
+
+fn applied_to_an_empty_server(name: &str) {
+    let end = read(&format!("{name}.end.sql"));
+    let check = |server: &Fresh, what: &str| assert_same_dump(&server.dump(), &end, what);
+    applied_in_each_mode(name, "", &[], check);
 }
 
 macro_rules! reach_the_end {
@@ -33,29 +49,27 @@ reach_the_end! {
     the_shop_on_mysql: "mysql-incident",
 }
 
+/// The same, where the definitions do not come to be the source's: only the rows are compared.
+fn rows_in_each_mode(name: &str, start: &str, flags: &[&str]) {
+    let end = read(&format!("{name}.end.sql"));
+    let check = |server: &Fresh, what: &str| assert_rows_equal(&server.dump(), &end, what);
+    applied_in_each_mode(name, start, flags, check);
+}
+
 #[test]
 fn sysbench_rows_equal_the_sources() {
-    let server = fresh(Kind::MariaDb);
-    Spool::recording("mariadb-sysbench").apply(&server.url(), [] as [&str; 0]).code(0);
-    assert_rows_equal(&server.dump(), &read("mariadb-sysbench.end.sql"), "sysbench");
+    rows_in_each_mode("mariadb-sysbench", "", &[]);
 }
 
 #[test]
 fn what_a_restarted_producer_sends_again_is_applied_once() {
-    let server = fresh(Kind::MariaDb);
-    server.sql("CREATE DATABASE restarts");
-    Spool::recording("mariadb-restarts").apply(&server.url(), [] as [&str; 0]).code(0);
-    assert_rows_equal(&server.dump(), &read("mariadb-restarts.end.sql"), "restarts");
+    rows_in_each_mode("mariadb-restarts", "CREATE DATABASE restarts;\n", &[]);
 }
 
 #[test]
 fn what_is_sent_again_is_applied_once_without_any_key_to_show_it() {
-    let end = read("mariadb-restarts.end.sql");
-    let server = fresh(Kind::MariaDb);
-    server.load(&without_keys(&schema_only(&end)));
-    let spool = Spool::recording("mariadb-restarts");
-    spool.apply(&server.url(), ["--type", "insert,update,delete"]).code(0);
-    assert_rows_equal(&server.dump(), &end, "restarts into keyless tables");
+    let keyless = without_keys(&schema_only(&read("mariadb-restarts.end.sql")));
+    rows_in_each_mode("mariadb-restarts", &keyless, &["--type", "insert,update,delete"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Fed with the stream's own DDL and with snapshots taken from a server; asked by sequence.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::ddl::{Clause, Statement};
@@ -103,6 +104,14 @@ impl History {
             Some(i) => entries[i].def.clone(),
             None => entries.first().filter(|e| e.snapshot).and_then(|e| e.def.clone()),
         }
+    }
+
+    /// The sequences around `seq` over which [`History::at`] answers the same for that table.
+    pub fn span(&self, name: &TableName, seq: u64) -> Range<u64> {
+        let entries = self.tables.get(name).map(Vec::as_slice).unwrap_or_default();
+        let next = entries.partition_point(|e| e.from <= seq);
+        let from = next.checked_sub(1).map_or(0, |i| entries[i].from);
+        from..entries.get(next).map_or(u64::MAX, |e| e.from)
     }
 
     /// The tables that exist at `seq`, with their definitions.

@@ -47,10 +47,29 @@ pub fn fold<'b, 'a>(table: &Table, changes: &'b [Change<'a>]) -> Result<(Vec<Net
     }
 }
 
+/// What names a row: nearly always one column.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    One(Value<'a>),
+    Many(Vec<Value<'a>>),
+}
+
+impl<'a> Key<'a> {
+    fn of(image: &Image<'a>, table: &Table) -> Result<Self> {
+        match table.key[..] {
+            [i] => match image.0[i].filter(|value| !value.is_null()) {
+                Some(value) => Ok(Self::One(value)),
+                None => image.key(table).map(Self::Many),
+            },
+            _ => image.key(table).map(Self::Many),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Keyed<'b, 'a> {
     nets: Vec<Net<'b, 'a>>,
-    at: HashMap<Vec<Value<'a>>, usize>,
+    at: HashMap<Key<'a>, usize>,
 }
 
 impl<'b, 'a> Keyed<'b, 'a> {
@@ -61,8 +80,8 @@ impl<'b, 'a> Keyed<'b, 'a> {
     ) -> Result<(Vec<Net<'b, 'a>>, usize)> {
         self.at.reserve(changes.len());
         for (i, change) in changes.iter().enumerate() {
-            let from = change.before.as_ref().map(|b| b.key(table)).transpose()?;
-            let to = change.after.as_ref().map(|a| a.key(table)).transpose()?;
+            let from = change.before.as_ref().map(|b| Key::of(b, table)).transpose()?;
+            let to = change.after.as_ref().map(|a| Key::of(a, table)).transpose()?;
             if change.overwrite {
                 self.overwrite(change, from, to);
             } else if !self.follow(change, from, to) {
@@ -76,8 +95,8 @@ impl<'b, 'a> Keyed<'b, 'a> {
     fn follow(
         &mut self,
         change: &'b Change<'a>,
-        from: Option<Vec<Value<'a>>>,
-        to: Option<Vec<Value<'a>>>,
+        from: Option<Key<'a>>,
+        to: Option<Key<'a>>,
     ) -> bool {
         let here = from.as_ref().or(to.as_ref()).and_then(|key| self.at.get(key)).copied();
         if let Some(i) = here.filter(|&i| !self.nets[i].overwrite) {
@@ -121,12 +140,7 @@ impl<'b, 'a> Keyed<'b, 'a> {
         true
     }
 
-    fn overwrite(
-        &mut self,
-        change: &'b Change<'a>,
-        from: Option<Vec<Value<'a>>>,
-        to: Option<Vec<Value<'a>>>,
-    ) {
+    fn overwrite(&mut self, change: &'b Change<'a>, from: Option<Key<'a>>, to: Option<Key<'a>>) {
         if let Some(from) = from.filter(|from| Some(from) != to.as_ref()) {
             self.put(from, change.before.as_ref(), None, change.seq);
         }
@@ -137,7 +151,7 @@ impl<'b, 'a> Keyed<'b, 'a> {
 
     fn put(
         &mut self,
-        key: Vec<Value<'a>>,
+        key: Key<'a>,
         before: Option<&'b Image<'a>>,
         after: Option<&'b Image<'a>>,
         seq: u64,

@@ -25,9 +25,7 @@ use super::{Change, Image, Table, touched};
 use crate::error::Result;
 use crate::event::def::Kind;
 
-/// A target transaction carries at most so many row changes …
-pub const CHUNK_ROWS: usize = 1000;
-/// … and about so many bytes of values.
+/// A target transaction carries about so many bytes of values at most.
 const CHUNK_BYTES: usize = 1 << 20;
 
 /// The changes of one table, in the order of their processing.
@@ -56,11 +54,12 @@ pub struct Plan<'b, 'a> {
 }
 
 impl<'b, 'a> Plan<'b, 'a> {
-    /// Plans a window. `back`: an undo, in which a row must stay where others may have changed it.
+    /// Plans a window. `back`: an undo, in which a row must stay where others may have changed it;
+    /// `most`: row changes in one target transaction.
     ///
     /// # Errors
     /// When a row's key is not known.
-    pub fn new(tables: &'b [Rows<'a>], back: bool) -> Result<Self> {
+    pub fn new(tables: &'b [Rows<'a>], back: bool, most: usize) -> Result<Self> {
         let mut plan = Self::default();
         let (mut leaving, mut staying) = (Vec::new(), Vec::new());
         let mut ordered: Vec<(&'b Arc<Table>, &'b Change<'a>)> = Vec::new();
@@ -78,8 +77,8 @@ impl<'b, 'a> Plan<'b, 'a> {
             plan.table(&rows.table, &nets, &mut leaving, &mut staying);
         }
         plan.ordered(ordered, back);
-        plan.phases[0] = pack(leaving);
-        plan.phases[2] = pack(staying);
+        plan.phases[0] = pack(leaving, most);
+        plan.phases[2] = pack(staying, most);
         Ok(plan)
     }
 
@@ -145,10 +144,10 @@ impl<'b, 'a> Plan<'b, 'a> {
     /// Only the rows that leave their place, or all the others: for rows that are planned in
     /// parts, all of which must have left before any comes.
     #[must_use]
-    pub fn half(self, leaving: bool) -> Self {
+    pub fn half(self, leaving: bool, most: usize) -> Self {
         let all = self.phases.into_iter().flatten().flat_map(|chunk| chunk.ops);
         let ops = all.filter(|op| matches!(op.act, Act::Delete(_)) == leaving).collect();
-        Self { phases: [pack(ops), Vec::new(), Vec::new()], ordered: false }
+        Self { phases: [pack(ops, most), Vec::new(), Vec::new()], ordered: false }
     }
 
     /// Row changes to be written.
@@ -218,12 +217,12 @@ fn by_key(table: &Table, a: &Image<'_>, b: &Image<'_>) -> Ordering {
 }
 
 /// Cuts row changes whose order is free into transactions.
-fn pack<'b, 'a>(ops: Vec<RowOp<'b, 'a>>) -> Vec<Chunk<'b, 'a>> {
+fn pack<'b, 'a>(ops: Vec<RowOp<'b, 'a>>, most: usize) -> Vec<Chunk<'b, 'a>> {
     let mut chunks: Vec<Chunk<'b, 'a>> = Vec::new();
     let mut bytes = usize::MAX;
     for op in ops {
         let more = op.bytes();
-        match chunks.last_mut().filter(|c| c.ops.len() < CHUNK_ROWS && bytes < CHUNK_BYTES) {
+        match chunks.last_mut().filter(|c| c.ops.len() < most && bytes < CHUNK_BYTES) {
             Some(chunk) => {
                 chunk.ops.push(op);
                 bytes += more;

@@ -71,7 +71,18 @@ impl Encoder {
     /// When a value cannot be written as its column's type.
     pub fn encode(&self, ops: &[RowOp<'_, '_>]) -> Result<Vec<Batch>> {
         let mut batches = Vec::new();
-        for run in ops.chunk_by(|a, b| same_statement(a, b)) {
+        let shapes: Vec<Vec<usize>> = match self.bulk {
+            true => ops.iter().map(shape).collect(),
+            false => Vec::new(),
+        };
+        let mut rest = ops;
+        while let Some(first) = rest.first() {
+            let at = ops.len() - rest.len();
+            let same = |(n, op): &(usize, &RowOp<'_, '_>)| {
+                same_kind(first, op) && shapes.get(at + n).is_none_or(|shape| *shape == shapes[at])
+            };
+            let (run, next) = rest.split_at(rest.iter().enumerate().take_while(same).count());
+            rest = next;
             match self.bulk && run.len() >= BULK_FROM {
                 true => match self.bulk(run)? {
                     Some(bulk) => batches.push(Batch::Bulk(bulk)),
@@ -97,6 +108,10 @@ impl Encoder {
     fn bulk(&self, run: &[RowOp<'_, '_>]) -> Result<Option<Bulk>> {
         let (first, table) = (&run[0], run[0].table);
         match first.act {
+            // A row without a value for any column has no parameter either.
+            Act::Insert(image) | Act::Replace(image) if written(table, image).is_empty() => {
+                Ok(None)
+            }
             Act::Insert(image) => self.inserts(run, "INSERT", &written(table, image)).map(Some),
             Act::Replace(image) => self.inserts(run, "REPLACE", &written(table, image)).map(Some),
             Act::Update(before, after) if self.guard == Guard::Key && exact_key(table) => {
@@ -208,18 +223,16 @@ fn exact_key(table: &Table) -> bool {
         })
 }
 
-/// True when two changes that follow one another can share a prepared statement.
-fn same_statement(a: &RowOp<'_, '_>, b: &RowOp<'_, '_>) -> bool {
-    Arc::ptr_eq(a.table, b.table)
-        && a.any == b.any
-        && match (a.act, b.act) {
-            (Act::Update(a1, a2), Act::Update(b1, b2)) => {
-                set_columns(a.table, a1, a2) == set_columns(b.table, b1, b2)
-            }
-            (Act::Insert(x), Act::Insert(y)) | (Act::Replace(x), Act::Replace(y)) => {
-                x.0.iter().zip(&y.0).all(|(x, y)| x.is_some() == y.is_some())
-            }
-            (Act::Delete(_), Act::Delete(_)) => true,
-            _ => false,
-        }
+/// The columns a change's prepared statement names.
+fn shape(op: &RowOp<'_, '_>) -> Vec<usize> {
+    match op.act {
+        Act::Update(before, after) => set_columns(op.table, before, after),
+        Act::Insert(image) | Act::Replace(image) => written(op.table, image),
+        Act::Delete(_) => Vec::new(),
+    }
+}
+
+/// True when two changes are of one kind and one table.
+fn same_kind(a: &RowOp<'_, '_>, b: &RowOp<'_, '_>) -> bool {
+    Arc::ptr_eq(a.table, b.table) && a.any == b.any && a.act.is_like(&b.act)
 }

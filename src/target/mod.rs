@@ -109,6 +109,8 @@ pub struct Window {
     pub end: u64,
     /// In how many parts its rows are folded; 1: all together.
     pub parts: u32,
+    /// How many row changes a chunk carries at most.
+    pub chunk: u32,
 }
 
 /// What a run holds at the target: its name, and the epoch that nobody has taken over.

@@ -83,7 +83,8 @@ impl Server {
             "--tz-utc",
         ]);
         let done = command.arg("--databases").args(&databases).output().expect(ADVICE);
-        assert!(done.status.success(), "mariadb-dump: {}", String::from_utf8_lossy(&done.stderr));
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "mariadb-dump, {}: {errors}", done.status);
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 }

@@ -44,7 +44,7 @@ pub struct Server {
     pub(super) user: String,
     pub(super) password: String,
     dir: Option<PathBuf>,
-    _process: Option<Watched>,
+    process: Option<Mutex<Watched>>,
 }
 
 /// A server with no user database on it, held by one test at a time.
@@ -60,16 +60,40 @@ impl std::ops::Deref for Fresh {
     }
 }
 
+/// A server that is started when first asked for, and used in turns.
+struct Shared {
+    server: OnceLock<Server>,
+    turn: Mutex<()>,
+}
+
+impl Shared {
+    const fn new() -> Shared {
+        Shared { server: OnceLock::new(), turn: Mutex::new(()) }
+    }
+
+    fn take(&'static self, start: impl FnOnce() -> Server) -> Fresh {
+        let turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = self.server.get_or_init(start);
+        server.empty();
+        Fresh { server, _turn: turn }
+    }
+}
+
 /// Waits for the server of that kind to be free and empties it.
 pub fn fresh(kind: Kind) -> Fresh {
-    static SERVERS: [OnceLock<Server>; 2] = [const { OnceLock::new() }; 2];
-    static TURNS: [Mutex<()>; 2] = [const { Mutex::new(()) }; 2];
-    let place = kind as usize;
-    let turn = TURNS[place].lock().unwrap_or_else(PoisonError::into_inner);
-    let server =
-        SERVERS[place].get_or_init(|| existing(kind).unwrap_or_else(|| Server::start(kind)));
-    server.empty();
-    Fresh { server, _turn: turn }
+    static SERVERS: [Shared; 2] = [const { Shared::new() }; 2];
+    SERVERS[kind as usize].take(|| existing(kind).unwrap_or_else(|| Server::start(kind)))
+}
+
+/// A second server of that kind, to be the one that is recorded: its binlog is at hand.
+pub fn source(kind: Kind) -> Fresh {
+    static SERVERS: [Shared; 2] = [const { Shared::new() }; 2];
+    SERVERS[kind as usize].take(|| {
+        let server = Server::start(kind);
+        // As on the sources of the recordings; and what a crash of the machine would lose is of no interest.
+        server.sql("SET GLOBAL character_set_server=utf8mb4; SET GLOBAL sync_binlog=0");
+        server
+    })
 }
 
 fn existing(kind: Kind) -> Option<Server> {
@@ -83,7 +107,7 @@ fn existing(kind: Kind) -> Option<Server> {
         user: options.get_user().unwrap_or("root").into(),
         password: options.get_pass().unwrap_or("").into(),
         dir: None,
-        _process: None,
+        process: None,
     })
 }
 
@@ -93,8 +117,8 @@ impl Server {
         Server::start_with(kind, &[])
     }
 
-    /// The same with more options, which win over those that every server here has.
-    pub fn start_with(kind: Kind, options: &[&str]) -> Server {
+    /// The same, with settings that go before those of the tests.
+    pub fn start_with(kind: Kind, settings: &[&str]) -> Server {
         let dir = tempfile::Builder::new()
             .prefix(&format!("binsync-{}-", kind.name()))
             .tempdir()
@@ -111,6 +135,7 @@ impl Server {
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", dir.join("s").display()))
             .arg(format!("--pid-file={}", dir.join("pid").display()))
+            .arg(format!("--tmpdir={}", dir.display()))
             .arg(format!("--port={port}"))
             .arg(format!("--server-id={}", 4000 + kind as u32))
             .args([
@@ -124,7 +149,7 @@ impl Server {
                 "--innodb-flush-log-at-trx-commit=2",
                 "--innodb-buffer-pool-size=256M",
             ])
-            .args(options);
+            .args(settings);
         let process = Watched::start(&dir, &command);
         let server = Server {
             kind,
@@ -133,13 +158,23 @@ impl Server {
             user: "root".into(),
             password: String::new(),
             dir: Some(dir),
-            _process: Some(process),
+            process: Some(Mutex::new(process)),
         };
         server.await_ready();
         server.sql(
             "CREATE USER t@'%' IDENTIFIED BY 't'; GRANT ALL ON *.* TO t@'%' WITH GRANT OPTION",
         );
         server
+    }
+
+    /// kill -9 of the server, and after `down` a start on the same data and port; returns when it answers.
+    pub fn crash(&self, down: Duration) {
+        let process = self.process.as_ref().expect("a server of our own");
+        let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.kill();
+        sleep(down);
+        process.start_again();
+        self.await_ready();
     }
 
     fn await_ready(&self) {

@@ -1,7 +1,9 @@
 //! Protects the machine from left-over servers: each one hangs on a small shell that waits for the test process's pipe
 //! to close (also after a kill -9 of the tests), then kills the server's whole process group and removes its folder.
+//! A line through the pipe kills the server and keeps its folder, a second one starts it again.
 
 use std::{
+    io::{Read, Write},
     path::Path,
     process::{Child, Command, Stdio},
 };
@@ -9,12 +11,17 @@ use std::{
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP
 dir=$1; shift
-setsid "$@" < /dev/null > "$dir/server.log" 2>&1 &
-pid=$!
-read -r _
-kill -KILL "-$pid"
-kill -KILL "$pid"
-wait "$pid" 2> /dev/null
+while true; do
+    setsid "$@" < /dev/null >> "$dir/server.log" 2>&1 &
+    pid=$!
+    read -r _; end=$?
+    kill -KILL "-$pid"
+    kill -KILL "$pid"
+    wait "$pid" 2> /dev/null
+    [ "$end" = 0 ] || break
+    echo
+    read -r _ || break
+done
 rm -rf "$dir"
 "#;
 
@@ -38,8 +45,25 @@ impl Watched {
                 None => shell.env_remove(name),
             };
         }
-        let shell = shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let shell =
+            shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         Watched { shell: shell.expect("sh starts") }
+    }
+
+    /// kill -9; returns when the process is gone.
+    pub fn kill(&mut self) {
+        self.say();
+        let mut gone = [0];
+        self.shell.stdout.as_mut().unwrap().read_exact(&mut gone).unwrap();
+    }
+
+    /// Starts it again after [`Watched::kill`], with the same arguments and folder.
+    pub fn start_again(&mut self) {
+        self.say();
+    }
+
+    fn say(&mut self) {
+        self.shell.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
     }
 }
 

@@ -59,6 +59,9 @@ pub struct ApplyArgs {
     /// Connections that write at once; fewer are used while they meet deadlocks
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
     lanes: u16,
+    /// Row events that are folded together, about: the target is consistent after so many
+    #[arg(long, value_name = "ROWS", default_value_t = 64_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    window: u32,
     /// One source transaction after the other, each as it was: slower, never in between
     #[arg(long)]
     serial: bool,
@@ -119,6 +122,7 @@ impl ApplyArgs {
         How {
             serial: self.serial,
             net: self.net,
+            window: self.window as usize,
             on_ddl: match self.ddl {
                 DdlArg::Apply => OnDdl::Apply,
                 DdlArg::Skip => OnDdl::Skip,

@@ -12,12 +12,9 @@ use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
-use crate::plan::window::{CHUNK_ROWS, Plan, Rows};
+use crate::plan::window::{Plan, Rows};
 use crate::spool::Seq;
 use crate::target::{Ddl, Mark, Standing, Target, Window};
-
-/// A window of fewer row changes is not worth several transactions.
-const SMALL: usize = 2 * CHUNK_ROWS;
 
 /// A window's events, bound and planned.
 pub(super) struct Work<'w, 'f> {
@@ -33,8 +30,10 @@ pub(super) struct Executor<'p, 's> {
     begun: Option<Window>,
     committed: HashMap<u64, u64>,
     careful: bool,
-    /// The target can commit a window in chunks.
+    /// The target can commit a window in chunks, …
     chunked: bool,
+    /// … of at most so many row changes.
+    chunk: u32,
     lanes: Lanes,
     /// A transaction larger than a window is being written on the main session.
     open: bool,
@@ -49,6 +48,7 @@ impl<'p, 's> Executor<'p, 's> {
         standing: Standing,
         careful: bool,
         chunked: bool,
+        chunk: u32,
     ) -> Self {
         let lanes = Lanes::new(target.sessions().lanes.len(), Pace::new(job.how.most_rows));
         Self {
@@ -58,6 +58,7 @@ impl<'p, 's> Executor<'p, 's> {
             committed: standing.chunks,
             careful,
             chunked,
+            chunk,
             lanes,
             open: false,
             pending: Outcome::default(),
@@ -76,11 +77,14 @@ impl<'p, 's> Executor<'p, 's> {
     /// Writes whole transactions; afterwards the progress stands at `to`.
     pub(super) fn window(&mut self, work: &Work<'_, '_>, to: Seq) -> Result<()> {
         let lanes = self.target.sessions().lanes.len();
-        let wide = lanes > 0 && !self.open && !self.job.how.serial && work.plan.ops() > SMALL;
+        let wide = lanes > 0
+            && !self.open
+            && !self.job.how.serial
+            && work.plan.ops() > 2 * self.chunk as usize;
         let done = match self.begun.take() {
             Some(window) => self.chunks(work, window),
             None if wide => {
-                let window = Window { end: to, parts: 1 };
+                let window = Window { end: to, parts: 1, chunk: self.chunk };
                 self.target.open_window(window).and_then(|()| self.chunks(work, window))
             }
             None => self.transaction(work, Some(to)),

@@ -48,6 +48,8 @@ pub enum OnDdl {
 pub struct How {
     /// Each source transaction is one target transaction, in commit order.
     pub serial: bool,
+    /// Row events that are folded together, about, where several lanes share them.
+    pub window: usize,
     /// Only the net effect of the whole selection is written.
     pub net: bool,
     /// What is done about DDL.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::execute::Work;
@@ -17,8 +18,8 @@ use crate::plan::window::Plan;
 use crate::spool::{Seq, Spool};
 use crate::target::{Direction, Window};
 
-/// A part is made of about so many bytes of messages …
-const PART_BYTES: u64 = 16 << 20;
+/// A part is made of about so many bytes of messages, or of a window's messages if that is less …
+const PART_BYTES: u64 = 32 << 20;
 /// … in at most so many files.
 const MOST_PARTS: u64 = 256;
 
@@ -26,19 +27,23 @@ const MOST_PARTS: u64 = 256;
 ///
 /// # Errors
 /// When the spool cannot be asked.
-pub(super) fn parts(spool: &Spool, messages: u64) -> Result<u32> {
+pub(super) fn parts(spool: &Spool, messages: u64, window: usize) -> Result<u32> {
     let segments = spool.segments()?;
     let (records, raw) = segments.iter().fold((0, 0), |(n, b), s| (n + s.records, b + s.raw));
     let bytes = u128::from(messages) * u128::from(raw) / u128::from(records.max(1));
-    Ok((bytes as u64).div_ceil(PART_BYTES).clamp(1, MOST_PARTS) as u32)
+    let parts = (bytes as u64).div_ceil(PART_BYTES).max(messages.div_ceil(window as u64));
+    Ok(parts.clamp(1, MOST_PARTS) as u32)
 }
 
 impl Pass<'_, '_> {
     /// Applies what is left as the net effect of each stretch between two DDL statements.
     pub(super) fn net(&self, report: &Sender<Report>, parts: u32) -> Result<()> {
         loop {
-            let mut spill = Spill::new(parts)?;
-            let (cut, to) = self.spill(&mut spill)?;
+            let spill = Mutex::new((Spill::new(parts)?, None));
+            *lock(&self.turn) = lock(&self.reader).1;
+            self.workers(|| self.spill(&spill))?;
+            let (spill, end) = spill.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let (cut, to) = end.unwrap_or((Cut::End, lock(&self.executor).seq()));
             let events = spill.events.clone();
             let parts = spill.finish()?;
             if events.iter().any(|n| *n > 0) {
@@ -54,29 +59,53 @@ impl Pass<'_, '_> {
         }
     }
 
-    /// Reads to the next DDL statement, or to the end; returns which, and where that is.
-    fn spill(&self, spill: &mut Spill) -> Result<(Cut, Seq)> {
-        let reader = &mut lock(&self.reader).0;
-        let mut to = lock(&self.executor).seq();
+    /// Reads to the next DDL statement, or to the end, and says which and where that is.
+    fn spill(&self, to: &Mutex<(Spill, Option<(Cut, Seq)>)>) -> Result<()> {
         loop {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
-            lock(&self.executor).keep_alive()?;
-            let frames = reader.read()?;
-            let mut events = Events::new();
-            match reader.cut(&frames, &mut events)? {
-                Cut::Whole(seq) => to = seq,
-                Cut::Piece => {}
-                cut @ (Cut::Ddl(_) | Cut::End) => return Ok((cut, to)),
+            let mut reader = lock(&self.reader);
+            if lock(to).1.is_some() {
+                return Ok(());
             }
-            spill.add(self.bind(&events)?)?;
+            let frames = reader.0.read()?;
+            let mut events = Events::new();
+            let cut = reader.0.cut(&frames, &mut events)?;
+            if matches!(cut, Cut::Ddl(_) | Cut::End) {
+                let end = match cut {
+                    Cut::Ddl(seq) if self.back() => seq + 1,
+                    Cut::Ddl(seq) => seq,
+                    _ => reader.0.at(),
+                };
+                lock(to).1 = Some((cut, end));
+                return Ok(());
+            }
+            let number = reader.1;
+            reader.1 += 1;
+            drop(reader);
+            let rows = self.bind(&events)?;
+            let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
+            executor.keep_alive()?;
+            lock(to).0.add(rows)?;
+            self.next_turn();
         }
+    }
+
+    /// Runs the same work on several threads.
+    fn workers(&self, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
+        let results: Vec<Result<()>> = thread::scope(|scope| {
+            let one = || self.or_end(&work);
+            let workers: Vec<_> = (0..super::pass::WORKERS).map(|_| scope.spawn(one)).collect();
+            let joined = workers.into_iter().map(|worker| worker.join());
+            joined.map(|r| r.unwrap_or_else(|_| Err(Error::failed("a worker panicked")))).collect()
+        });
+        results.into_iter().collect()
     }
 
     fn write_net(&self, parts: &Parts, events: &[u64], to: Seq) -> Result<()> {
         let n = parts.len();
-        let window = Window { end: to, parts: n as u32 };
+        let window = Window { end: to, parts: n as u32, chunk: self.chunk };
         // Where a unique value can be in the way, all rows that leave have to leave first.
         let halves = !parts.tables().iter().all(|table| table.stands_alone());
         let passes: &[Option<bool>] = if halves { &[Some(true), Some(false)] } else { &[None] };
@@ -84,16 +113,7 @@ impl Pass<'_, '_> {
         for (pass, leaving) in passes.iter().enumerate() {
             let next = AtomicUsize::new(0);
             *lock(&self.turn) = 0;
-            let results: Vec<Result<()>> = thread::scope(|scope| {
-                let workers: Vec<_> = (0..super::pass::WORKERS)
-                    .map(|_| scope.spawn(|| self.parts(parts, &next, pass, *leaving)))
-                    .collect();
-                let joined = workers.into_iter().map(|worker| worker.join());
-                joined
-                    .map(|r| r.unwrap_or_else(|_| Err(Error::failed("a worker panicked"))))
-                    .collect()
-            });
-            results.into_iter().collect::<Result<()>>()?;
+            self.workers(|| self.parts(parts, &next, pass, *leaving))?;
         }
         let tables: Vec<(Arc<Table>, u64)> =
             parts.tables().iter().cloned().zip(events.iter().copied()).collect();
@@ -108,32 +128,30 @@ impl Pass<'_, '_> {
         pass: usize,
         leaving: Option<bool>,
     ) -> Result<()> {
-        self.or_end(|| {
-            loop {
-                let part = next.fetch_add(1, Ordering::Relaxed);
-                if part >= parts.len() {
-                    return Ok(());
-                }
-                let records = parts.load(part)?;
-                let rows = parts.rows(&records)?;
-                let plan = Plan::new(&rows, self.back())?;
-                if plan.ordered && leaving.is_some() {
-                    return Err(Error::stopped(
-                        "--net: rows have to be written in the source's order (others between \
-                         them were not selected, or a unique value is taken back)",
-                    )
-                    .help("run without --net"));
-                }
-                let plan = match leaving {
-                    Some(leaving) => plan.half(leaving),
-                    None => plan,
-                };
-                let work = Work { rows: &[], plan, events: &Events::new() };
-                let Some(mut executor) = self.my_turn(part as u64) else { return Ok(()) };
-                executor.part(&work, ((pass * parts.len() + part) as u64) << 40)?;
-                self.next_turn();
+        loop {
+            let part = next.fetch_add(1, Ordering::Relaxed);
+            if part >= parts.len() {
+                return Ok(());
             }
-        })
+            let records = parts.load(part)?;
+            let rows = parts.rows(&records)?;
+            let plan = Plan::new(&rows, self.back(), self.chunk as usize)?;
+            if plan.ordered && leaving.is_some() {
+                return Err(Error::stopped(
+                    "--net: rows have to be written in the source's order (others between \
+                         them were not selected, or a unique value is taken back)",
+                )
+                .help("run without --net"));
+            }
+            let plan = match leaving {
+                Some(leaving) => plan.half(leaving, self.chunk as usize),
+                None => plan,
+            };
+            let work = Work { rows: &[], plan, events: &Events::new() };
+            let Some(mut executor) = self.my_turn(part as u64) else { return Ok(()) };
+            executor.part(&work, ((pass * parts.len() + part) as u64) << 40)?;
+            self.next_turn();
+        }
     }
 }
 

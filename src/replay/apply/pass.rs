@@ -22,12 +22,14 @@ use crate::target::{Ddl, Direction, Standing, Target};
 
 /// Two workers: one writes while the other reads and plans.
 pub(super) const WORKERS: usize = 2;
-/// What a window holds where several lanes share its rows, …
-const WIDE: Limits = Limits { rows: 64_000, bytes: 32 << 20, one: false };
-/// … and where it is one transaction.
-const NARROW: Limits = Limits { rows: 16_000, bytes: 8 << 20, one: false };
+/// A window is cut after so many bytes of messages at the latest.
+const WINDOW_BYTES: usize = 32 << 20;
+/// A chunk is this part of a window, …
+const CHUNKS: usize = 64;
+/// … and has at most so many row changes.
+const CHUNK_ROWS: usize = 1000;
 /// A window that is known to be of bounded size.
-const ALL: Limits = Limits { rows: usize::MAX, bytes: usize::MAX, one: false };
+const ALL: Limits = Limits { rows: usize::MAX, bytes: usize::MAX };
 
 type Tables = HashMap<TableName, (Option<Arc<TableDef>>, Arc<Table>)>;
 
@@ -42,6 +44,7 @@ pub(super) struct Pass<'p, 's> {
     pub(super) turn: Mutex<u64>,
     turned: Condvar,
     tables: Mutex<Tables>,
+    pub(super) chunk: u32,
     ended: AtomicBool,
 }
 
@@ -76,18 +79,23 @@ pub(super) fn run(
     let begun = standing.window;
     let parts = match (begun, job.how.net) {
         (Some(window), _) => window.parts,
-        (None, true) => net::parts(spool, left.end - left.start)?,
+        (None, true) => net::parts(spool, left.end - left.start, job.how.window)?,
         (None, false) => 1,
     };
     if begun.is_none() && job.how.net {
         report(Report::Note(net::announcement(direction, parts)));
     }
+    let chunk = job.how.window.div_ceil(CHUNKS).min(CHUNK_ROWS) as u32;
+    let chunk = begun.map_or(chunk, |window| window.chunk);
+    // A window that is written in one transaction is a quarter as large.
+    let whole = Limits { rows: job.how.window, bytes: WINDOW_BYTES };
+    let quarter = Limits { rows: whole.rows.div_ceil(4), bytes: WINDOW_BYTES / 4 };
     let limits = match (begun.is_some() || job.how.net, target.sessions().lanes.len()) {
-        (true, _) if parts > 1 => NARROW,
+        (true, _) if parts > 1 => quarter,
         (true, _) => ALL,
-        (false, _) if job.how.serial => Limits { one: true, ..NARROW },
-        (false, 0) => NARROW,
-        (false, _) => WIDE,
+        (false, _) if job.how.serial => Limits { rows: 1, ..quarter },
+        (false, 0) => quarter,
+        (false, _) => whole,
     };
     let frames = ahead(spool.frames(left.clone(), order));
     let reader = Reader::new(frames, left, direction, &job.selection.filter, limits);
@@ -97,10 +105,11 @@ pub(super) fn run(
         bootstraps: spool.bootstraps()?,
         ddl: statements(spool, job)?,
         reader: Mutex::new((reader, 0)),
-        executor: Mutex::new(Executor::new(job, target, standing, careful, chunked)),
+        executor: Mutex::new(Executor::new(job, target, standing, careful, chunked, chunk)),
         turn: Mutex::new(0),
         turned: Condvar::new(),
         tables: Mutex::new(HashMap::new()),
+        chunk,
         ended: AtomicBool::new(false),
     };
     let results = thread::scope(|scope| {
@@ -211,7 +220,7 @@ impl<'p, 's> Pass<'p, 's> {
             let rows = self.bind(&events)?;
             let plan = match self.job.how.serial {
                 true => Plan::in_order(&rows, self.back()),
-                false => Plan::new(&rows, self.back())?,
+                false => Plan::new(&rows, self.back(), self.chunk as usize)?,
             };
             let work = Work { rows: &rows, plan, events: &events };
             let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
@@ -275,24 +284,37 @@ impl<'p, 's> Pass<'p, 's> {
     /// Binds events to the target's tables, table by table.
     pub(super) fn bind<'f>(&self, events: &Events<'f>) -> Result<Vec<Rows<'f>>> {
         let mut all: Vec<Rows<'f>> = Vec::new();
-        let mut at: HashMap<*const Table, usize> = HashMap::new();
+        let mut places: Vec<Place<'_>> = Vec::new();
         for (seq, event) in events {
-            let table = self.table(*seq, event)?;
-            let forward = !self.back();
-            let copied = event.meta.op == Op::BootstrapInsert || self.is_copied(*seq, &table.name);
-            // What a crash has left of rows without transactions is written over; going back, a row
-            // that is undone already is a conflict.
-            let overwrite = forward && (copied || !table.transactional);
-            let change = Change::bind(*seq, event, &table, overwrite)
-                .map_err(|e| e.at(describe(*seq, event)))?;
-            let change = if forward { change } else { change.inverse(&table)? };
-            let i = *at.entry(Arc::as_ptr(&table)).or_insert_with(|| {
-                all.push(Rows { table: table.clone(), changes: Vec::new() });
-                all.len() - 1
-            });
-            all[i].changes.push(change);
+            let place = match places.iter().find(|place| place.holds(*seq, event)) {
+                Some(place) => place,
+                None => {
+                    let (table, seqs) = self.table(*seq, event)?;
+                    let known = all.iter().position(|rows| Arc::ptr_eq(&rows.table, &table));
+                    let rows = known.unwrap_or_else(|| {
+                        all.push(Rows { table, changes: Vec::new() });
+                        all.len() - 1
+                    });
+                    let (database, name) = (&*event.meta.database, &*event.meta.table);
+                    places.insert(0, Place { database, name, seqs, rows });
+                    &places[0]
+                }
+            };
+            let rows = &mut all[place.rows];
+            rows.changes.push(self.change(*seq, event, &rows.table)?);
         }
         Ok(all)
+    }
+
+    fn change<'f>(&self, seq: Seq, event: &Event<'f>, table: &Table) -> Result<Change<'f>> {
+        let forward = !self.back();
+        let copied = event.meta.op == Op::BootstrapInsert || self.is_copied(seq, &table.name);
+        // What a crash has left of rows without transactions is written over; going back, a row
+        // that is undone already is a conflict.
+        let overwrite = forward && (copied || !table.transactional);
+        let change =
+            Change::bind(seq, event, table, overwrite).map_err(|e| e.at(describe(seq, event)))?;
+        if forward { Ok(change) } else { change.inverse(table) }
     }
 
     fn is_copied(&self, seq: Seq, name: &TableName) -> bool {
@@ -301,8 +323,10 @@ impl<'p, 's> Pass<'p, 's> {
             .any(|b| b.table == *name && b.start <= seq && b.end.is_none_or(|end| seq < end))
     }
 
-    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
+    /// The target's table for an event, and over which sequences it is the same.
+    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<(Arc<Table>, Range<Seq>)> {
         let name = event.meta.name();
+        let seqs = self.job.definitions.history.span(&name, seq);
         let def = self.job.definitions.history.at(&name, seq);
         let mut tables = lock(&self.tables);
         if let Some((known, table)) = tables.get(&name) {
@@ -312,7 +336,7 @@ impl<'p, 's> Pass<'p, 's> {
                 _ => false,
             };
             if same {
-                return Ok(table.clone());
+                return Ok((table.clone(), seqs));
             }
         }
         let table =
@@ -321,7 +345,23 @@ impl<'p, 's> Pass<'p, 's> {
                 _ => e.at(describe(seq, event)),
             })?;
         tables.insert(name, (def, table.clone()));
-        Ok(table)
+        Ok((table, seqs))
+    }
+}
+
+/// Where the changes of a table's events go.
+struct Place<'e> {
+    database: &'e str,
+    name: &'e str,
+    seqs: Range<Seq>,
+    rows: usize,
+}
+
+impl Place<'_> {
+    fn holds(&self, seq: Seq, event: &Event<'_>) -> bool {
+        self.name == event.meta.table
+            && self.database == event.meta.database
+            && self.seqs.contains(&seq)
     }
 }
 

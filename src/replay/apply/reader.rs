@@ -26,10 +26,9 @@ pub(super) enum Cut {
 /// How much is read at a time.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
+    /// A window ends with the transaction that makes it so many rows.
     pub(super) rows: usize,
     pub(super) bytes: usize,
-    /// One source transaction with rows at a time.
-    pub(super) one: bool,
 }
 
 /// Events of a window with their sequences.
@@ -78,12 +77,12 @@ impl<'s> Reader<'s> {
     /// When a frame cannot be read.
     pub(super) fn read(&mut self) -> Result<Vec<Arc<Frame>>> {
         let mut frames = std::mem::take(&mut self.rest);
-        let mut rows: usize = frames.iter().map(|f| f.len()).sum();
+        let mut rows: u64 = frames.iter().map(|frame| self.left_of(frame)).sum();
         let mut bytes: usize = frames.iter().map(|f| f.raw_len()).sum();
-        while rows < self.limits.rows && bytes < self.limits.bytes {
+        while rows < self.limits.rows as u64 && bytes < self.limits.bytes {
             let Some(frame) = self.frames.next() else { break };
             let frame = Arc::new(frame?);
-            (rows, bytes) = (rows + frame.len(), bytes + frame.raw_len());
+            (rows, bytes) = (rows + self.left_of(&frame), bytes + frame.raw_len());
             frames.push(frame);
         }
         Ok(frames)
@@ -120,8 +119,8 @@ impl<'s> Reader<'s> {
                 if self.boundary.before(&event.meta, self.direction) {
                     whole = Some((events.len(), here));
                 }
-                let one = self.limits.one && whole.is_some_and(|(n, _)| n > 0);
-                if event.meta.op.is_ddl() || one {
+                let full = whole.is_some_and(|(n, _)| n >= self.limits.rows);
+                if event.meta.op.is_ddl() || full {
                     return Ok(self.whole(frames, events, whole.unwrap_or((events.len(), here))));
                 }
                 if self.takes(record.seq, &event) {
@@ -143,6 +142,14 @@ impl<'s> Reader<'s> {
                 self.go_to(last);
                 Ok(Cut::Piece)
             }
+        }
+    }
+
+    /// Everything before it (behind it, going back) was cut.
+    pub(super) fn at(&self) -> Seq {
+        match self.direction {
+            Direction::Forward => self.range.start,
+            Direction::Reverse => self.range.end,
         }
     }
 
@@ -173,10 +180,14 @@ impl<'s> Reader<'s> {
     /// Goes on at `seq`, with those of the frames that are not used up.
     fn keep(&mut self, frames: &[Arc<Frame>], from: usize, seq: Seq) {
         self.go_to(seq);
-        let left = |frame: &&Arc<Frame>| {
-            frame.range().end > self.range.start && frame.first() < self.range.end
-        };
+        let left = |frame: &&Arc<Frame>| self.left_of(frame) > 0;
         self.rest = frames[from..].iter().filter(left).cloned().collect();
+    }
+
+    /// How many of a frame's records are not cut yet.
+    fn left_of(&self, frame: &Frame) -> u64 {
+        let frame = frame.range();
+        frame.end.min(self.range.end).saturating_sub(frame.start.max(self.range.start))
     }
 
     fn go_to(&mut self, seq: Seq) {

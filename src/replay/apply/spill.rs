@@ -1,9 +1,8 @@
 //! Row changes on disk, in parts that no row is spread over, so that a stretch of any length can
 //! be folded in little memory.
 
-use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Seek, Write};
+use std::io::{BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
 use crate::error::{Context, Error, Result};
@@ -23,9 +22,10 @@ const HEADER: usize = 17;
 pub(super) struct Spill {
     files: Vec<BufWriter<File>>,
     tables: Vec<Arc<Table>>,
-    at: HashMap<*const Table, u32>,
     /// Changes taken, by table.
     pub(super) events: Vec<u64>,
+    /// The record being written.
+    record: Vec<u8>,
 }
 
 /// Parts being read.
@@ -39,7 +39,7 @@ impl Spill {
         let file = |_| tempfile::tempfile().map(|file| BufWriter::with_capacity(BUFFER, file));
         let files = (0..parts).map(file).collect::<std::io::Result<_>>();
         let files = files.context("temporary files (TMPDIR names where they are)")?;
-        Ok(Self { files, tables: Vec::new(), at: HashMap::new(), events: Vec::new() })
+        Ok(Self { files, tables: Vec::new(), events: Vec::new(), record: Vec::new() })
     }
 
     /// Adds changes, each to the part its row belongs to: a row that moves leaves one part and
@@ -50,23 +50,22 @@ impl Spill {
     pub(super) fn add(&mut self, all: Vec<Rows<'_>>) -> Result<()> {
         for Rows { table, changes } in all {
             if table.in_order {
-                return Err(Error::usage(format!(
+                return Err(Error::stopped(format!(
                     "--net: the changes of {} have to be written one by one (a foreign key acts, \
                      or a unique index holds what the events do not carry)",
                     table.name
                 ))
                 .help("leave the table out with --exclude-table, or run without --net"));
             }
-            let known = self.at.get(&Arc::as_ptr(&table)).copied();
+            let known = self.tables.iter().position(|known| Arc::ptr_eq(known, &table));
             let index = known.unwrap_or_else(|| {
                 self.tables.push(table.clone());
                 self.events.push(0);
-                self.at.insert(Arc::as_ptr(&table), self.tables.len() as u32 - 1);
-                self.tables.len() as u32 - 1
+                self.tables.len() - 1
             });
-            self.events[index as usize] += changes.len() as u64;
+            self.events[index] += changes.len() as u64;
             for change in changes {
-                self.change(index, &table, change)?;
+                self.change(index as u32, &table, change)?;
             }
         }
         Ok(())
@@ -88,9 +87,9 @@ impl Spill {
     }
 
     fn put(&mut self, part: usize, index: u32, change: &Change<'_>) -> Result<()> {
-        let mut record = Vec::new();
-        encode(&mut record, index, change);
-        self.files[part].write_all(&record).context("temporary file")
+        self.record.clear();
+        encode(&mut self.record, index, change);
+        self.files[part].write_all(&self.record).context("temporary file")
     }
 
     /// The tables, in the order of [`Spill::events`], and the parts.
@@ -153,31 +152,19 @@ impl Parts {
     pub(super) fn load(&self, part: usize) -> Result<Vec<u8>> {
         let mut file = &self.files[part];
         file.rewind().context("temporary file")?;
-        let mut file = BufReader::with_capacity(1 << 20, file);
-        let mut records = Vec::new();
-        while self.fill(&mut file, &mut records)? {
-            records = self.folded(&records)?;
-        }
-        Ok(records)
-    }
-
-    /// Adds whole records; false when the file has ended.
-    fn fill(&self, file: &mut impl Read, records: &mut Vec<u8>) -> Result<bool> {
-        let limit = (records.len() * 2).max(FOLD_BYTES);
-        while records.len() < limit {
-            let mut header = [0; HEADER];
-            if file.read(&mut header[..1]).context("temporary file")? == 0 {
-                return Ok(false);
+        let (mut folded, mut read) = (Vec::new(), Vec::new());
+        loop {
+            // What has been folded so far, then as much again: the work stays linear.
+            let most = folded.len().max(FOLD_BYTES) as u64;
+            let more = file.take(most).read_to_end(&mut read).context("temporary file")?;
+            let whole = whole_records(&read)?;
+            folded.extend_from_slice(&read[..whole]);
+            read.drain(..whole);
+            if (more as u64) < most {
+                return if read.is_empty() { Ok(folded) } else { Err(broken()) };
             }
-            file.read_exact(&mut header[1..]).context("temporary file")?;
-            let length = u32_at(&header, HEADER - 4)? as u64;
-            records.extend_from_slice(&header);
-            let read = file.take(length).read_to_end(records).context("temporary file")?;
-            if read as u64 != length {
-                return Err(broken());
-            }
+            folded = self.folded(&folded)?;
         }
-        Ok(true)
     }
 
     fn folded(&self, records: &[u8]) -> Result<Vec<u8>> {
@@ -241,6 +228,19 @@ fn decode<'r>(cells: &mut &'r [u8], columns: usize) -> Result<Image<'r>> {
         *cells = &cells[length..];
     }
     Ok(Image(image.into()))
+}
+
+/// How many of the bytes are whole records.
+fn whole_records(bytes: &[u8]) -> Result<usize> {
+    let mut at = 0;
+    while at + HEADER <= bytes.len() {
+        let next = at + HEADER + u32_at(bytes, at + HEADER - 4)? as usize;
+        if next > bytes.len() {
+            break;
+        }
+        at = next;
+    }
+    Ok(at)
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Result<u32> {

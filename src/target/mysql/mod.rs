@@ -127,7 +127,7 @@ impl Mysql {
         let Claim { name, epoch, seq } = self.claim.clone();
         self.query("BEGIN")?;
         self.step(
-            "UPDATE binsync.progress SET seq=?, window_end=NULL, window_parts=NULL WHERE name=? \
+            "UPDATE binsync.progress SET seq=?, window_end=NULL, window_parts=NULL, window_chunk=NULL WHERE name=? \
              AND epoch=? AND seq=? AND window_end=?",
             (window.end, &name, epoch, seq, window.end),
         )?;
@@ -191,9 +191,9 @@ impl Target for Mysql {
     fn open_window(&mut self, window: Window) -> Result<()> {
         let Claim { name, epoch, seq } = self.claim.clone();
         self.step(
-            "UPDATE binsync.progress SET window_end=?, window_parts=? WHERE name=? AND epoch=? \
-             AND seq=? AND window_end IS NULL",
-            (window.end, window.parts, name, epoch, seq),
+            "UPDATE binsync.progress SET window_end=?, window_parts=?, window_chunk=? WHERE name=? \
+             AND epoch=? AND seq=? AND window_end IS NULL",
+            (window.end, window.parts, window.chunk, name, epoch, seq),
         )
     }
 

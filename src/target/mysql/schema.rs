@@ -18,7 +18,8 @@ const PROGRESS: [&str; 4] = [
     "CREATE TABLE IF NOT EXISTS binsync.progress (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
      utf8mb4_bin PRIMARY KEY, spool VARCHAR(64) NOT NULL, direction VARCHAR(10) NOT NULL, \
      selection TEXT NOT NULL, epoch BIGINT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL, \
-     window_end BIGINT UNSIGNED, window_parts INT UNSIGNED) ENGINE=InnoDB",
+     window_end BIGINT UNSIGNED, window_parts INT UNSIGNED, window_chunk INT UNSIGNED) \
+     ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS binsync.chunk (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
      utf8mb4_bin NOT NULL, n BIGINT UNSIGNED NOT NULL, hash BIGINT UNSIGNED NOT NULL, PRIMARY KEY \
      (name, n)) ENGINE=InnoDB",
@@ -80,15 +81,16 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, Stan
             )),
             e => e,
         })?;
-    let row: Option<(u64, u64, Option<u64>, Option<u32>)> = conn
+    let row: Option<(u64, u64, Option<u64>, Option<u32>, Option<u32>)> = conn
         .exec_first(
-            "SELECT epoch, seq, window_end, window_parts FROM binsync.progress WHERE name=?",
+            "SELECT epoch, seq, window_end, window_parts, window_chunk FROM binsync.progress WHERE name=?",
             (&run.name,),
         )
         .map_err(sql)?;
-    let (epoch, seq, end, parts) =
+    let (epoch, seq, end, parts, chunk) =
         row.ok_or_else(|| Error::failed("target: the progress row vanished"))?;
-    let window = end.map(|end| Window { end, parts: parts.unwrap_or(1) });
+    let window = end.zip(parts.zip(chunk));
+    let window = window.map(|(end, (parts, chunk))| Window { end, parts, chunk });
     let chunks: Vec<(u64, u64)> =
         conn.exec("SELECT n, hash FROM binsync.chunk WHERE name=?", (&run.name,)).map_err(sql)?;
     Ok((epoch, Standing { seq, window, chunks: chunks.into_iter().collect() }))

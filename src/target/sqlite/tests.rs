@@ -104,7 +104,7 @@ impl Stream {
                 break;
             }
         }
-        let plan = Plan::new(&all, false)?;
+        let plan = Plan::new(&all, false, 1000)?;
         let Sessions { claim, main, .. } = self.target.sessions();
         let mut chunks = plan.phases.iter().flatten();
         main.begin(claim, Mark::Step)

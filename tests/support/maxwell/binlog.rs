@@ -1,0 +1,181 @@
+//! The events of a binlog file, and the messages they become.
+
+use super::{
+    ddl,
+    definitions::{Schema, Table},
+    text::{list, quoted},
+    values::Decoder,
+};
+use mysql_common::binlog::{
+    BinlogFile,
+    consts::{BinlogVersion, EventType},
+    events::{Event, EventData, QueryEvent, RowsEventData, TableMapEvent, XidEvent},
+};
+use std::{fmt::Write, fs::File, io::BufReader, path::Path};
+
+/// One row change, waiting for its commit.
+struct RowChange {
+    head: String,
+    tail: String,
+}
+
+struct Converter<'a, 'd> {
+    file: &'a str,
+    schemas: &'a [Schema],
+    /// Statements that changed definitions so far: the number of the schema in force.
+    defined: usize,
+    thread: Option<u32>,
+    open: Vec<RowChange>,
+    decoder: &'a mut Decoder<'d>,
+    out: String,
+}
+
+/// All messages of the file.
+pub(super) fn lines(
+    path: &Path,
+    file: &str,
+    schemas: &[Schema],
+    decoder: &mut Decoder<'_>,
+) -> String {
+    let out = String::new();
+    let mut converter =
+        Converter { file, schemas, defined: 0, thread: None, open: Vec::new(), decoder, out };
+    let opened = BufReader::new(File::open(path).unwrap());
+    let mut events = BinlogFile::new(BinlogVersion::Version4, opened).unwrap();
+    while let Some(event) = events.next() {
+        let event = event.unwrap();
+        match event.header().event_type() {
+            Ok(EventType::QUERY_EVENT) => converter.query(&event, &event.read_event().unwrap()),
+            Ok(EventType::XID_EVENT) => {
+                let xid: XidEvent = event.read_event().unwrap();
+                converter.commit(Some(xid.xid));
+            }
+            Ok(EventType::TRANSACTION_PAYLOAD_EVENT) => panic!("a compressed binlog"),
+            Ok(_) => {
+                if let Some(EventData::RowsEvent(rows)) = event.read_data().unwrap() {
+                    let map = events.reader().get_tme(rows.table_id()).expect("a table map");
+                    converter.rows(&event, &rows, map);
+                }
+            }
+            // MariaDB's own events: what the row events around them do not say is not in the messages.
+            Err(_) => {}
+        }
+    }
+    assert!(converter.open.is_empty(), "the binlog ends inside a transaction");
+    assert_eq!(converter.defined + 1, schemas.len(), "definitions changed and were not seen");
+    converter.out
+}
+
+impl Converter<'_, '_> {
+    fn position(&self, event: &Event) -> String {
+        format!("\"{}:{}\"", self.file, event.header().log_pos() - event.header().event_size())
+    }
+
+    fn query(&mut self, event: &Event, query: &QueryEvent<'_>) {
+        let sql = query.query();
+        match sql.as_ref() {
+            "BEGIN" => self.thread = Some(query.thread_id()),
+            "COMMIT" => self.commit(None),
+            sql if ddl::defines(sql) => self.define(event, sql, &query.schema()),
+            _ => {}
+        }
+    }
+
+    fn define(&mut self, event: &Event, sql: &str, current: &str) {
+        let [before, after] = [0, 1].map(|step| &self.schemas[self.defined + step]);
+        self.defined += 1;
+        let (ts, position) = (event.header().timestamp(), self.position(event));
+        for message in ddl::messages(sql, current, before, after) {
+            writeln!(
+                self.out,
+                "{{{message},\"ts\":{ts}000,\"sql\":{},\"position\":{position},\"schema_id\":{}}}",
+                quoted(sql),
+                self.defined
+            )
+            .unwrap();
+        }
+    }
+
+    fn rows(&mut self, event: &Event, rows: &RowsEventData<'_>, map: &TableMapEvent<'_>) {
+        let (database, name) = (map.database_name(), map.table_name());
+        let table = self.schemas[self.defined].table(&database, &name);
+        let (kind, images) = match rows {
+            RowsEventData::WriteRowsEvent(_) | RowsEventData::WriteRowsEventV1(_) => ("insert", 1),
+            RowsEventData::DeleteRowsEvent(_) | RowsEventData::DeleteRowsEventV1(_) => {
+                ("delete", 1)
+            }
+            RowsEventData::UpdateRowsEvent(_) | RowsEventData::UpdateRowsEventV1(_) => {
+                ("update", 2)
+            }
+            RowsEventData::PartialUpdateRowsEvent(_) => panic!("a partial update"),
+        };
+        let mut data = rows.rows_data();
+        while !data.is_empty() {
+            let mut image = || self.decoder.row(table, map, &mut data);
+            let before = (images == 2).then(&mut image);
+            let after = image();
+            let head = format!(
+                "{{\"database\":{},\"table\":{},\"type\":\"{kind}\",\"ts\":{}",
+                quoted(&database),
+                quoted(&name),
+                event.header().timestamp()
+            );
+            let tail = self.tail(event, table, before.as_deref(), &after);
+            self.open.push(RowChange { head, tail });
+        }
+    }
+
+    /// What follows xid and xoffset.
+    fn tail(
+        &self,
+        event: &Event,
+        table: &Table,
+        before: Option<&[String]>,
+        after: &[String],
+    ) -> String {
+        let mut text = format!(
+            ",\"position\":{},\"server_id\":{}",
+            self.position(event),
+            event.header().server_id()
+        );
+        if let Some(thread) = self.thread {
+            write!(text, ",\"thread_id\":{thread}").unwrap();
+        }
+        let value = |name: &String| after[table.place(name)].clone();
+        let field = |place: usize, image: &[String]| {
+            format!("{}:{}", quoted(&table.columns[place].name), image[place])
+        };
+        write!(
+            text,
+            ",\"schema_id\":{},\"primary_key\":[{}],\"primary_key_columns\":[{}],\"data\":{{{}}}",
+            self.defined,
+            list(table.key.iter().map(value)),
+            list(table.key.iter().map(|name| quoted(name))),
+            list((0..after.len()).map(|place| field(place, after)))
+        )
+        .unwrap();
+        if let Some(before) = before {
+            let changed = (0..after.len()).filter(|place| before[*place] != after[*place]);
+            write!(text, ",\"old\":{{{}}}", list(changed.map(|place| field(place, before))))
+                .unwrap();
+        }
+        text + "}"
+    }
+
+    fn commit(&mut self, xid: Option<u64>) {
+        let last = self.open.len().saturating_sub(1);
+        for (place, RowChange { head, tail }) in self.open.drain(..).enumerate() {
+            self.out.push_str(&head);
+            if let Some(xid) = xid {
+                write!(self.out, ",\"xid\":{xid}").unwrap();
+            }
+            match place == last {
+                true => self.out.push_str(",\"commit\":true"),
+                false => write!(self.out, ",\"xoffset\":{place}").unwrap(),
+            }
+            self.out.push_str(&tail);
+            self.out.push('\n');
+        }
+        self.thread = None;
+    }
+}

@@ -1,0 +1,166 @@
+//! Definitions, asked of the source right after each statement that changes them.
+
+use super::text::{list, quoted};
+use mysql::{Conn, prelude::Queryable};
+use std::collections::BTreeMap;
+
+const USER: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', 'binsync')";
+
+#[derive(Clone)]
+pub(super) struct Schema {
+    /// With its character set.
+    databases: BTreeMap<String, String>,
+    tables: BTreeMap<(String, String), Table>,
+}
+
+#[derive(Clone)]
+pub(super) struct Table {
+    pub columns: Vec<Column>,
+    /// Names.
+    pub key: Vec<String>,
+    /// As `def` holds it.
+    pub json: String,
+    charset: String,
+}
+
+#[derive(Clone)]
+pub(super) struct Column {
+    pub name: String,
+    pub kind: String,
+    pub signed: bool,
+    /// Empty where the type has none.
+    pub charset: String,
+    /// Of a second.
+    pub digits: usize,
+    /// Of ENUM and SET.
+    pub labels: Vec<String>,
+}
+
+impl Schema {
+    pub(super) fn read(session: &mut Conn) -> Schema {
+        let databases: Vec<(String, String)> = session
+            .query(format!("SELECT schema_name, default_character_set_name FROM information_schema.schemata WHERE schema_name {USER}"))
+            .unwrap();
+        let mut schema =
+            Schema { databases: databases.into_iter().collect(), tables: BTreeMap::new() };
+        let tables: Vec<(String, String, String)> = session
+            .query(format!("SELECT table_schema, table_name, table_collation FROM information_schema.tables WHERE table_schema {USER}"))
+            .unwrap();
+        for (database, name, collation) in tables {
+            let charset = collation.split('_').next().unwrap_or_default().to_owned();
+            let table = Table { columns: vec![], key: vec![], json: String::new(), charset };
+            schema.tables.insert((database, name), table);
+        }
+        schema.read_columns(session);
+        let keys: Vec<(String, String, String)> = session
+            .query(format!("SELECT table_schema, table_name, column_name FROM information_schema.key_column_usage WHERE constraint_name='PRIMARY' AND table_schema {USER} ORDER BY ordinal_position"))
+            .unwrap();
+        for (database, name, column) in keys {
+            schema.tables.get_mut(&(database, name)).unwrap().key.push(column);
+        }
+        schema.tables.iter_mut().for_each(|(name, table)| table.describe(name));
+        schema
+    }
+
+    fn read_columns(&mut self, session: &mut Conn) {
+        type Row = (String, String, String, String, String, Option<String>, Option<usize>);
+        let rows: Vec<Row> = session
+            .query(format!("SELECT table_schema, table_name, column_name, data_type, column_type, character_set_name, datetime_precision FROM information_schema.columns WHERE table_schema {USER} ORDER BY table_schema, table_name, ordinal_position"))
+            .unwrap();
+        let json = json_columns(session);
+        for (database, table, name, data_type, whole, charset, digits) in rows {
+            let is_json = json.contains(&(database.clone(), table.clone(), name.clone()));
+            let kind = if is_json { "json".to_owned() } else { data_type };
+            let column = Column {
+                name,
+                // The producer does not know that ZEROFILL means UNSIGNED.
+                signed: !whole.contains("unsigned") || whole.contains("zerofill"),
+                charset: charset.unwrap_or_default(),
+                digits: digits.unwrap_or(0),
+                labels: labels(&kind, &whole),
+                kind,
+            };
+            self.tables.get_mut(&(database, table)).unwrap().columns.push(column);
+        }
+    }
+
+    pub(super) fn charset(&self, database: &str) -> &str {
+        &self.databases[database]
+    }
+
+    #[track_caller]
+    pub(super) fn table(&self, database: &str, name: &str) -> &Table {
+        let found = self.tables.get(&(database.to_owned(), name.to_owned()));
+        found.unwrap_or_else(|| panic!("{database}.{name} is not defined"))
+    }
+
+    pub(super) fn rename(&mut self, from: &(String, String), to: &(String, String)) {
+        let mut table = self.tables.remove(from).expect("a table to rename");
+        table.describe(to);
+        self.tables.insert(to.clone(), table);
+    }
+}
+
+/// MariaDB's JSON is LONGTEXT with a check; the producer knows it from the statement.
+fn json_columns(session: &mut Conn) -> Vec<(String, String, String)> {
+    let version: String = session.query_first("SELECT VERSION()").unwrap().unwrap();
+    if !version.contains("MariaDB") {
+        return Vec::new();
+    }
+    let checks: Vec<(String, String, String)> = session
+        .query(format!("SELECT constraint_schema, table_name, check_clause FROM information_schema.check_constraints WHERE check_clause LIKE 'json\\_valid(%' AND constraint_schema {USER}"))
+        .unwrap();
+    let column = |clause: &str| {
+        let inner = clause.trim_start_matches("json_valid(`").trim_end_matches("`)");
+        inner.replace("``", "`")
+    };
+    checks.into_iter().map(|(database, table, clause)| (database, table, column(&clause))).collect()
+}
+
+fn labels(kind: &str, whole: &str) -> Vec<String> {
+    if !["enum", "set"].contains(&kind) {
+        return Vec::new();
+    }
+    let inner = &whole[kind.len() + 2..whole.len() - 2];
+    inner.split("','").map(str::to_owned).collect()
+}
+
+impl Table {
+    pub(super) fn place(&self, name: &str) -> usize {
+        self.columns.iter().position(|column| column.name == name).expect("a column of the table")
+    }
+
+    fn describe(&mut self, (database, name): &(String, String)) {
+        self.json = format!(
+            "{{\"database\":{},\"charset\":\"{}\",\"table\":{},\"primary-key\":[{}],\"columns\":[{}]}}",
+            quoted(database),
+            self.charset,
+            quoted(name),
+            list(self.key.iter().map(|column| quoted(column))),
+            list(self.columns.iter().map(Column::describe))
+        );
+    }
+}
+
+impl Column {
+    fn describe(&self) -> String {
+        let rest = match self.kind.as_str() {
+            "tinyint" | "smallint" | "mediumint" | "int" | "bigint" => {
+                format!(",\"signed\":{}", self.signed)
+            }
+            "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" => {
+                format!(",\"charset\":\"{}\"", self.charset)
+            }
+            "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
+                ",\"charset\":\"binary\"".to_owned()
+            }
+            "datetime" | "timestamp" | "time" => format!(",\"column-length\":{}", self.digits),
+            "enum" | "set" => {
+                let labels = list(self.labels.iter().map(|label| quoted(label)));
+                format!(",\"enum-values\":[{labels}]")
+            }
+            _ => String::new(),
+        };
+        format!("{{\"type\":\"{}\",\"name\":{}{rest}}}", self.kind, quoted(&self.name))
+    }
+}

@@ -1,0 +1,68 @@
+//! A producer for the tests: turns a source's binlog into the lines that Maxwell writes, in the form of the recordings
+//! in `fixtures/maxwell` (`conversion.rs` compares them). It stops at values that Maxwell itself damages.
+
+mod binlog;
+mod ddl;
+mod definitions;
+mod jsonb;
+mod numbers;
+mod text;
+mod values;
+
+use super::servers::{Kind, Server};
+use definitions::Schema;
+use mysql::{Conn, Opts, prelude::Queryable};
+use std::collections::HashMap;
+
+/// Watches a source that was started here, from its present binlog position on.
+pub struct Producer<'a> {
+    server: &'a Server,
+    session: Conn,
+    /// The definitions before the first and after each statement that changed them.
+    schemas: Vec<Schema>,
+    file: String,
+}
+
+/// A session of `t` with utf8mb4.
+pub fn session(server: &Server) -> Conn {
+    let mut session = Conn::new(Opts::from_url(&server.url()).unwrap()).unwrap();
+    session.query_drop("SET NAMES utf8mb4").unwrap();
+    session
+}
+
+impl<'a> Producer<'a> {
+    pub fn new(server: &'a Server) -> Producer<'a> {
+        let mut session = session(server);
+        session.query_drop("FLUSH BINARY LOGS").unwrap();
+        let schemas = vec![Schema::read(&mut session)];
+        let mut producer = Producer { server, session, schemas, file: String::new() };
+        producer.file = producer.position().split_once(':').unwrap().0.to_owned();
+        producer
+    }
+
+    /// Runs a statement in a session of the source. Definitions may only be changed through this.
+    pub fn run(&mut self, session: &mut Conn, statement: &str) -> mysql::Result<()> {
+        session.query_drop(statement)?;
+        if ddl::defines(statement) {
+            self.schemas.push(Schema::read(&mut self.session));
+        }
+        Ok(())
+    }
+
+    /// Where the source's binlog ends now, as the messages write it.
+    pub fn position(&mut self) -> String {
+        let statement = match self.server.kind {
+            Kind::MariaDb => "SHOW MASTER STATUS",
+            Kind::MySql => "SHOW BINARY LOG STATUS",
+        };
+        let row: mysql::Row = self.session.query_first(statement).unwrap().expect("a binlog");
+        format!("{}:{}", row.get::<String, _>(0).unwrap(), row.get::<u64, _>(1).unwrap())
+    }
+
+    /// The messages of everything since the start, one a line.
+    pub fn lines(mut self) -> String {
+        let path = self.server.data_dir().join(&self.file);
+        let mut decoder = values::Decoder { session: &mut self.session, converted: HashMap::new() };
+        binlog::lines(&path, &self.file, &self.schemas, &mut decoder)
+    }
+}
