@@ -258,8 +258,6 @@ fn mariadb_server(temporary: &Path, data: &Path) -> Command {
         "--auth-root-authentication-method=normal",
         "--skip-test-db",
     ]);
-    // A server that starts clears its folder for temporary tables: none is shared.
-    install.env("TMPDIR", data.parent().expect("the server's own folder"));
     run_quietly(install.arg(format!("--datadir={}", data.display())));
     let program =
         ["mariadbd", "/usr/sbin/mariadbd"].into_iter().find(|name| on_path(name)).expect(ADVICE);
