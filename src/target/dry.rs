@@ -64,6 +64,10 @@ impl Target for Dry {
         Ok(())
     }
 
+    fn pace(&mut self, database: &str) -> Option<f64> {
+        self.real.pace(database)
+    }
+
     fn keep_alive(&mut self) -> Result<()> {
         self.real.keep_alive()
     }

@@ -182,6 +182,10 @@ pub trait Target: Send {
     /// When it fails or its outcome is not what the source had.
     fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()>;
 
+    /// How many rows a second one connection writes, tried on a temporary table in that database;
+    /// none where it cannot be tried.
+    fn pace(&mut self, database: &str) -> Option<f64>;
+
     /// Keeps idle connections open; the server ends those that say nothing for a while, so that
     /// the locks of a client that is gone do not stay.
     ///

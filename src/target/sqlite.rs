@@ -328,6 +328,10 @@ impl Target for Sqlite {
         done
     }
 
+    fn pace(&mut self, _: &str) -> Option<f64> {
+        None
+    }
+
     fn keep_alive(&mut self) -> Result<()> {
         Ok(())
     }

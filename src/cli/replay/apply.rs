@@ -199,6 +199,8 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let mut applier = Applier::new(&mut open);
     let done = go(&spool, &job, args.follow, &mut applier, &output);
     output.clear();
+    let database = applier.outcome.tables.keys().next().map(|name| name.database.clone());
+    let pace = database.filter(|_| args.dry_run).and_then(|database| applier.pace(&database));
     let outcome = applier.outcome;
     if outcome.conflicts > 0 {
         output.say(&format!(
@@ -208,7 +210,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         ));
     }
     done?;
-    tell(args, &outcome, &selection, &output)?;
+    tell(args, &outcome, pace, &selection, &output)?;
     Ok(if damaged || outcome.conflicts > 0 { DIFFERS } else { DONE })
 }
 
@@ -223,6 +225,8 @@ fn go(
     let total = range.end - range.start;
     let mut report = |report| match report {
         Report::Note(text) => output.say(&text),
+        Report::Keyless(table) => output
+            .note(&format!("{table} has no key at the target: rows are found by their content")),
         Report::Reached(seq, _) => {
             output.reached(done(job.run.direction, job.selection, seq), total);
         }
@@ -236,13 +240,34 @@ fn go(
     let from = range.end;
     let mut report = |report| match report {
         Report::Note(text) => output.say(&text),
+        Report::Keyless(table) => output
+            .note(&format!("{table} has no key at the target: rows are found by their content")),
         Report::Reached(seq, ts) => output.following(seq.saturating_sub(from), ts),
     };
     follow::follow(spool, job, applier, &mut report)
 }
 
+/// How long the plan takes, by what was tried.
+fn duration(outcome: &Outcome, pace: Option<f64>) -> String {
+    let changes: u64 = outcome.tables.values().map(|table| table.written).sum();
+    match pace {
+        Some(pace) => format!(
+            "about {:.0} s on one lane, by the pace of a temporary table ({} rows/s), less on more",
+            (changes as f64 / pace).ceil(),
+            count(pace as u64)
+        ),
+        None => "how long it takes cannot be tried here".to_owned(),
+    }
+}
+
 /// What was done, or would be.
-fn tell(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Output) -> Result<()> {
+fn tell(
+    args: &ApplyArgs,
+    outcome: &Outcome,
+    pace: Option<f64>,
+    selection: &Selection,
+    output: &Output,
+) -> Result<()> {
     say_left_out(outcome.bootstrap_rows_left_out, output);
     if args.dry_run {
         for (table, rows) in &outcome.tables {
@@ -262,13 +287,11 @@ fn tell(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Out
             }
         }
         output.note(&format!(
-            "{} at most, {} in a window",
+            "{} at most, {} in a window; {}",
             counted(args.lanes.into(), "lane"),
-            counted(args.window.into(), "row event")
+            counted(args.window.into(), "row event"),
+            duration(outcome, pace)
         ));
-    }
-    for (table, _) in outcome.tables.iter().filter(|(_, t)| t.keyless && !args.dry_run) {
-        output.note(&format!("{table} has no key at the target: rows were found by their content"));
     }
     if outcome.ddl_skipped > 0 {
         output.say(&format!("{} passed over", counted(outcome.ddl_skipped, "DDL statement")));

@@ -115,6 +115,7 @@ impl<'p, 's> Executor<'p, 's> {
 
     /// Writes a part of a net effect, its chunks numbered from `first`.
     pub(super) fn part(&mut self, work: &Work<'_, '_>, first: u64) -> Result<()> {
+        self.target.keep_alive()?;
         match self.chunked {
             true => self.phases(work, first)?,
             false => self.transaction(work, None)?,
@@ -173,12 +174,14 @@ impl<'p, 's> Executor<'p, 's> {
         self.pending.conflicts += writer.conflicts;
         if done.is_err() {
             writer.session.rollback();
+            self.open = false;
         }
+        done?;
         if let Some(to) = to {
             self.open = false;
             sessions.claim.seq = to;
         }
-        done
+        Ok(())
     }
 
     fn policy<'d>(&self, describe: &'d (dyn Fn(Seq) -> String + Sync)) -> Policy<'d>

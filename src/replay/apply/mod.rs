@@ -141,6 +141,8 @@ pub enum Report {
     Reached(Seq, Option<i64>),
     /// What went wrong and is tried again, or is worth knowing.
     Note(String),
+    /// A table has no key at the target.
+    Keyless(TableName),
 }
 
 /// A target in use, and what was learnt while using it.
@@ -215,6 +217,11 @@ impl<'o> Applier<'o> {
         };
         self.connected = true;
         pass::run(spool, job, target.as_mut(), fresh, self.careful, &mut self.outcome, report)
+    }
+
+    /// How many rows a second one connection writes; see [`Target::pace`].
+    pub fn pace(&mut self, database: &str) -> Option<f64> {
+        self.target.as_mut()?.pace(database)
     }
 
     /// Keeps the connections open while there is nothing to do.

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::execute::Work;
 use super::pass::{Pass, lock};
-use super::reader::{Cut, Events};
+use super::reader::{Events, Stretch, events_of};
 use super::spill::{Parts, Spill};
 use super::{Report, stopped};
 use crate::error::{Error, Result};
@@ -22,6 +22,13 @@ use crate::target::{Direction, Window};
 const PART_BYTES: u64 = 16 << 20;
 /// … in at most so many files.
 const MOST_PARTS: u64 = 256;
+
+/// A stretch being read.
+struct Spilling {
+    spill: Spill,
+    /// The DDL message it ends at, if any, and where the run stands then.
+    end: Option<(Option<Seq>, Seq)>,
+}
 
 /// How many parts a stretch of so many messages is folded in.
 ///
@@ -39,11 +46,12 @@ impl Pass<'_, '_> {
     /// Applies what is left as the net effect of each stretch between two DDL statements.
     pub(super) fn net(&self, report: &Sender<Report>, parts: u32) -> Result<()> {
         loop {
-            let spill = Mutex::new((Spill::new(parts)?, None));
+            let spill = Mutex::new(Spilling { spill: Spill::new(parts)?, end: None });
             *lock(&self.turn) = lock(&self.reader).1;
             self.workers(|| self.spill(&spill))?;
-            let (spill, end) = spill.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let (cut, to) = end.unwrap_or((Cut::End, lock(&self.executor).seq()));
+            let Spilling { spill, end } =
+                spill.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let (ddl, to) = end.unwrap_or((None, lock(&self.executor).seq()));
             let events = spill.events.clone();
             let parts = spill.finish()?;
             if events.iter().any(|n| *n > 0) {
@@ -52,42 +60,46 @@ impl Pass<'_, '_> {
                 lock(&self.executor).move_to(to)?;
             }
             let _ = report.send(Report::Reached(to, None));
-            match cut {
-                Cut::Ddl(seq) => self.ddl(&mut lock(&self.executor), seq)?,
-                _ => return Ok(()),
+            match ddl {
+                Some(seq) => self.ddl(&mut lock(&self.executor), seq)?,
+                None => return Ok(()),
             }
         }
     }
 
     /// Reads to the next DDL statement, or to the end, and says which and where that is.
-    fn spill(&self, to: &Mutex<(Spill, Option<(Cut, Seq)>)>) -> Result<()> {
+    fn spill(&self, to: &Mutex<Spilling>) -> Result<()> {
         loop {
             if self.job.stop.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
             let mut reader = lock(&self.reader);
-            if lock(to).1.is_some() {
+            if lock(to).end.is_some() {
                 return Ok(());
             }
-            let frames = reader.0.read()?;
-            let mut events = Events::new();
-            let cut = reader.0.cut(&frames, &mut events)?;
-            if matches!(cut, Cut::Ddl(_) | Cut::End) {
-                let end = match cut {
-                    Cut::Ddl(seq) if self.back() => seq + 1,
-                    Cut::Ddl(seq) => seq,
-                    _ => reader.0.at(),
-                };
-                lock(to).1 = Some((cut, end));
-                return Ok(());
-            }
+            let (frames, range) = match reader.0.stretch(&self.job.definitions.ddl)? {
+                Stretch::Rows(frames, range) => (frames, range),
+                Stretch::Ddl(seq) => {
+                    let here = if self.back() { seq + 1 } else { seq };
+                    lock(to).end = Some((Some(seq), here));
+                    return Ok(());
+                }
+                Stretch::End => {
+                    lock(to).end = Some((None, reader.0.at()));
+                    return Ok(());
+                }
+            };
             let number = reader.1;
             reader.1 += 1;
             drop(reader);
+            let direction = self.job.run.direction;
+            let filter = &self.job.selection.filter;
+            let (events, left_out) = events_of(&frames, &range, direction, filter)?;
             let rows = self.bind(&events)?;
+            lock(&self.reader).0.left_out += left_out;
             let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
             executor.keep_alive()?;
-            lock(to).0.add(rows)?;
+            lock(to).spill.add(rows)?;
             self.next_turn();
         }
     }
@@ -131,6 +143,7 @@ impl Pass<'_, '_> {
             if part >= parts.len() || self.is_ended() {
                 return Ok(());
             }
+            lock(&self.executor).keep_alive()?;
             let records = parts.load(part)?;
             let rows = parts.rows(&records)?;
             if Plan::new(&rows, self.back(), self.chunk as usize)?.ordered {

@@ -81,7 +81,7 @@ pub(super) fn run(
     if fresh {
         // What a skipped statement would have made is not there.
         let to_run = if job.how.on_ddl == OnDdl::Skip { &HashMap::new() } else { &ddl };
-        preflight::check(spool, job, to_run, &left, target)?;
+        preflight::check(spool, job, to_run, &left, target, report)?;
     }
     let chunked = target.open_lanes()?;
     let begun = standing.window;
@@ -93,10 +93,13 @@ pub(super) fn run(
     if begun.is_none() && job.how.net {
         report(Report::Note(net::announcement(direction, parts)));
     }
-    let chunk = job.how.window.div_ceil(CHUNKS).min(CHUNK_ROWS) as u32;
+    // A limited rate is kept within seconds, and no connection is idle for longer.
+    let a_second = job.how.most_rows.map_or(usize::MAX, |rows| rows as usize);
+    let window = job.how.window.min(a_second.saturating_mul(20));
+    let chunk = window.div_ceil(CHUNKS).min(CHUNK_ROWS).min(a_second) as u32;
     let chunk = begun.map_or(chunk, |window| window.chunk);
     // A window that is written in one transaction is a quarter as large.
-    let whole = Limits { rows: job.how.window, bytes: WINDOW_BYTES };
+    let whole = Limits { rows: window, bytes: WINDOW_BYTES };
     let quarter = Limits { rows: whole.rows.div_ceil(4), bytes: WINDOW_BYTES / 4 };
     let limits = match (begun.is_some() || job.how.net, target.sessions().lanes.len()) {
         (true, _) if parts > 1 => quarter,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use super::Job;
+use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
 use crate::spool::{Order, Seq, Spool};
@@ -20,6 +20,7 @@ pub(super) fn check(
     ddl: &HashMap<Seq, Ddl>,
     left: &Range<Seq>,
     target: &mut dyn Target,
+    report: &mut dyn FnMut(Report),
 ) -> Result<()> {
     let filter = &job.selection.filter;
     let mut seen: HashSet<TableName> = HashSet::new();
@@ -36,6 +37,7 @@ pub(super) fn check(
             }
             let def = job.definitions.history.at(name, t.first);
             match target.table(name, def.as_deref()) {
+                Ok(table) if !table.has_key() => report(Report::Keyless(name.clone())),
                 Ok(_) => {}
                 Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
                 Err(e) => refused.push(e),

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Op, maxwell};
 use crate::filter::Filter;
 use crate::replay::boundary::Boundary;
-use crate::spool::{Frame, Seq};
+use crate::spool::{DdlRef, Frame, Record, Seq};
 use crate::target::Direction;
 
 /// What was cut off.
@@ -18,6 +18,16 @@ pub(super) enum Cut {
     /// The beginning, or a further part, of a transaction that is larger than a window.
     Piece,
     /// A message of a DDL statement, alone.
+    Ddl(Seq),
+    /// Nothing is left.
+    End,
+}
+
+/// What is next for a net effect.
+pub(super) enum Stretch {
+    /// These messages of these frames.
+    Rows(Vec<Arc<Frame>>, Range<Seq>),
+    /// A message of a DDL statement.
     Ddl(Seq),
     /// Nothing is left.
     End,
@@ -48,6 +58,42 @@ pub(super) struct Reader<'s> {
     /// Bootstrap rows that a reverse does not take, and how far they are counted.
     pub(super) left_out: u64,
     counted: Seq,
+}
+
+/// The events of a range that the filter takes, in the order of their processing, and how many
+/// bootstrap rows a reverse leaves out.
+///
+/// # Errors
+/// When a stored message cannot be read.
+pub(super) fn events_of<'f>(
+    frames: &'f [Arc<Frame>],
+    range: &Range<Seq>,
+    direction: Direction,
+    filter: &Filter,
+) -> Result<(Events<'f>, u64)> {
+    let (mut events, mut left_out) = (Events::new(), 0);
+    let reverse = direction == Direction::Reverse;
+    for frame in frames {
+        for n in 0..frame.len() {
+            let record = frame.get(if reverse { frame.len() - 1 - n } else { n });
+            if !range.contains(&record.seq) || record.resend || record.damaged {
+                continue;
+            }
+            let event = parsed(frame, &record)?;
+            if reverse && event.meta.op.is_bootstrap() {
+                left_out += u64::from(event.meta.op == Op::BootstrapInsert);
+            } else if filter.takes_event(&event) {
+                events.push((record.seq, event));
+            }
+        }
+    }
+    Ok((events, left_out))
+}
+
+fn parsed<'f>(frame: &Frame, record: &Record<'f>) -> Result<Event<'f>> {
+    maxwell::parse_stored(record.bytes).map_err(|damage| {
+        Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
+    })
 }
 
 impl<'s> Reader<'s> {
@@ -108,9 +154,7 @@ impl<'s> Reader<'s> {
                 if !self.range.contains(&record.seq) || record.resend || record.damaged {
                     continue;
                 }
-                let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
-                    Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
-                })?;
+                let event = parsed(frame, &record)?;
                 let here = if reverse { record.seq + 1 } else { record.seq };
                 if event.meta.op.is_ddl() && !self.boundary.is_open() && self.is_at(here) {
                     self.keep(frames, at, if reverse { record.seq } else { record.seq + 1 });
@@ -143,6 +187,38 @@ impl<'s> Reader<'s> {
                 Ok(Cut::Piece)
             }
         }
+    }
+
+    /// Reads frames up to the next of the DDL messages `ddl`, which is all that a net effect is cut
+    /// at; what they say is for [`events_of`], on whatever thread.
+    ///
+    /// # Errors
+    /// When a frame cannot be read.
+    pub(super) fn stretch(&mut self, ddl: &[DdlRef]) -> Result<Stretch> {
+        let reverse = self.direction == Direction::Reverse;
+        let mut ddl = ddl.iter().map(|message| message.seq).filter(|seq| self.range.contains(seq));
+        let next = if reverse { ddl.next_back() } else { ddl.next() };
+        if self.range.is_empty() {
+            return Ok(Stretch::End);
+        }
+        let Range { start, end } = self.range;
+        if let Some(seq) = next.filter(|seq| *seq == if reverse { end - 1 } else { start }) {
+            let rest = std::mem::take(&mut self.rest);
+            self.keep(&rest, 0, if reverse { seq } else { seq + 1 });
+            return Ok(Stretch::Ddl(seq));
+        }
+        let frames = self.read()?;
+        let all = self.is_last(&frames);
+        let range = match (reverse, frames.last()) {
+            (_, Some(last)) if !all && reverse => {
+                last.first().max(next.map_or(start, |s| s + 1))..end
+            }
+            (_, Some(last)) if !all => start..last.range().end.min(next.unwrap_or(end)),
+            (true, _) => next.map_or(start, |seq| seq + 1)..end,
+            (false, _) => start..next.unwrap_or(end),
+        };
+        self.keep(&frames, 0, if reverse { range.start } else { range.end });
+        Ok(Stretch::Rows(frames, range))
     }
 
     /// Everything before it (behind it, going back) was cut.

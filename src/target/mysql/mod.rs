@@ -14,7 +14,7 @@ use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::sql::bulk::Encoder;
-use crate::sql::{Dialect, Guard};
+use crate::sql::{Dialect, Guard, quote};
 
 mod connect;
 mod ddl;
@@ -28,6 +28,8 @@ use session::MysqlSession;
 
 /// Rows of one statement as text.
 const STATEMENT_ROWS: usize = 500;
+/// Statements that tell how fast a server writes.
+const PACE_STATEMENTS: usize = 8;
 /// An idle connection says something so often; see [`connect::IDLE_SECONDS`].
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
@@ -216,6 +218,24 @@ impl Target for Mysql {
         self.foreign_keys = None;
         self.query("DO RELEASE_ALL_LOCKS()")?;
         done
+    }
+
+    fn pace(&mut self, database: &str) -> Option<f64> {
+        let mut table = String::new();
+        quote::table(&mut table, Dialect::Mysql, &TableName::new(database, "binsync_pace"));
+        let columns = "id INT PRIMARY KEY, k INT, t VARCHAR(255), KEY (k)";
+        self.query(&format!("CREATE TEMPORARY TABLE {table} ({columns}) ENGINE=InnoDB")).ok()?;
+        let began = Instant::now();
+        let mut rows = 0;
+        let done = (0..PACE_STATEMENTS).try_for_each(|_| {
+            let row = |n: usize| format!("({n},{},REPEAT('x',200))", n * 7919 % 10_007);
+            let values: Vec<String> = (rows..rows + STATEMENT_ROWS).map(row).collect();
+            rows += STATEMENT_ROWS;
+            self.query(&format!("INSERT INTO {table} VALUES {}", values.join(",")))
+        });
+        let seconds = began.elapsed().as_secs_f64();
+        self.query(&format!("DROP TEMPORARY TABLE {table}")).ok()?;
+        done.ok().map(|()| rows as f64 / seconds)
     }
 
     fn keep_alive(&mut self) -> Result<()> {
