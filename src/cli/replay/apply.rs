@@ -247,13 +247,17 @@ fn go(
     follow::follow(spool, job, applier, &mut report)
 }
 
+/// Row changes left after folding.
+fn written(outcome: &Outcome) -> u64 {
+    outcome.tables.values().map(|table| table.written).sum()
+}
+
 /// How long the plan takes, by what was tried.
 fn duration(outcome: &Outcome, pace: Option<f64>) -> String {
-    let changes: u64 = outcome.tables.values().map(|table| table.written).sum();
     match pace {
         Some(pace) => format!(
             "about {:.0} s on one lane, by the pace of a temporary table ({} rows/s), less on more",
-            (changes as f64 / pace).ceil(),
+            (written(outcome) as f64 / pace).ceil(),
             count(pace as u64)
         ),
         None => "how long it takes cannot be tried here".to_owned(),
@@ -299,11 +303,13 @@ fn tell(
     if outcome.row_events() + outcome.ddl == 0 && !selection.range.is_empty() {
         output.note("nothing was left to do: the progress in the target stands behind the stretch");
     }
+    let (verb, how) = match args.dry_run {
+        true => ("would apply", counted(written(outcome), "row change")),
+        false => ("applied", counted(outcome.statements, "statement")),
+    };
     output.finish(&format!(
-        "{} {} as {}, {}",
-        if args.dry_run { "would apply" } else { "applied" },
+        "{verb} {} as {how}, {}",
         counted(outcome.row_events(), "row event"),
-        counted(outcome.statements, "statement"),
         counted(outcome.ddl, "DDL statement")
     ));
     Ok(())
