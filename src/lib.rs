@@ -2,7 +2,7 @@
 //!
 //! The way of the data is the way of the folders: `source` (RabbitMQ, files) → `spool` (segments
 //! and their index) → `plan` (net changes, statements) → `target` (databases). The core
-//! (`event`, `filter`, `plan`, `sql`) is pure: no file, socket, clock or terminal.
+//! (`event`, `filter`, `route`, `plan`, `sql`) is pure: no file, socket, clock or terminal.
 
 pub mod capture;
 pub mod cli;
@@ -12,6 +12,7 @@ pub mod filter;
 pub mod plan;
 pub mod read;
 pub mod replay;
+pub mod route;
 pub mod source;
 pub mod spool;
 pub mod sql;

@@ -7,7 +7,9 @@
 use sqlparser::dialect::MySqlDialect;
 use sqlparser::tokenizer::{Token, Tokenizer, Word};
 
+use super::TableName;
 use super::attributes::{Attributes, attributes};
+use super::def::ForeignKey;
 
 /// What a statement says of one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +61,12 @@ impl Statement {
         }
     }
 
+    /// The foreign keys of a CREATE or ALTER TABLE that change rows of `child` by themselves.
+    pub fn foreign_keys(&self, child: &TableName) -> Vec<ForeignKey> {
+        let starts = (0..self.0.len()).filter(|&i| is(&self.0[i], "REFERENCES"));
+        starts.filter_map(|i| reference(&self.0[i + 1..], child)).collect()
+    }
+
     /// What the statement says of columns, in its order.
     pub fn clauses(&self) -> Vec<Clause> {
         if let Some(rest) = self.body("CREATE") {
@@ -84,6 +92,35 @@ impl Statement {
             _ => None,
         }
     }
+}
+
+/// What follows REFERENCES; `None` when the foreign key only refuses.
+fn reference(tokens: &[Token], child: &TableName) -> Option<ForeignKey> {
+    let (first, rest) = word(tokens)?;
+    let (parent, rest) = match rest {
+        [Token::Period, Token::Word(table), rest @ ..] => {
+            (TableName::new(&*first.value, &*table.value), rest)
+        }
+        rest => (TableName::new(&*child.database, &*first.value), rest),
+    };
+    let inside = group(rest)?;
+    let columns = split(inside).into_iter().filter_map(|c| Some(word(c)?.0.value.clone()));
+    let end = split(&rest[inside.len() + 2..]).first().map_or(0, |clause| clause.len());
+    let clause = &rest[inside.len() + 2..][..end];
+    let acts = |verb: &str| {
+        clause.windows(3).any(|w| {
+            is(&w[0], "ON") && is(&w[1], verb) && { is(&w[2], "CASCADE") || is(&w[2], "SET") }
+        })
+    };
+    let (on_delete, on_update) = (acts("DELETE"), acts("UPDATE"));
+    let columns = columns.collect();
+    (on_delete || on_update).then(|| ForeignKey {
+        child: child.clone(),
+        parent,
+        columns,
+        on_delete,
+        on_update,
+    })
 }
 
 pub(super) fn is(token: &Token, keyword: &str) -> bool {
@@ -261,6 +298,28 @@ mod tests {
             MODIFY e TIMESTAMP ON UPDATE now(), CHANGE COLUMN f g BINARY(3), ADD INDEX (a), \
             RENAME COLUMN `h i` TO j";
         assert_eq!(names(sql), ["a:g", "c:", "d:", "-x", "e>e:u", "f>g(3):", "h i>j"]);
+    }
+
+    #[test]
+    fn foreign_keys_that_change_rows_are_found() {
+        let child = TableName::new("d", "child");
+        let found = |sql: &str| {
+            let keys = Statement::read(sql).expect("tokens").foreign_keys(&child);
+            let one = |k: ForeignKey| {
+                (k.parent.to_string(), k.columns.join(","), k.on_delete, k.on_update)
+            };
+            keys.into_iter().map(one).collect::<Vec<_>>()
+        };
+        let sql = "CREATE TABLE child (id INT, a INT, b INT, CONSTRAINT f FOREIGN KEY (a, b) \
+            REFERENCES `p q` (x, y) ON UPDATE RESTRICT ON DELETE SET NULL, FOREIGN KEY (a) \
+            REFERENCES e.r(id) ON UPDATE CASCADE, FOREIGN KEY (b) REFERENCES s(id) ON DELETE NO \
+            ACTION, c INT REFERENCES t(id))";
+        let set_null = ("d.p q".to_owned(), "x,y".to_owned(), true, false);
+        let cascade = ("e.r".to_owned(), "id".to_owned(), false, true);
+        assert_eq!(found(sql), [set_null, cascade]);
+        let alter = "ALTER TABLE child ADD FOREIGN KEY (a) REFERENCES p (id) ON DELETE CASCADE, \
+            ADD COLUMN z INT";
+        assert_eq!(found(alter), [("d.p".to_owned(), "id".to_owned(), true, false)]);
     }
 
     #[test]

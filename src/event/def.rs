@@ -121,6 +121,21 @@ pub struct TableDef {
     pub complete: bool,
 }
 
+/// A foreign key that changes rows by itself when those it points to go or change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForeignKey {
+    /// The table whose rows it changes.
+    pub child: TableName,
+    /// The table it points to.
+    pub parent: TableName,
+    /// Columns of the parent it points to.
+    pub columns: Vec<String>,
+    /// It acts when a row of the parent is deleted.
+    pub on_delete: bool,
+    /// It acts when one of the columns changes.
+    pub on_update: bool,
+}
+
 impl TableDef {
     /// Database and table.
     pub fn name(&self) -> TableName {

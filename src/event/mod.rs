@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 pub mod attributes;
 pub mod ddl;
 pub mod def;
@@ -81,7 +83,7 @@ impl Op {
 }
 
 /// A database and a table in it; the table is empty for statements on a database.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TableName {
     /// The database.
     pub database: String,

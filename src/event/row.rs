@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::maxwell::Text;
@@ -64,6 +64,26 @@ impl<'a> Columns<'a> {
     }
 }
 
+/// How many columns an image has: the text of a JSON object, of which only the names are counted.
+pub fn width(object: &str) -> usize {
+    struct Counted;
+    impl<'de> Visitor<'de> for Counted {
+        type Value = usize;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<usize, A::Error> {
+            let mut n = 0;
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                n += 1;
+            }
+            Ok(n)
+        }
+    }
+    // Messages in the spool were checked when they were read.
+    serde_json::Deserializer::from_str(object).deserialize_map(Counted).unwrap_or_default()
+}
+
 impl<'de> Deserialize<'de> for Columns<'de> {
     fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
         struct AsColumns;
@@ -90,6 +110,12 @@ impl<'de> Deserialize<'de> for Columns<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_columns_of_an_image_are_counted() {
+        assert_eq!(width(r#"{"a":1,"b":{"c":[1,2],"d":null},"e\"":"x,y"}"#), 3);
+        assert_eq!(width("{}"), 0);
+    }
 
     #[test]
     fn values_keep_their_text() {

@@ -7,6 +7,7 @@ use crate::event::def::{Column, TableDef};
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Op, TableName};
 
+mod look;
 pub mod net;
 pub mod op;
 pub mod window;
@@ -34,6 +35,10 @@ pub struct Table {
     /// False for an engine without transactions: its rows are written by key as the final image,
     /// so that they may be written again after a crash.
     pub transactional: bool,
+    /// Columns of the stream that stand elsewhere here, or nowhere; see [`crate::route`].
+    pub routed: Vec<(String, Option<usize>)>,
+    /// It takes recovered rows and nothing else: they are written whatever is there.
+    pub rescue: bool,
 }
 
 impl Table {
@@ -51,7 +56,35 @@ impl Table {
             in_order: false,
             checks: false,
             transactional: true,
+            routed: Vec::new(),
+            rescue: false,
         }
+    }
+
+    /// Notes which columns of the stream stand elsewhere here (by name), or nowhere.
+    ///
+    /// # Errors
+    /// When the table has no column of such a name.
+    pub fn route(&mut self, columns: &[(&str, Option<&str>)]) -> Result<()> {
+        let at = |name: &str| self.columns.iter().position(|c| same(&c.name, name));
+        for (from, to) in columns {
+            let place = to.map(|to| {
+                at(to).ok_or_else(|| {
+                    Error::stopped(format!("{}: has no column {to:?} for {from:?}", self.name))
+                        .help("name one it has with --map, or add it to the table")
+                })
+            });
+            let place = place.transpose()?;
+            self.routed.push(((*from).to_owned(), place));
+        }
+        // What nothing of the stream goes to any more is the table's own.
+        let taken = |i: usize| self.routed.iter().any(|(_, to)| *to == Some(i));
+        for i in self.routed.iter().filter_map(|(from, _)| at(from)) {
+            if !taken(i) && !self.target_only.contains(&i) {
+                self.target_only.push(i);
+            }
+        }
+        Ok(())
     }
 
     /// True when no other row can be in a row's way but one with the same key.
@@ -69,10 +102,7 @@ impl Table {
             return Some(guess);
         }
         let exact = self.columns.iter().position(|c| c.name == name);
-        exact.or_else(|| {
-            let lower = name.to_lowercase();
-            self.columns.iter().position(|c| c.name.to_lowercase() == lower)
-        })
+        exact.or_else(|| self.columns.iter().position(|c| same(&c.name, name)))
     }
 
     /// Puts named values into the places of this table's columns.
@@ -81,17 +111,29 @@ impl Table {
     /// When the table has no such column.
     fn fill<'a>(&self, image: &mut Image<'a>, columns: Columns<'a>) -> Result<()> {
         for (i, (name, value)) in columns.0.into_iter().enumerate() {
+            if let Some((_, to)) = self.routed.iter().find(|(from, _)| same(from, &name)) {
+                to.iter().for_each(|&at| image.0[at] = Some(value));
+                continue;
+            }
             let at = self.position(&name, i).ok_or_else(|| {
                 Error::stopped(format!(
                     "{}: the event has a column {:?} that the table lacks",
                     self.name, name
                 ))
-                .help("add the column to the table, then run the same command again")
+                .help(format!(
+                    "add the column to the table, or say where it goes with --map {name}=NEW, or \
+                     leave it out with --drop-column {name}; then run the same command again"
+                ))
             })?;
             image.0[at] = Some(value);
         }
         Ok(())
     }
+}
+
+/// Column names compare without case.
+fn same(a: &str, b: &str) -> bool {
+    a == b || a.to_lowercase() == b.to_lowercase()
 }
 
 /// One version of a row: a value for each column of its table, `None` where the event has none.

@@ -174,7 +174,7 @@ fn multiset<'b, 'a>(table: &Table, changes: &'b [Change<'a>]) -> Result<Vec<Net<
     let mut counts: HashMap<&'b Image<'a>, (i64, u64)> = HashMap::new();
     let mut order = Vec::new();
     for change in changes {
-        if change.overwrite {
+        if change.overwrite && !table.rescue {
             return Err(Error::stopped(format!(
                 "{}: the producer copied (bootstrapped) this table while it changed, and it has \
                  no key to tell its rows apart",

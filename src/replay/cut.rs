@@ -59,6 +59,8 @@ pub struct Cut {
     pub outside: u64,
     /// First sequence of a transaction that has not ended yet; it is left for the next run.
     pub open: Option<Seq>,
+    /// The spool begins behind the place asked for.
+    pub late: bool,
 }
 
 /// Finds the stretch.
@@ -76,12 +78,22 @@ pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
     let whole = 1..end.open.unwrap_or(end.next);
     let unbounded = matches!(bounds, Bounds { since: None, until: None, from: None, to: None });
     let range = if unbounded { whole.clone() } else { stretch(spool, bounds, &whole)? };
-    let mut cut =
-        Cut { range, first: None, last: None, transactions: 0, outside: 0, open: end.open };
+    let mut cut = Cut {
+        range,
+        first: None,
+        last: None,
+        transactions: 0,
+        outside: 0,
+        open: end.open,
+        late: false,
+    };
     let inside =
         |ts: i64| bounds.since.is_none_or(|s| ts >= s) && bounds.until.is_none_or(|u| ts < u);
+    let earliest = spool.transactions(whole.clone(), Order::Forward).next().transpose()?;
+    let late = |t: &Transaction| cut.range.start == whole.start && begins_late(bounds, t);
+    cut.late = earliest.as_ref().is_some_and(late);
     if cut.range == whole {
-        cut.first = spool.transactions(whole.clone(), Order::Forward).next().transpose()?;
+        cut.first = earliest;
         cut.last = spool.transactions(whole, Order::Reverse).next().transpose()?;
         cut.transactions = spool.transaction_count()?;
         return Ok(cut);
@@ -99,6 +111,15 @@ pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
         }
     }
     Ok(cut)
+}
+
+/// True when the spool's first transaction is behind the begin of what is asked for.
+fn begins_late(bounds: &Bounds, first: &Transaction) -> bool {
+    let place = first.position.as_ref().zip(bounds.from.as_ref());
+    bounds.since.is_some_and(|since| first.ts > since)
+        || place.is_some_and(|((base, file, offset), from)| {
+            *base == from.base && (*file, *offset) > from.order
+        })
 }
 
 fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<Range<Seq>> {

@@ -3,10 +3,11 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::event::def::TableDef;
+use crate::event::ddl::Statement;
+use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
-use crate::event::{Body, Event, Op, TableName, maxwell, printable};
-use crate::filter::{Filter, Type};
+use crate::event::{Body, Event, maxwell, printable};
+use crate::filter::Filter;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
 use crate::target::Ddl;
 
@@ -15,6 +16,7 @@ mod boundary;
 pub mod cut;
 mod origin;
 pub mod render;
+pub mod reversible;
 pub mod snapshot;
 
 /// What a command takes from the spool.
@@ -37,6 +39,8 @@ pub struct Definitions {
     /// Whether the source writes the rows that its foreign keys change into its binlog; `None`
     /// when no snapshot tells the source's version.
     pub logs_cascades: Option<bool>,
+    /// Every foreign key told of that changes rows by itself.
+    pub foreign_keys: Vec<ForeignKey>,
 }
 
 impl Definitions {
@@ -46,10 +50,11 @@ impl Definitions {
     /// When the spool cannot be read.
     pub fn load(spool: &Spool) -> Result<Self> {
         let mut history = History::default();
-        let mut logs_cascades = None;
+        let (mut logs_cascades, mut foreign_keys) = (None, Vec::new());
         for (seq, bytes) in spool.snapshots()? {
             let snapshot = snapshot::Snapshot::parse(&bytes)?;
             logs_cascades = Some(snapshot.logs_cascades());
+            foreign_keys.extend(snapshot.foreign_keys);
             history.add_snapshot(seq, snapshot.tables);
         }
         let ddl = spool.ddl()?;
@@ -57,8 +62,13 @@ impl Definitions {
             let bytes = spool.record(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
             history.add_ddl(message.seq, &event)?;
+            if let Body::Ddl { sql, .. } = &event.body
+                && let Some(statement) = Statement::read(sql)
+            {
+                foreign_keys.extend(statement.foreign_keys(&event.meta.name()));
+            }
         }
-        Ok(Self { history, ddl, logs_cascades })
+        Ok(Self { history, ddl, logs_cascades, foreign_keys })
     }
 
     /// The statement whose first message is at `seq`, with all its messages; `None` when the
@@ -157,59 +167,4 @@ fn ahead(
         }
     });
     receive.into_iter()
-}
-
-/// Names what in the stretch cannot be taken back, before anything is written. Statements that
-/// only create are left as they are and returned, to be said once.
-///
-/// # Errors
-/// When a statement that is selected, or that lies between selected rows of its table and now,
-/// changed something that row events do not tell.
-pub fn check_reversible(
-    spool: &Spool,
-    definitions: &Definitions,
-    selection: &Selection,
-) -> Result<Vec<TableName>> {
-    let mut created = Vec::new();
-    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
-        let bytes = spool.record(message.seq)?;
-        let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-        let name = event.meta.name();
-        if !selection.filter.takes_table(&name) {
-            continue;
-        }
-        let left_out = !selection.filter.takes_type(Type::Ddl);
-        if matches!(event.meta.op, Op::DatabaseCreate | Op::TableCreate) {
-            if !left_out {
-                created.push(name);
-            }
-            continue;
-        }
-        if !left_out || rows_before(spool, selection, &name, message.seq)? {
-            let Body::Ddl { sql, .. } = &event.body else {
-                continue;
-            };
-            return Err(Error::stopped(format!(
-                "{name}: a statement in the stretch cannot be taken back (message {}): {}",
-                message.seq,
-                printable(sql)
-            ))
-            .help("begin after it with --since or --position, or leave the table out with --exclude-table"));
-        }
-    }
-    Ok(created)
-}
-
-fn rows_before(spool: &Spool, selection: &Selection, name: &TableName, seq: Seq) -> Result<bool> {
-    for transaction in spool.transactions(selection.range.start..seq, crate::spool::Order::Forward)
-    {
-        let transaction = transaction?;
-        let t = &transaction;
-        if selection.filter.takes_transaction(t.xid, t.thread_id, t.server_id)
-            && transaction.tables.iter().any(|(table, counts)| table == name && counts.rows() > 0)
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::event::def::TableDef;
+use crate::event::def::{ForeignKey, TableDef};
 
 /// The definitions of a server's tables at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Snapshot {
     pub server: String,
     /// Its tables.
     pub tables: Vec<TableDef>,
+    /// Its foreign keys that change rows by themselves.
+    #[serde(default)]
+    pub foreign_keys: Vec<ForeignKey>,
 }
 
 impl Snapshot {
@@ -46,8 +49,9 @@ mod tests {
 
     #[test]
     fn only_mysql_from_9_6_on_logs_cascades() {
-        let logs =
-            |server: &str| Snapshot { server: server.into(), tables: vec![] }.logs_cascades();
+        let logs = |server: &str| {
+            Snapshot { server: server.into(), tables: vec![], foreign_keys: vec![] }.logs_cascades()
+        };
         assert!(logs("9.7.4-2") && logs("9.6.0") && logs("10.0.1"));
         assert!(!logs("8.4.3") && !logs("9.5.0") && !logs("10.11.19-MariaDB-0+deb12u1-log"));
     }

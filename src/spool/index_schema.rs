@@ -3,7 +3,7 @@
 /// Marks the file as ours ("bsnc").
 pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 /// Most tables are small, and so may a spool be.
 pub(super) const PAGE: u32 = 1024;
 
@@ -14,7 +14,8 @@ pub(super) const PAGE: u32 = 1024;
 /// has the keys of each frame of the last segment; those of a full segment are merged into
 /// `key_runs`, whose id is the segment's first sequence and the least hash in the run (see
 /// [`super::keys`]). `key_columns` are the columns that keys of a table were made of, with the
-/// sequence from which on.
+/// sequence from which on. `image_widths` tells how many columns a table's row images have, with
+/// the first and the last message of each number.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -48,5 +49,6 @@ CREATE TABLE biggest(segment INTEGER, rows INTEGER, last INTEGER, PRIMARY KEY(se
 CREATE TABLE frame_keys(first INTEGER PRIMARY KEY, keys BLOB NOT NULL);
 CREATE TABLE key_runs(id INTEGER PRIMARY KEY, run BLOB NOT NULL);
 CREATE TABLE key_columns(tab INTEGER, columns TEXT, since INTEGER NOT NULL, PRIMARY KEY(tab, columns)) WITHOUT ROWID;
+CREATE TABLE image_widths(tab INTEGER, width INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(tab, width)) WITHOUT ROWID;
 CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL) WITHOUT ROWID;
 ";

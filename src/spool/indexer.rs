@@ -20,6 +20,7 @@ use super::segment::{self, Decoder, SegmentReader};
 use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
 use super::types::{BadFrame, Order, Seq, Summary};
+use super::widths::Widths;
 use crate::error::{Context, Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Event, maxwell};
@@ -37,6 +38,7 @@ pub(super) struct Indexer {
     tables: usize,
     pending: usize,
     keyed: Keyed,
+    widths: Widths,
     /// The segment of the last frame, and the least number of rows of its biggest transactions.
     segment: Seq,
     floor: Floor,
@@ -92,6 +94,7 @@ impl Indexer {
             tables,
             pending: 0,
             keyed,
+            widths: Widths::default(),
             segment,
             floor,
             counts,
@@ -239,7 +242,9 @@ impl Indexer {
     fn add_key(&mut self, seq: Seq, event: &Event<'_>) {
         match event.body {
             Body::Row { .. } if !event.meta.is_housekeeping() => {
-                self.keyed.row(self.tracker.tables.id(&event.meta), seq, event);
+                let table = self.tracker.tables.id(&event.meta);
+                self.keyed.row(table, seq, event);
+                self.widths.row(table, seq, event);
             }
             Body::Ddl { def: Some(def), .. } => {
                 if let Ok(def) = TableDef::parse(def) {
@@ -272,6 +277,7 @@ impl Indexer {
     /// Makes what was added visible to readers.
     pub(super) fn save(&mut self, spool: SpoolId) -> Result<()> {
         self.begin()?;
+        self.widths.save(&self.index)?;
         self.index.set("spool", Val::Text(&spool.to_string()))?;
         self.index.set("tracker", Val::Text(&self.tracker.save()?))?;
         self.index.set("next", int(self.next))?;

@@ -39,6 +39,7 @@ mod tests;
 mod tracker;
 mod types;
 mod walk;
+mod widths;
 mod writer;
 
 pub use check::{Finding, Report, reindex, verify};

@@ -239,6 +239,15 @@ impl Spool {
         self.index.key_columns(table)
     }
 
+    /// How many columns a table's row images have, each number with the messages from its first
+    /// to its last.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn image_widths(&self, table: &TableName) -> Result<Vec<(u64, Range<Seq>)>> {
+        self.index.image_widths(table)
+    }
+
     /// Reads single records.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use crate::plan::{Change, Table};
 
 pub mod bulk;
 mod float;
+mod looks;
 pub mod quote;
 mod rows;
 

@@ -143,16 +143,20 @@ impl Statements {
             self.text.push_str(" OR ");
         }
         self.text.push('(');
-        self.key_is(table, image)?;
+        self.row_is(op)?;
+        self.text.push(')');
+        Ok(())
+    }
+
+    /// The condition that names a row by its key and holds for what is taken back.
+    pub(super) fn row_is(&mut self, op: &RowOp<'_, '_>) -> Result<()> {
+        let image = op.act.found_by();
+        self.key_is(op.table, image)?;
         if self.guard == Guard::Values && !op.any {
-            for (i, column) in table.columns.iter().enumerate() {
-                let guards = !table.key.contains(&i) && !column.on_update && !column.generated;
-                if guards && !table.target_only.contains(&i) {
-                    self.and_is(table, image, i)?;
-                }
+            for i in guarded(op) {
+                self.and_is(op.table, image, i)?;
             }
         }
-        self.text.push(')');
         Ok(())
     }
 
@@ -171,7 +175,7 @@ impl Statements {
     }
 
     /// The condition that names a row by its key.
-    fn key_is(&mut self, table: &Table, image: &Image<'_>) -> Result<()> {
+    pub(super) fn key_is(&mut self, table: &Table, image: &Image<'_>) -> Result<()> {
         let start = self.text.len();
         for (n, &i) in table.key.iter().enumerate() {
             if n > 0 {
@@ -201,7 +205,7 @@ impl Statements {
     }
 
     /// The condition that names `times` of the rows that are equal to `image`.
-    fn limited(&mut self, table: &Table, image: &Image<'_>, times: u64) -> Result<()> {
+    pub(super) fn limited(&mut self, table: &Table, image: &Image<'_>, times: u64) -> Result<()> {
         if self.dialect == Dialect::Sqlite {
             // SQLite's own name for a row has synonyms, for a column may be called so.
             let taken =
@@ -257,14 +261,7 @@ impl Statements {
         }
         self.text.push_str(" WHERE ");
         if table.has_key() {
-            self.key_is(table, before)?;
-            if guard == Guard::Values {
-                for &i in named.iter().filter(|i| before.0[**i] != after.0[**i]) {
-                    if !table.key.contains(&i) && !table.columns[i].on_update {
-                        self.and_is(table, before, i)?;
-                    }
-                }
-            }
+            self.row_is(op)?;
         } else {
             self.limited(table, before, 1)?;
         }
@@ -289,6 +286,24 @@ impl Statements {
         quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
         self.text.push_str(" END");
         Ok(())
+    }
+}
+
+/// The columns that must still hold what is taken back, the key aside. ON UPDATE columns never
+/// have to: another change to the row sets them anew.
+fn guarded(op: &RowOp<'_, '_>) -> Vec<usize> {
+    let table = op.table;
+    let counts = |i: &usize| !table.key.contains(i) && !table.columns[*i].on_update;
+    match op.act {
+        Act::Update(before, after) => {
+            let mut set = set_columns(table, before, after);
+            set.retain(|&i| before.0[i] != after.0[i]);
+            set.into_iter().filter(counts).collect()
+        }
+        Act::Delete(_) | Act::Insert(_) | Act::Replace(_) => {
+            let own = |i: &usize| !table.columns[*i].generated && !table.target_only.contains(i);
+            (0..table.columns.len()).filter(own).filter(counts).collect()
+        }
     }
 }
 

@@ -1,35 +1,44 @@
 //! A target that is looked at and not written to.
+//!
+//! Going forward its tables are asked for; going back also its rows, whether they are as the
+//! changes that are taken back left them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Claim, Ddl, FoundRow, Mark, Run, Session, Sessions, Standing, Target, Window};
+use super::{
+    Claim, Ddl, Direction, FoundRow, Mark, Run, Session, Sessions, Standing, Target, Window,
+};
 use crate::error::Result;
 use crate::event::TableName;
-use crate::event::def::TableDef;
+use crate::event::def::{ForeignKey, TableDef};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 
 /// Plans against the real target's tables, and throws the row changes away.
 pub struct Dry {
-    real: Box<dyn Target>,
     claim: Claim,
-    session: Nothing,
+    session: Looking,
     lanes: Vec<Box<dyn Session>>,
     changed: bool,
+    /// Tables for recovered rows that are not there, and what they will be like.
+    rescue: HashMap<TableName, TableName>,
 }
 
 impl Dry {
-    /// Looks at `real`, which is only asked for its tables; planned as for that many lanes.
+    /// Looks at `real`, which is only asked; planned as for that many lanes.
     pub fn new(real: Box<dyn Target>, lanes: usize) -> Self {
         let claim = Claim { name: String::new(), epoch: 0, seq: 0 };
         let lane = |_| -> Box<dyn Session> { Box::new(Nothing) };
         let lanes = (0..lanes).filter(|_| lanes > 1).map(lane).collect();
-        Self { real, claim, session: Nothing, lanes, changed: false }
+        let session = Looking { real, rows: false };
+        Self { claim, session, lanes, changed: false, rescue: HashMap::new() }
     }
 }
 
 impl Target for Dry {
-    fn start(&mut self, _: &Run, first: u64) -> Result<Standing> {
+    fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
+        self.session.rows = run.direction == Direction::Reverse;
         self.claim.seq = first;
         Ok(Standing { seq: first, ..Standing::default() })
     }
@@ -37,9 +46,29 @@ impl Target for Dry {
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
         match def {
             // A DDL statement that was not run may have made or changed it.
-            Some(def) if self.changed => Ok(Arc::new(Table::from_def(def))),
-            _ => self.real.table(name, def),
+            Some(def) if self.changed => return Ok(Arc::new(Table::from_def(def))),
+            _ => {}
         }
+        let Some(like) = self.rescue.get(name) else { return self.session.real.table(name, def) };
+        let (database, table) = (like.database.clone(), like.table.clone());
+        let def = def.map(|def| TableDef { database, table, ..def.clone() });
+        let table = self.session.real.table(like, def.as_ref())?;
+        Ok(Arc::new(Table { name: name.clone(), ..Table::clone(&table) }))
+    }
+
+    fn rescue(&mut self, name: &TableName, like: &TableName) -> Result<()> {
+        if !self.session.real.has(name)? {
+            self.rescue.insert(name.clone(), like.clone());
+        }
+        Ok(())
+    }
+
+    fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
+        self.session.real.foreign_keys()
+    }
+
+    fn has(&mut self, name: &TableName) -> Result<bool> {
+        self.session.real.has(name)
     }
 
     fn sessions(&mut self) -> Sessions<'_> {
@@ -65,12 +94,58 @@ impl Target for Dry {
     }
 
     fn pace(&mut self, database: &str) -> Option<f64> {
-        self.real.pace(database)
+        self.session.real.pace(database)
+    }
+
+    fn keep_alive(&mut self) -> Result<()> {
+        self.session.real.keep_alive()
+    }
+}
+
+/// The session that looks at rows.
+struct Looking {
+    real: Box<dyn Target>,
+    /// Rows are compared, not only tables.
+    rows: bool,
+}
+
+impl Session for Looking {
+    fn begin(&mut self, _: &Claim, _: Mark) -> Result<()> {
+        Ok(())
+    }
+
+    fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+        self.look(ops)
+    }
+
+    fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+        match self.rows {
+            true => self.real.sessions().main.look(ops),
+            false => Ok(0),
+        }
+    }
+
+    fn savepoint(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn find(&mut self, op: &RowOp<'_, '_>) -> Result<Option<FoundRow>> {
+        self.real.sessions().main.find(op)
+    }
+
+    fn commit(&mut self, _: &Claim, _: Option<u64>) -> Result<()> {
+        Ok(())
     }
 
     fn keep_alive(&mut self) -> Result<()> {
         self.real.keep_alive()
     }
+
+    fn rollback(&mut self) {}
 }
 
 /// A session that does nothing.
@@ -82,6 +157,10 @@ impl Session for Nothing {
     }
 
     fn write(&mut self, _: &[RowOp<'_, '_>]) -> Result<u64> {
+        Ok(0)
+    }
+
+    fn look(&mut self, _: &[RowOp<'_, '_>]) -> Result<u64> {
         Ok(0)
     }
 

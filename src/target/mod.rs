@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::def::TableDef;
+use crate::event::def::{ForeignKey, TableDef};
 use crate::event::{Op, TableName, printable};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
+use crate::sql::Expect;
 
 pub mod dry;
 pub mod mysql;
@@ -153,6 +154,25 @@ pub trait Target: Send {
     /// When there is no such table, or the rows of the stream do not fit it.
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>>;
 
+    /// The foreign keys that change rows by themselves.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>>;
+
+    /// True when there is such a table.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn has(&mut self, name: &TableName) -> Result<bool>;
+
+    /// Makes a table for recovered rows, with the columns of the table it is like, unless it is
+    /// there.
+    ///
+    /// # Errors
+    /// When the target refuses.
+    fn rescue(&mut self, name: &TableName, like: &TableName) -> Result<()>;
+
     /// The sessions that write: one that may move the progress, and the lanes that write the
     /// chunks of a window side by side.
     fn sessions(&mut self) -> Sessions<'_>;
@@ -223,6 +243,13 @@ pub trait Session: Send {
     /// changes is to be rolled back.
     fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64>;
 
+    /// Asks whether the rows are as these changes have to meet them when they are taken back, and
+    /// changes nothing. Returns how many statements that took.
+    ///
+    /// # Errors
+    /// A conflict when one is not; when the target cannot be asked.
+    fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64>;
+
     /// Marks a place in the transaction to go back to.
     ///
     /// # Errors
@@ -260,6 +287,14 @@ pub trait Session: Send {
 /// A statement touched another number of rows than the source's events say.
 fn mismatch(place: &str, found: u64, expected: u64) -> Error {
     Error::new(ErrorKind::Conflict, format!("{place}: {found} rows instead of {expected}"))
+}
+
+/// Holds the number of rows a statement touched against what it had to touch.
+fn expect(place: &str, wanted: Expect, found: u64) -> Result<()> {
+    match wanted {
+        Expect::Rows(rows) if rows != found => Err(mismatch(place, found, rows)),
+        Expect::Rows(_) | Expect::Any => Ok(()),
+    }
 }
 
 /// Another run has taken the name over.

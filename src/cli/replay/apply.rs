@@ -4,16 +4,20 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{before_reverse, direction, done, say_damage, say_left_out};
+use super::dry::Findings;
+use super::route::{self, RouteArgs};
+use super::{AllowArgs, direction, done, say_damage, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
 use crate::cli::select::SelectArgs;
-use crate::cli::{DIFFERS, DONE, Global, print, secret, stop_flag};
+use crate::cli::{DIFFERS, DONE, Global, secret, stop_flag};
 use crate::error::{Error, Result};
 use crate::replay::apply::{
     Applier, How, Job, Journal, OnConflict, OnDdl, Outcome, Report, follow,
 };
+use crate::replay::reversible::losses;
 use crate::replay::{Definitions, Selection};
+use crate::route::Route;
 use crate::spool::Spool;
 use crate::target::dry::Dry;
 use crate::target::mysql::{Mysql, Options};
@@ -92,6 +96,10 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "YES|NO", value_parser = ["yes", "no"])]
     source_logs_cascades: Option<String>,
     #[command(flatten)]
+    allow: AllowArgs,
+    #[command(flatten)]
+    route: RouteArgs,
+    #[command(flatten)]
     select: SelectArgs,
 }
 
@@ -121,7 +129,9 @@ impl ApplyArgs {
     fn how(&self) -> How {
         How {
             serial: self.serial,
-            net: self.net,
+            // Looking is done row by row, whatever lies between its changes.
+            net: self.net || self.looks(),
+            look: self.looks(),
             window: self.window as usize,
             on_ddl: match self.ddl {
                 DdlArg::Apply => OnDdl::Apply,
@@ -129,12 +139,18 @@ impl ApplyArgs {
                 DdlArg::Stop => OnDdl::Stop,
             },
             on_conflict: match self.on_conflict {
+                _ if self.looks() => OnConflict::Skip,
                 ConflictArg::Stop => OnConflict::Stop,
                 ConflictArg::Skip => OnConflict::Skip,
                 ConflictArg::Overwrite => OnConflict::Overwrite,
             },
             most_rows: self.max_rows_per_second,
         }
+    }
+
+    /// The dry run of a reverse compares the target's rows.
+    fn looks(&self) -> bool {
+        self.dry_run && self.reverse
     }
 
     fn options(&self, definitions: &Definitions) -> Options {
@@ -149,8 +165,8 @@ impl ApplyArgs {
         }
     }
 
-    fn run(&self, spool: &Spool) -> Run {
-        let words = self.select.words(self.reverse);
+    fn run(&self, spool: &Spool, route: &Route) -> Run {
+        let words = [vec![self.select.words(self.reverse)], route.words()].concat().join(" ");
         let default = match self.reverse {
             false => "apply".to_owned(),
             true => {
@@ -174,26 +190,34 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let output = Output::new("applied", global.quiet);
     let spool = Spool::open(&global.spool)?;
     spool.settle()?;
-    let run = args.run(&spool);
+    let route = args.route.route()?;
+    let run = args.run(&spool, &route);
     let (selection, cut) = args.select.select(&spool, run.selection.clone(), &output)?;
     let definitions = Definitions::load(&spool)?;
-    let damaged = say_damage(&spool, &cut, &output)?;
-    if args.reverse {
-        before_reverse(&spool, &definitions, &selection, &output)?;
-    }
+    route::check(&route, &spool, &definitions, &selection.filter)?;
     let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
     let journal = Journal::new(journal);
+    let findings = Findings::new(global.json, args.reverse);
     let target = secret::with_password(&args.target, args.password_file.as_deref())?;
     let options = args.options(&definitions);
-    let mut open = || open_target(&target, &options, args.dry_run);
+    let mut open = || open_target(&target, &options, args);
+    let differs = match args.reverse {
+        false => say_damage(&spool, &cut, &output)?,
+        true => {
+            let (keys, logged) = (open()?.foreign_keys()?, options.logs_cascades);
+            let found = losses(&spool, &definitions, &selection, &keys, logged)?;
+            args.allow.check(&found.with(&cut), &output)?
+        }
+    };
     let stop = stop_flag()?;
     let how = args.how();
     let job = Job {
         definitions: &definitions,
         selection: &selection,
+        route: &route,
         run: &run,
         how: &how,
-        journal: &journal,
+        journal: if args.dry_run { &findings } else { &journal },
         stop: &stop,
     };
     let mut applier = Applier::new(&mut open);
@@ -202,7 +226,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let database = applier.outcome.tables.keys().next().map(|name| name.database.clone());
     let pace = database.filter(|_| args.dry_run).and_then(|database| applier.pace(&database));
     let outcome = applier.outcome;
-    if outcome.conflicts > 0 {
+    if outcome.conflicts > 0 && !args.dry_run {
         output.say(&format!(
             "{} written to {}",
             counted(outcome.conflicts, "conflict"),
@@ -210,8 +234,12 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         ));
     }
     done?;
-    tell(args, &outcome, pace, &selection, &output)?;
-    Ok(if damaged || outcome.conflicts > 0 { DIFFERS } else { DONE })
+    if args.dry_run {
+        findings.tell(&outcome)?;
+        tell_pace(args, &outcome, pace, &output);
+    }
+    tell(args, &outcome, &selection, &output);
+    Ok(if differs || outcome.conflicts > 0 { DIFFERS } else { DONE })
 }
 
 fn go(
@@ -253,50 +281,19 @@ fn written(outcome: &Outcome) -> u64 {
 }
 
 /// How long the plan takes, by what was tried.
-fn duration(outcome: &Outcome, pace: Option<f64>) -> String {
-    match pace {
-        Some(pace) => format!(
-            "about {:.0} s on one lane, by the pace of a temporary table ({} rows/s), less on more",
-            (written(outcome) as f64 / pace).ceil(),
-            count(pace as u64)
-        ),
-        None => "how long it takes cannot be tried here".to_owned(),
-    }
+fn tell_pace(args: &ApplyArgs, outcome: &Outcome, pace: Option<f64>, output: &Output) {
+    let Some(pace) = pace else { return };
+    output.note(&format!(
+        "about {:.0} s on one lane, by the pace of a temporary table ({} rows/s), less on more ({})",
+        (written(outcome) as f64 / pace).ceil(),
+        count(pace as u64),
+        counted(args.lanes.into(), "lane"),
+    ));
 }
 
 /// What was done, or would be.
-fn tell(
-    args: &ApplyArgs,
-    outcome: &Outcome,
-    pace: Option<f64>,
-    selection: &Selection,
-    output: &Output,
-) -> Result<()> {
+fn tell(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Output) {
     say_left_out(outcome.bootstrap_rows_left_out, output);
-    if args.dry_run {
-        for (table, rows) in &outcome.tables {
-            let mut line = format!(
-                "{table}  {}, {} after folding",
-                counted(rows.events, "row event"),
-                count(rows.written)
-            );
-            if rows.keyless {
-                line.push_str("; no key: rows are found by their content");
-            }
-            if rows.in_order {
-                line.push_str("; one by one, in the source's order");
-            }
-            if !print(&(line + "\n"))? {
-                break;
-            }
-        }
-        output.note(&format!(
-            "{} at most, {} in a window; {}",
-            counted(args.lanes.into(), "lane"),
-            counted(args.window.into(), "row event"),
-            duration(outcome, pace)
-        ));
-    }
     if outcome.ddl_skipped > 0 {
         output.say(&format!("{} passed over", counted(outcome.ddl_skipped, "DDL statement")));
     }
@@ -312,7 +309,16 @@ fn tell(
         counted(outcome.row_events(), "row event"),
         counted(outcome.ddl, "DDL statement")
     ));
-    Ok(())
+    if args.looks() && outcome.conflicts > 0 {
+        output.say(&format!(
+            "{} not as the transactions left them: --on-conflict skip leaves such rows alone, \
+             overwrite sets them back all the same",
+            match outcome.conflicts {
+                1 => "1 row is".to_owned(),
+                n => format!("{} rows are", count(n)),
+            }
+        ));
+    }
 }
 
 /// The conflict journal's default name; a run's name may hold anything.
@@ -321,7 +327,7 @@ fn file_name(run: &str) -> String {
     format!("conflicts-{}.jsonl", run.chars().map(plain).collect::<String>())
 }
 
-fn open_target(url: &str, options: &Options, dry_run: bool) -> Result<Box<dyn Target>> {
+fn open_target(url: &str, options: &Options, args: &ApplyArgs) -> Result<Box<dyn Target>> {
     let (target, lanes): (Box<dyn Target>, usize) = match url.split_once(':') {
         Some(("sqlite", file)) if !file.is_empty() => (Box::new(Sqlite::open(file.as_ref())?), 1),
         Some(("mysql" | "mariadb", rest)) => {
@@ -332,5 +338,7 @@ fn open_target(url: &str, options: &Options, dry_run: bool) -> Result<Box<dyn Ta
                 .help("write it as mysql://user:password@host:port or sqlite:FILE"));
         }
     };
-    Ok(if dry_run { Box::new(Dry::new(target, lanes)) } else { target })
+    // Rows are looked at on one connection.
+    let lanes = if args.reverse { 1 } else { lanes };
+    Ok(if args.dry_run { Box::new(Dry::new(target, lanes)) } else { target })
 }

@@ -2,14 +2,19 @@
 
 use super::output::{Output, count};
 use crate::capture::Watch as _;
-use crate::error::Result;
+use clap::Args;
+
+use crate::error::{Error, Result};
+use crate::replay::Selection;
 use crate::replay::cut::Cut;
-use crate::replay::{Definitions, Selection, check_reversible};
+use crate::replay::reversible::{Found, Loss};
 use crate::spool::Spool;
 use crate::target::Direction;
 
 pub mod apply;
+mod dry;
 pub mod render;
+mod route;
 
 fn say_left_out(bootstrap_rows: u64, output: &Output) {
     if bootstrap_rows > 0 {
@@ -64,19 +69,67 @@ fn say_damage(spool: &Spool, cut: &Cut, output: &Output) -> Result<bool> {
     Ok(!damaged.is_empty() || !gaps.is_empty() || !bad.is_empty())
 }
 
-/// Checks and announcements before the first write of a reverse.
-fn before_reverse(
-    spool: &Spool,
-    definitions: &Definitions,
-    selection: &Selection,
-    output: &Output,
-) -> Result<()> {
-    let created = check_reversible(spool, definitions, selection)?;
-    if !created.is_empty() {
-        output.note(&format!(
-            "{} CREATE statements in the stretch are not taken back: their tables stay",
-            created.len()
-        ));
-    }
-    Ok(())
+/// What a reverse goes on in spite of.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "What cannot be taken back")]
+struct AllowArgs {
+    /// Go on although statements (ALTER, DROP …) in the stretch stay as they are
+    #[arg(long, requires = "reverse")]
+    allow_ddl: bool,
+    /// Go on although foreign keys deleted or changed rows that the source did not log
+    #[arg(long, requires = "reverse")]
+    allow_cascades: bool,
+    /// Go on although the spool does not hold all of the stretch (gaps, unreadable messages)
+    #[arg(long, requires = "reverse")]
+    allow_incomplete: bool,
 }
+
+impl AllowArgs {
+    fn allows(&self, loss: &Loss) -> bool {
+        match loss {
+            Loss::Statement { .. } => self.allow_ddl,
+            Loss::Cascade(_) => self.allow_cascades,
+            Loss::Incomplete(_) => self.allow_incomplete,
+            Loss::Images { .. } => false,
+        }
+    }
+
+    /// Says what cannot be taken back; true when there is anything.
+    ///
+    /// # Errors
+    /// When some of it is not allowed.
+    fn check(&self, found: &Found, output: &Output) -> Result<bool> {
+        if !found.created.is_empty() {
+            output.note(&format!(
+                "{} CREATE statements in the stretch are not taken back: their tables stay",
+                found.created.len()
+            ));
+        }
+        let refused: Vec<&Loss> = found.losses.iter().filter(|loss| !self.allows(loss)).collect();
+        if refused.is_empty() {
+            found.losses.iter().for_each(|loss| output.say(&format!("not taken back: {loss}")));
+            return Ok(!found.losses.is_empty());
+        }
+        let mut list: Vec<String> =
+            refused.iter().take(MOST_LOSSES).map(|loss| format!("  {loss}")).collect();
+        if refused.len() > MOST_LOSSES {
+            list.push(format!("  … and {} more", refused.len() - MOST_LOSSES));
+        }
+        let mut flags: Vec<&str> = refused.iter().filter_map(|loss| loss.flag()).collect();
+        flags.sort_unstable();
+        flags.dedup();
+        let on = match flags.is_empty() {
+            true => String::new(),
+            false => format!(", or take the rest back all the same with {}", flags.join(" ")),
+        };
+        Err(Error::stopped(format!("what cannot be taken back:\n{}", list.join("\n"))).help(
+            format!(
+                "narrow the stretch with --since, --until or --position, or leave tables out with \
+                 --exclude-table{on}"
+            ),
+        ))
+    }
+}
+
+/// Losses that are listed.
+const MOST_LOSSES: usize = 20;

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
-use super::{before_reverse, direction, done, say_damage, say_left_out};
+use super::{AllowArgs, direction, done, say_damage, say_left_out};
 use crate::cli::output::{Output, counted};
 use crate::cli::select::SelectArgs;
 use crate::cli::{DIFFERS, DONE, Global, stop_flag};
 use crate::error::{Context as _, Result};
+use crate::replay::reversible::losses;
 use crate::replay::{Definitions, render};
 use crate::spool::Spool;
 
@@ -33,6 +34,8 @@ pub struct RenderArgs {
     /// Write to a file instead of stdout; it appears only when it is complete
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    allow: AllowArgs,
     #[command(flatten)]
     select: SelectArgs,
 }
@@ -65,10 +68,14 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let spool = Spool::open(&global.spool)?;
     let (selection, cut) = args.select.select(&spool, args.select.words(true), &output)?;
     let definitions = Definitions::load(&spool)?;
-    let damaged = say_damage(&spool, &cut, &output)?;
-    if args.reverse {
-        before_reverse(&spool, &definitions, &selection, &output)?;
-    }
+    let differs = match args.reverse {
+        false => say_damage(&spool, &cut, &output)?,
+        true => {
+            let logged = definitions.logs_cascades;
+            let found = losses(&spool, &definitions, &selection, &[], logged)?;
+            args.allow.check(&found.with(&cut), &output)?
+        }
+    };
     let direction = direction(args.reverse);
     let total = selection.range.end - selection.range.start;
     let mut report = |seq| output.reached(done(direction, &selection, seq), total);
@@ -98,5 +105,5 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
         counted(outcome.transactions, "transaction"),
         counted(outcome.ddl, "DDL statement")
     ));
-    Ok(if damaged { DIFFERS } else { DONE })
+    Ok(if differs { DIFFERS } else { DONE })
 }

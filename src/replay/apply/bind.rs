@@ -3,13 +3,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::Job;
 use super::pass::{Pass, lock};
 use super::reader::Events;
 use crate::error::{ErrorKind, Result};
+use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName};
 use crate::plan::window::Rows;
 use crate::plan::{Change, Table};
-use crate::spool::Seq;
+use crate::spool::{Bootstrap, Seq};
+use crate::target::{Direction, Target};
 
 impl Pass<'_, '_> {
     /// Binds events to the target's tables, table by table.
@@ -39,19 +42,20 @@ impl Pass<'_, '_> {
 
     fn change<'f>(&self, seq: Seq, event: &Event<'f>, table: &Table) -> Result<Change<'f>> {
         let forward = !self.back();
-        let copied = event.meta.op == Op::BootstrapInsert || self.is_copied(seq, &table.name);
+        let copied = || event.meta.op == Op::BootstrapInsert || self.is_copied(seq, event);
         // What a crash has left of rows without transactions is written over; going back, a row
         // that is undone already is a conflict.
-        let overwrite = forward && (copied || !table.transactional);
+        let overwrite = table.rescue || forward && (!table.transactional || copied());
         let change =
             Change::bind(seq, event, table, overwrite).map_err(|e| e.at(describe(seq, event)))?;
         if forward { Ok(change) } else { change.inverse(table) }
     }
 
-    fn is_copied(&self, seq: Seq, name: &TableName) -> bool {
-        self.bootstraps
-            .iter()
-            .any(|b| b.table == *name && b.start <= seq && b.end.is_none_or(|end| seq < end))
+    fn is_copied(&self, seq: Seq, event: &Event<'_>) -> bool {
+        let during = |b: &&Bootstrap| b.start <= seq && b.end.is_none_or(|end| seq < end);
+        let name = &event.meta;
+        let of = |b: &Bootstrap| b.table.table == name.table && b.table.database == name.database;
+        self.bootstraps.iter().filter(during).any(of)
     }
 
     /// The target's table for an event, and over which sequences it is the same.
@@ -78,6 +82,27 @@ impl Pass<'_, '_> {
         tables.insert(name, (def, table.clone()));
         Ok((table, seqs))
     }
+}
+
+/// The target's table for a table of the stream; `def` is the stream's definition.
+///
+/// # Errors
+/// As [`Target::table`], and when a column rule does not fit.
+pub(super) fn bound(
+    target: &mut dyn Target,
+    job: &Job<'_>,
+    name: &TableName,
+    def: Option<&TableDef>,
+) -> Result<Arc<Table>> {
+    let route = job.route;
+    if route.is_empty() {
+        return target.table(name, def);
+    }
+    let def = def.map(|def| route.def(def)).transpose()?;
+    let mut table = Table::clone(&*target.table(&route.table(name), def.as_ref())?);
+    table.route(&route.columns(name))?;
+    table.rescue |= job.run.direction == Direction::Reverse && route.renames(name);
+    Ok(Arc::new(table))
 }
 
 /// Where the changes of a table's events go.

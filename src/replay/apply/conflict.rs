@@ -44,8 +44,10 @@ impl Journal {
     pub fn path(&self) -> &std::path::Path {
         &self.path
     }
+}
 
-    fn add(&self, entry: &Entry<'_>) -> Result<()> {
+impl Sink for Journal {
+    fn add(&self, entry: &Conflict<'_>) -> Result<()> {
         let mut line = serde_json::to_vec(entry).context("conflict journal")?;
         line.push(b'\n');
         let place = self.path.display();
@@ -60,12 +62,7 @@ impl Journal {
         }
     }
 
-    /// Makes what was written durable: before the transaction it is about is committed. After a
-    /// crash in between an entry may stand there twice, but none is missing.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub(super) fn settle(&self) -> Result<()> {
+    fn settle(&self) -> Result<()> {
         match self.file.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
             Some(file) => file.sync_data().context(self.path.display()),
             None => Ok(()),
@@ -73,27 +70,56 @@ impl Journal {
     }
 }
 
+/// Values by column, as the producer writes them.
 type Cells<'a> = BTreeMap<&'a str, Option<&'a RawValue>>;
 
+/// A row that is not as the stream has it.
 #[derive(Serialize)]
-struct Entry<'a> {
-    run: &'a str,
-    policy: OnConflict,
-    table: String,
-    act: &'static str,
-    message: Seq,
-    event: String,
-    reason: String,
-    key: Cells<'a>,
-    before: Option<Cells<'a>>,
-    after: Option<Cells<'a>>,
-    target: Option<BTreeMap<String, Option<String>>>,
+pub struct Conflict<'a> {
+    /// Name of the run.
+    pub run: &'a str,
+    /// What is done about it.
+    pub policy: OnConflict,
+    /// The table at the target.
+    pub table: String,
+    /// What the row was to meet: delete, update, insert.
+    pub act: &'static str,
+    /// Sequence of the message.
+    pub message: Seq,
+    /// The event in words.
+    pub event: String,
+    /// What the target answered.
+    pub reason: String,
+    /// The row's key; empty without one.
+    pub key: Cells<'a>,
+    /// The row as it had to be.
+    pub before: Option<Cells<'a>>,
+    /// The row as it was to become.
+    pub after: Option<Cells<'a>>,
+    /// The target's row, as the target prints it; none when it has none, or no key.
+    pub target: Option<BTreeMap<String, Option<String>>>,
+}
+
+/// Where conflicts go.
+pub trait Sink: Sync {
+    /// Takes a conflict that does not end the apply.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    fn add(&self, conflict: &Conflict<'_>) -> Result<()>;
+
+    /// Makes what was added durable: before the transaction it is about is committed. After a
+    /// crash in between a conflict may be there twice, but none is missing.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn settle(&self) -> Result<()>;
 }
 
 /// The policy and what it needs.
 pub(super) struct Policy<'d> {
     pub(super) on_conflict: OnConflict,
-    pub(super) journal: &'d Journal,
+    pub(super) journal: &'d dyn Sink,
     pub(super) run: &'d str,
     /// An event in words.
     pub(super) describe: &'d (dyn Fn(Seq) -> String + Sync),
@@ -208,7 +234,7 @@ impl<'w> Writer<'w> {
             Act::Update(before, after) => (Some(before), Some(after)),
             Act::Insert(after) | Act::Replace(after) => (None, Some(after)),
         };
-        self.policy.journal.add(&Entry {
+        self.policy.journal.add(&Conflict {
             run: self.policy.run,
             policy: self.policy.on_conflict,
             table: op.table.name.to_string(),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::bind::describe;
+use super::bind::{bound, describe};
 use super::conflict::{Policy, Writer};
 use super::lanes::{Lanes, Pace};
 use super::reader::Events;
@@ -71,7 +71,7 @@ impl<'p, 's> Executor<'p, 's> {
     }
 
     pub(super) fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
-        self.target.table(name, def)
+        bound(self.target, self.job, name, def)
     }
 
     /// Writes whole transactions; afterwards the progress stands at `to`.

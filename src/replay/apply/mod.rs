@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::{Definitions, Selection};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
+use crate::route::Route;
 use crate::spool::{Seq, Spool};
 use crate::target::{Run, Target};
 
@@ -30,7 +31,7 @@ mod preflight;
 mod reader;
 mod spill;
 
-pub use conflict::{Journal, OnConflict};
+pub use conflict::{Conflict, Journal, OnConflict, Sink};
 
 /// A pass that fails for a passing reason is tried so many times without progress.
 const TRIES: u32 = 9;
@@ -54,6 +55,8 @@ pub struct How {
     pub window: usize,
     /// Only the net effect of the whole selection is written.
     pub net: bool,
+    /// Nothing is written: each row is looked at once, whether it is as it has to be. With `net`.
+    pub look: bool,
     /// What is done about DDL.
     pub on_ddl: OnDdl,
     /// What is done about rows that are not as the stream has them.
@@ -123,12 +126,14 @@ pub struct Job<'s> {
     pub definitions: &'s Definitions,
     /// What to take.
     pub selection: &'s Selection,
+    /// Where it goes.
+    pub route: &'s Route,
     /// The progress row.
     pub run: &'s Run,
     /// How.
     pub how: &'s How,
     /// Where conflicts are written down.
-    pub journal: &'s Journal,
+    pub journal: &'s dyn Sink,
     /// Raised to end the apply at the next chance.
     pub stop: &'s AtomicBool,
 }

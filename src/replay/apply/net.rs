@@ -99,7 +99,7 @@ impl Pass<'_, '_> {
             lock(&self.reader).0.left_out += left_out;
             let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
             executor.keep_alive()?;
-            lock(to).spill.add(rows)?;
+            lock(to).spill.add(rows, self.job.how.look)?;
             self.next_turn();
         }
     }
@@ -119,7 +119,8 @@ impl Pass<'_, '_> {
         let n = parts.len();
         let window = Window { end: to, parts: n as u32, chunk: self.chunk };
         // Where a unique value can be in the way, all rows that leave have to leave first.
-        let halves = !parts.tables().iter().all(|table| table.stands_alone());
+        let look = self.job.how.look;
+        let halves = !look && !parts.tables().iter().all(|table| table.stands_alone());
         let passes: &[Option<bool>] = if halves { &[Some(true), Some(false)] } else { &[None] };
         if halves {
             let next = AtomicUsize::new(0);
@@ -171,10 +172,11 @@ impl Pass<'_, '_> {
             }
             let records = parts.load(part)?;
             let rows = parts.rows(&records)?;
-            let plan = Plan::new(&rows, self.back(), self.chunk as usize)?;
+            let (back, chunk) = (self.back(), self.chunk as usize);
             let plan = match leaving {
-                Some(leaving) => plan.half(leaving, self.chunk as usize),
-                None => plan,
+                _ if self.job.how.look => Plan::looks(&rows)?,
+                Some(leaving) => Plan::new(&rows, back, chunk)?.half(leaving, chunk),
+                None => Plan::new(&rows, back, chunk)?,
             };
             let work = Work { rows: &[], plan, events: &Events::new() };
             let Some(mut executor) = self.my_turn(part as u64) else { return Ok(()) };

@@ -90,7 +90,7 @@ pub(super) fn run(
         (None, true) => net::parts(spool, left.end - left.start, job.how.window)?,
         (None, false) => 1,
     };
-    if begun.is_none() && job.how.net {
+    if begun.is_none() && job.how.net && !job.how.look {
         report(Report::Note(net::announcement(direction, parts)));
     }
     // A limited rate is kept within seconds, and no connection is idle for longer.
@@ -116,7 +116,14 @@ pub(super) fn run(
         bootstraps: spool.bootstraps()?,
         ddl,
         reader: Mutex::new((reader, 0)),
-        executor: Mutex::new(Executor::new(job, target, standing, careful, chunked, chunk)),
+        executor: Mutex::new(Executor::new(
+            job,
+            target,
+            standing,
+            careful || job.how.look,
+            chunked,
+            chunk,
+        )),
         turn: Mutex::new(0),
         turned: Condvar::new(),
         tables: Mutex::new(HashMap::new()),
@@ -191,10 +198,26 @@ fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
             OnDdl::Skip | OnDdl::Stop => &Filter::default(),
         };
         if let Some(ddl) = definitions.statement(spool, filter, message.seq)? {
+            if job.how.on_ddl == OnDdl::Apply {
+                refuse_routed(job, &ddl)?;
+            }
             all.insert(message.seq, ddl);
         }
     }
     Ok(all)
+}
+
+/// A statement cannot be rewritten for tables that have other names at the target.
+fn refuse_routed(job: &Job<'_>, ddl: &Ddl) -> Result<()> {
+    let routed = |n: &&TableName| job.route.renames(n) || !job.route.columns(n).is_empty();
+    let Some(name) = ddl.names.iter().find(routed) else { return Ok(()) };
+    Err(Error::stopped(format!(
+        "{name} has other names at the target, and a statement of the stretch on it (message {}) is \
+         not rewritten: {}",
+        ddl.seq,
+        printable(&ddl.sql)
+    ))
+    .help("run it at the target by hand, and leave statements out with --ddl skip"))
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -235,6 +258,7 @@ impl<'p, 's> Pass<'p, 's> {
             let held = matches!(cut, Cut::Ddl(_)).then_some(reader);
             let rows = self.bind(&events)?;
             let plan = match self.serial {
+                _ if self.job.how.look => Plan::looks(&rows)?,
                 true => Plan::in_order(&rows, self.back()),
                 false => Plan::new(&rows, self.back(), self.chunk as usize)?,
             };

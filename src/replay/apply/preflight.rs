@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
+use super::bind::bound;
 use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
 use crate::spool::{Order, Seq, Spool};
-use crate::target::{Ddl, Target};
+use crate::target::{Ddl, Direction, Target};
 
 /// Asks the target for every table whose rows are selected, but for those that a statement in the
 /// stretch makes or changes before.
@@ -23,6 +24,7 @@ pub(super) fn check(
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
     let filter = &job.selection.filter;
+    let back = job.run.direction == Direction::Reverse;
     let mut seen: HashSet<TableName> = HashSet::new();
     let mut refused: Vec<Error> = Vec::new();
     for transaction in spool.transactions(left.clone(), Order::Forward) {
@@ -36,8 +38,11 @@ pub(super) fn check(
                 continue;
             }
             let def = job.definitions.history.at(name, t.first);
-            match target.table(name, def.as_deref()) {
-                Ok(table) if !table.has_key() => report(Report::Keyless(name.clone())),
+            if back && job.route.renames(name) {
+                target.rescue(&job.route.table(name), name)?;
+            }
+            match bound(target, job, name, def.as_deref()) {
+                Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
                 Ok(_) => {}
                 Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
                 Err(e) => refused.push(e),

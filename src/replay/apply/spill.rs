@@ -47,9 +47,10 @@ impl Spill {
     ///
     /// # Errors
     /// When a table's changes cannot be told apart by key, or the disk is full.
-    pub(super) fn add(&mut self, all: Vec<Rows<'_>>) -> Result<()> {
+    /// With `look` nothing is to be written, so that no order matters.
+    pub(super) fn add(&mut self, all: Vec<Rows<'_>>, look: bool) -> Result<()> {
         for Rows { table, changes } in all {
-            if table.in_order {
+            if table.in_order && !look {
                 return Err(Error::stopped(format!(
                     "--net: the changes of {} have to be written one by one (a foreign key acts, \
                      or a unique index holds what the events do not carry)",

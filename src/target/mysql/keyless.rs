@@ -12,6 +12,7 @@ use mysql::prelude::Queryable;
 
 use super::connect::failed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::TableName;
 use crate::event::def::{Column, Kind};
 use crate::event::row::Value;
 use crate::plan::op::{Act, RowOp};
@@ -23,7 +24,14 @@ use crate::target::mismatch;
 const FROM: usize = 8;
 /// Bytes of one statement that fills it.
 const STATEMENT_BYTES: usize = 512 << 10;
-const WANTED: &str = "binsync.wanted";
+
+/// The temporary table's name: beside the table, so that no other database has to be there.
+fn wanted(table: &Table) -> String {
+    let mut sql = String::new();
+    let name = TableName::new(&*table.name.database, "binsync_wanted");
+    quote::table(&mut sql, Dialect::Mysql, &name);
+    sql
+}
 
 fn is_delete(op: &RowOp<'_, '_>) -> bool {
     // A column that no image holds could not be put back.
@@ -37,7 +45,21 @@ pub(super) fn joins(a: &RowOp<'_, '_>, b: &RowOp<'_, '_>) -> bool {
 
 /// True when these changes are best deleted together.
 pub(super) fn takes(ops: &[RowOp<'_, '_>]) -> bool {
-    ops.len() >= FROM && is_delete(&ops[0])
+    ops.len() >= FROM && is_delete(&ops[0]) && !ops[0].any
+}
+
+/// Asks whether the table has its rows, `times` of each image.
+///
+/// # Errors
+/// A conflict when it has fewer of an image.
+pub(super) fn look(conn: &mut Conn, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+    let table = ops[0].table;
+    let ops = &together(ops);
+    let place = format!("{} (message {}): DELETE", table.name, ops[0].seq);
+    let filled = fill_wanted(conn, table, ops, &place)?;
+    enough(ops, &count(conn, table, &place)?)?;
+    run(conn, &place, &format!("DROP TEMPORARY TABLE {}", wanted(table)))?;
+    Ok(filled + 2)
 }
 
 /// Deletes the rows of one table, `times` of each image.
@@ -48,35 +70,49 @@ pub(super) fn delete(conn: &mut Conn, ops: &[RowOp<'_, '_>]) -> Result<u64> {
     let table = ops[0].table;
     let ops = &together(ops);
     let place = format!("{} (message {}): DELETE", table.name, ops[0].seq);
-    let sql = |conn: &mut Conn, text: &str| conn.query_drop(text).map_err(|e| failed(&place, &e));
-    sql(conn, &format!("DROP TEMPORARY TABLE IF EXISTS {WANTED}"))?;
-    sql(conn, &create(table))?;
-    let filled = fill(conn, table, ops)?;
-    sql(conn, &format!("UPDATE {WANTED} SET binsync_hash={}", hash(table, "")))?;
+    let filled = fill_wanted(conn, table, ops, &place)?;
     let found = count(conn, table, &place)?;
-    for (n, op) in ops.iter().enumerate() {
-        let has = found.get(&n).copied().unwrap_or(0);
-        if has < op.times {
-            let place = format!("{} (message {}): DELETE", table.name, op.seq);
-            return Err(mismatch(&place, has, op.times));
-        }
-    }
-    sql(
-        conn,
-        &format!("DELETE {0} FROM {0} STRAIGHT_JOIN {WANTED} w ON {1}", name(table), is(table)),
-    )?;
+    enough(ops, &found)?;
+    let (own, wanted, equal) = (name(table), wanted(table), is(table));
+    run(conn, &place, &format!("DELETE {own} FROM {own} STRAIGHT_JOIN {wanted} w ON {equal}"))?;
     if conn.affected_rows() != found.values().sum::<u64>() {
         return Err(Error::new(ErrorKind::Retry, format!("{place}: the table is being changed")));
     }
     let columns = columns(table, "");
     for (n, op) in ops.iter().enumerate() {
         for _ in op.times..found[&n] {
-            let back = format!("SELECT {columns} FROM {WANTED} WHERE binsync_n={n}");
-            sql(conn, &format!("INSERT INTO {} ({columns}) {back}", name(table)))?;
+            let back = format!("SELECT {columns} FROM {wanted} WHERE binsync_n={n}");
+            run(conn, &place, &format!("INSERT INTO {own} ({columns}) {back}"))?;
         }
     }
-    sql(conn, &format!("DROP TEMPORARY TABLE {WANTED}"))?;
+    run(conn, &place, &format!("DROP TEMPORARY TABLE {wanted}"))?;
     Ok(filled + 2)
+}
+
+fn run(conn: &mut Conn, place: &str, sql: &str) -> Result<()> {
+    conn.query_drop(sql).map_err(|e| failed(place, &e))
+}
+
+/// Makes the temporary table and puts the images into it.
+fn fill_wanted(conn: &mut Conn, table: &Table, ops: &[RowOp<'_, '_>], place: &str) -> Result<u64> {
+    let wanted = wanted(table);
+    run(conn, place, &format!("DROP TEMPORARY TABLE IF EXISTS {wanted}"))?;
+    run(conn, place, &create(table))?;
+    let filled = fill(conn, table, ops)?;
+    run(conn, place, &format!("UPDATE {wanted} SET binsync_hash={}", hash(table, "")))?;
+    Ok(filled)
+}
+
+/// Refuses when the table has too few rows of an image.
+fn enough(ops: &[RowOp<'_, '_>], found: &HashMap<usize, u64>) -> Result<()> {
+    for (n, op) in ops.iter().enumerate() {
+        let has = found.get(&n).copied().unwrap_or(0);
+        if has < op.times {
+            let place = format!("{} (message {}): DELETE", op.table.name, op.seq);
+            return Err(mismatch(&place, has, op.times));
+        }
+    }
+    Ok(())
 }
 
 /// One delete for each image, of as many rows as all deletes of it.
@@ -117,8 +153,9 @@ fn columns(table: &Table, prefix: &str) -> String {
 
 fn create(table: &Table) -> String {
     format!(
-        "CREATE TEMPORARY TABLE {WANTED} (binsync_n BIGINT PRIMARY KEY, binsync_hash BIGINT, INDEX \
+        "CREATE TEMPORARY TABLE {} (binsync_n BIGINT PRIMARY KEY, binsync_hash BIGINT, INDEX \
          (binsync_hash)) ENGINE=InnoDB SELECT 0 AS binsync_n, 0 AS binsync_hash, {} FROM {} LIMIT 0",
+        wanted(table),
         columns(table, ""),
         name(table)
     )
@@ -128,7 +165,8 @@ fn fill(conn: &mut Conn, table: &Table, ops: &[RowOp<'_, '_>]) -> Result<u64> {
     let (mut sent, mut sql) = (0, String::new());
     for (n, op) in ops.iter().enumerate() {
         if sql.is_empty() {
-            sql = format!("INSERT INTO {WANTED} (binsync_n,{}) VALUES ", columns(table, ""));
+            sql =
+                format!("INSERT INTO {} (binsync_n,{}) VALUES ", wanted(table), columns(table, ""));
         } else {
             sql.push(',');
         }
@@ -152,9 +190,9 @@ fn fill(conn: &mut Conn, table: &Table, ops: &[RowOp<'_, '_>]) -> Result<u64> {
 fn count(conn: &mut Conn, table: &Table, place: &str) -> Result<HashMap<usize, u64>> {
     let rows: Vec<(usize, u64)> = conn
         .query(format!(
-            "SELECT w.binsync_n, COUNT(*) FROM {} STRAIGHT_JOIN {WANTED} w ON {} GROUP BY \
-             w.binsync_n",
+            "SELECT w.binsync_n, COUNT(*) FROM {} STRAIGHT_JOIN {} w ON {} GROUP BY w.binsync_n",
             name(table),
+            wanted(table),
             is(table)
         ))
         .map_err(|e| failed(place, &e))?;

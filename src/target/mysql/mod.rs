@@ -11,7 +11,7 @@ use mysql::prelude::Queryable;
 use super::{Claim, Ddl, Direction, Run, Session, Sessions, Standing, Target, Window, taken_over};
 use crate::error::{Error, Result};
 use crate::event::TableName;
-use crate::event::def::TableDef;
+use crate::event::def::{ForeignKey, TableDef};
 use crate::plan::Table;
 use crate::sql::bulk::Encoder;
 use crate::sql::{Dialect, Guard, quote};
@@ -19,11 +19,13 @@ use crate::sql::{Dialect, Guard, quote};
 mod connect;
 mod ddl;
 mod fit;
+mod foreign_keys;
 mod keyless;
 pub mod schema;
 mod session;
 
 use connect::{connect, failed};
+use foreign_keys::ForeignKeys;
 use session::MysqlSession;
 
 /// Rows of one statement as text.
@@ -55,7 +57,7 @@ pub struct Mysql {
     main: MysqlSession,
     lanes: Vec<Box<dyn Session>>,
     claim: Claim,
-    foreign_keys: Option<schema::ForeignKeys>,
+    foreign_keys: Option<ForeignKeys>,
     said: Instant,
 }
 
@@ -94,9 +96,9 @@ impl Mysql {
         }
     }
 
-    fn foreign_keys(&mut self) -> Result<&schema::ForeignKeys> {
+    fn known_foreign_keys(&mut self) -> Result<&ForeignKeys> {
         if self.foreign_keys.is_none() {
-            let keys = schema::foreign_keys(self.conn()).map_err(|e| failed("target", &e))?;
+            let keys = ForeignKeys::read(self.conn()).map_err(|e| failed("target", &e))?;
             self.foreign_keys = Some(keys);
         }
         self.foreign_keys.as_ref().ok_or_else(|| Error::failed("foreign keys are not known"))
@@ -104,7 +106,7 @@ impl Mysql {
 
     /// Where foreign keys act and the source does not log what they did, they have to act here.
     fn mind_foreign_keys(&mut self, table: &mut Table) -> Result<()> {
-        let acting = self.foreign_keys()?.act_on(&table.name);
+        let acting = self.known_foreign_keys()?.act_on(&table.name);
         match (acting, self.options.logs_cascades) {
             (false, _) | (true, Some(true)) => {}
             (true, Some(false)) => {
@@ -176,6 +178,29 @@ impl Target for Mysql {
         fit::check(self.conn(), &mut table, def, allow_triggers)?;
         self.mind_foreign_keys(&mut table)?;
         Ok(Arc::new(table))
+    }
+
+    fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
+        Ok(self.known_foreign_keys()?.acting.clone())
+    }
+
+    fn has(&mut self, name: &TableName) -> Result<bool> {
+        let columns = schema::column_names(self.conn(), name);
+        columns.map(|names| !names.is_empty()).map_err(|e| failed("target", &e))
+    }
+
+    fn rescue(&mut self, name: &TableName, like: &TableName) -> Result<()> {
+        if self.has(name)? {
+            return Ok(());
+        }
+        let mut sql = "CREATE DATABASE IF NOT EXISTS ".to_owned();
+        quote::identifier(&mut sql, Dialect::Mysql, &name.database);
+        self.query(&sql).map_err(|e| e.at(name))?;
+        sql = "CREATE TABLE ".to_owned();
+        quote::table(&mut sql, Dialect::Mysql, name);
+        sql.push_str(" LIKE ");
+        quote::table(&mut sql, Dialect::Mysql, like);
+        self.query(&sql).map_err(|e| e.at(format!("making {name} for the recovered rows")))
     }
 
     fn sessions(&mut self) -> Sessions<'_> {

@@ -1,14 +1,15 @@
 //! What a MySQL or MariaDB server tells of its tables, and the progress tables kept there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Result as Sql};
 
 use super::connect::failed;
+use super::foreign_keys::ForeignKeys;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
-use crate::event::def::{Column, Kind, TableDef};
+use crate::event::def::{Column, ForeignKey, Kind, TableDef};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
 use crate::target::{Run, Standing, Window};
@@ -212,6 +213,8 @@ pub(super) fn table(
         in_order: hidden,
         checks: false,
         transactional: true,
+        routed: Vec::new(),
+        rescue: false,
     }))
 }
 
@@ -235,50 +238,6 @@ fn nullable_columns(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
          TABLE_NAME=? AND IS_NULLABLE='YES'",
         (&name.database, &name.table),
     )
-}
-
-/// The target's foreign keys.
-#[derive(Debug, Default)]
-pub(super) struct ForeignKeys {
-    /// Every table that is an end of one, with the group of tables it is joined to.
-    groups: HashMap<TableName, usize>,
-    /// Groups in which one changes rows by itself (CASCADE, SET NULL, SET DEFAULT).
-    acting: HashSet<usize>,
-}
-
-impl ForeignKeys {
-    /// True when a foreign key changes rows of this table by itself, or of one joined to it.
-    pub(super) fn act_on(&self, name: &TableName) -> bool {
-        self.groups.get(name).is_some_and(|group| self.acting.contains(group))
-    }
-
-    fn add(&mut self, child: TableName, parent: TableName, acts: bool) {
-        let new = self.groups.len();
-        let group = *self.groups.entry(child).or_insert(new);
-        let other = *self.groups.entry(parent).or_insert(group);
-        for member in self.groups.values_mut().filter(|g| **g == other) {
-            *member = group;
-        }
-        if self.acting.remove(&other) || acts {
-            self.acting.insert(group);
-        }
-    }
-}
-
-type ReferenceRow = (String, String, String, String, String, String);
-
-/// Reads all foreign keys.
-pub(super) fn foreign_keys(conn: &mut Conn) -> Sql<ForeignKeys> {
-    let rows: Vec<ReferenceRow> = conn.query(
-        "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA, REFERENCED_TABLE_NAME, \
-         DELETE_RULE, UPDATE_RULE FROM information_schema.REFERENTIAL_CONSTRAINTS",
-    )?;
-    let mut keys = ForeignKeys::default();
-    for (child_db, child, parent_db, parent, on_delete, on_update) in rows {
-        let acts = [on_delete, on_update].iter().any(|r| !matches!(&**r, "RESTRICT" | "NO ACTION"));
-        keys.add(TableName::new(child_db, child), TableName::new(parent_db, parent), acts);
-    }
-    Ok(keys)
 }
 
 type ColumnRow = (String, String, String, String, String, Option<String>, String, Option<u64>);
@@ -365,13 +324,15 @@ fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<(String, S
         .collect())
 }
 
-/// A server's version and the definitions of all its tables.
+/// A server's version, the definitions of all its tables, and its foreign keys that change rows.
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
-pub fn snapshot(url: &str) -> Result<(String, Vec<TableDef>)> {
+pub fn snapshot(url: &str) -> Result<(String, Vec<TableDef>, Vec<ForeignKey>)> {
     let mut conn = super::connect::connect(url, true)?.0;
     let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
     let version: Option<String> = conn.query_first("SELECT VERSION()").map_err(failed)?;
-    Ok((version.unwrap_or_default(), definitions(&mut conn, None).map_err(failed)?))
+    let foreign_keys = ForeignKeys::read(&mut conn).map_err(failed)?.acting;
+    let tables = definitions(&mut conn, None).map_err(failed)?;
+    Ok((version.unwrap_or_default(), tables, foreign_keys))
 }

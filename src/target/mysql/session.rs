@@ -10,7 +10,7 @@ use crate::event::printable;
 use crate::plan::op::RowOp;
 use crate::sql::bulk::{Batch, Bulk, Encoder, Param};
 use crate::sql::{Dialect, Expect, Guard, Item, Statements, quote};
-use crate::target::{Claim, Direction, FoundRow, Mark, Session, mismatch, shown, taken_over};
+use crate::target::{Claim, Direction, FoundRow, Mark, Session, expect, shown, taken_over};
 
 /// Statements and rows travel in packets of at most so many bytes.
 const PACKET_BYTES: usize = 1 << 20;
@@ -105,12 +105,8 @@ impl MysqlSession {
             return Err(self.too_large(&place(0), text.len()));
         }
         let answered = self.send(text, &place, |n, affected| {
-            match statements.get(n).map(|(_, item)| item.expect) {
-                Some(Expect::Rows(rows)) if rows != affected => {
-                    Err(mismatch(&place(n), affected, rows))
-                }
-                _ => Ok(()),
-            }
+            let wanted = statements.get(n).map_or(Expect::Any, |(_, item)| item.expect);
+            expect(&place(n), wanted, affected)
         })?;
         if answered == statements.len() {
             return Ok(());
@@ -144,10 +140,8 @@ impl MysqlSession {
             touched += self.conn.affected_rows();
             sent += 1;
         }
-        match bulk.expect {
-            Expect::Rows(rows) if rows != touched => Err(mismatch(&place, touched, rows)),
-            _ => Ok(sent),
-        }
+        expect(&place, bulk.expect, touched)?;
+        Ok(sent)
     }
 
     fn slice(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
@@ -228,6 +222,29 @@ impl Session for MysqlSession {
             }
             for slice in run.chunks(SLICE_ROWS) {
                 sent += self.slice(slice)?;
+            }
+        }
+        Ok(sent)
+    }
+
+    fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+        let mut sent = 0;
+        for run in ops.chunk_by(keyless::joins) {
+            if keyless::takes(run) {
+                sent += keyless::look(&mut self.conn, run)?;
+                continue;
+            }
+            for slice in run.chunks(SLICE_ROWS) {
+                let rows = self.encoder.rows;
+                let mut statements = Statements::new(Dialect::Mysql, Guard::Values, rows);
+                statements.looks(slice)?;
+                for (sql, item) in statements.iter() {
+                    let place = format!("{} (message {})", item.table.name, item.seq);
+                    let found: Option<u64> =
+                        self.conn.query_first(sql).map_err(|e| failed(&place, &e))?;
+                    expect(&place, item.expect, found.unwrap_or(0))?;
+                    sent += 1;
+                }
             }
         }
         Ok(sent)

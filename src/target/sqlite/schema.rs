@@ -10,13 +10,14 @@ use crate::event::{TableName, printable};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
 
-/// `binsync_tables` tells which source table a table is: `a.b` and `c`, or `a` and `b.c`.
+/// `binsync_tables` tells which source table a table is: `a.b` and `c`, or `a` and `b.c`; and
+/// whether a reverse has made it, so that it holds recovered rows and nothing else.
 const OWN: &str = "\
     CREATE TABLE IF NOT EXISTS binsync_progress (name TEXT PRIMARY KEY, spool TEXT NOT NULL, \
     direction TEXT NOT NULL, selection TEXT NOT NULL, epoch INTEGER NOT NULL, \
     seq INTEGER NOT NULL);\
     CREATE TABLE IF NOT EXISTS binsync_tables (name TEXT PRIMARY KEY COLLATE NOCASE, \
-    database_name TEXT NOT NULL, table_name TEXT NOT NULL)";
+    database_name TEXT NOT NULL, table_name TEXT NOT NULL, rescue INTEGER NOT NULL DEFAULT 0)";
 
 /// Claims a progress row: takes the next epoch and returns it with the sequence it stands at.
 ///
@@ -141,10 +142,22 @@ fn same_name(name: &TableName, other: &str) -> Error {
 /// Says which source table the table of that name is.
 pub(super) fn own(conn: &Connection, name: &TableName) -> Sql<()> {
     conn.execute(
-        "INSERT OR REPLACE INTO binsync_tables VALUES (?1,?2,?3)",
+        "INSERT OR REPLACE INTO binsync_tables VALUES (?1,?2,?3,0)",
         (sqlite_name(name), &name.database, &name.table),
     )
     .map(|_| ())
+}
+
+/// Notes that a table takes recovered rows.
+pub(super) fn set_rescue(conn: &Connection, name: &TableName) -> Sql<()> {
+    conn.execute("UPDATE binsync_tables SET rescue=1 WHERE name=?1", (sqlite_name(name),))
+        .map(|_| ())
+}
+
+/// True for a table that takes recovered rows.
+pub(super) fn is_rescue(conn: &Connection, name: &TableName) -> Sql<bool> {
+    conn.prepare_cached("SELECT 1 FROM binsync_tables WHERE name=?1 AND rescue=1")?
+        .exists((sqlite_name(name),))
 }
 
 /// Forgets a table that is gone or has another name.

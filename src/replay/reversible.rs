@@ -1,0 +1,315 @@
+//! What a reverse of a stretch cannot take back, found before anything is written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use super::cut::{Cut, describe};
+use super::{Definitions, Selection, ahead};
+use crate::error::{Error, Result};
+use crate::event::def::{ForeignKey, TableDef};
+use crate::event::row::{Columns, width};
+use crate::event::{Body, Event, Op, TableName, maxwell, printable, typed};
+use crate::filter::Type;
+use crate::spool::{DdlRef, Order, Seq, Spool};
+
+/// Something that stays as it is, whatever is taken back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// A statement changed what no row event tells.
+    Statement {
+        /// The table (or database) it is about.
+        table: TableName,
+        /// Its message.
+        seq: Seq,
+        /// Its text.
+        sql: String,
+    },
+    /// A foreign key changed rows that the source did not log.
+    Cascade(ForeignKey),
+    /// Something of the stretch is not in the spool.
+    Incomplete(String),
+    /// Row images lack columns, so that the former rows are not known.
+    Images {
+        /// The table.
+        table: TableName,
+        /// The first such message.
+        seq: Seq,
+    },
+}
+
+impl Loss {
+    /// The flag that says to go on all the same; none where there is nothing to go on with.
+    pub fn flag(&self) -> Option<&'static str> {
+        match self {
+            Self::Statement { .. } => Some("--allow-ddl"),
+            Self::Cascade(_) => Some("--allow-cascades"),
+            Self::Incomplete(_) => Some("--allow-incomplete"),
+            Self::Images { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Statement { table, seq, sql } => {
+                write!(
+                    f,
+                    "{table}: a statement (message {seq}) is no row event: {}",
+                    printable(sql)
+                )
+            }
+            Self::Cascade(key) => write!(
+                f,
+                "{}: what its foreign key to {} deleted or changed is not in the source's binlog",
+                key.child, key.parent
+            ),
+            Self::Incomplete(what) => f.write_str(what),
+            Self::Images { table, seq } => write!(
+                f,
+                "{table}: a row image (message {seq}) lacks columns, what it was before is not \
+                 known (binlog_row_image=FULL sends them)"
+            ),
+        }
+    }
+}
+
+/// What [`losses`] finds.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Tables and databases that the stretch creates: they stay.
+    pub created: Vec<TableName>,
+    /// What cannot be taken back.
+    pub losses: Vec<Loss>,
+}
+
+impl Found {
+    /// With what the cut itself lacks.
+    #[must_use]
+    pub fn with(mut self, cut: &Cut) -> Self {
+        if let Some(first) = cut.first.as_ref().filter(|_| cut.late) {
+            self.losses.push(Loss::Incomplete(format!(
+                "the spool begins only at {}, behind the begin of the stretch asked for",
+                describe(first)
+            )));
+        }
+        self
+    }
+}
+
+/// The selected rows of a table: from the first message to behind the last, and kinds.
+#[derive(Clone, Debug)]
+struct Rows {
+    seqs: Range<Seq>,
+    updates: bool,
+    deletes: bool,
+}
+
+/// Finds what a reverse of the selection cannot take back. `foreign_keys` are those that change
+/// rows, besides the ones the stream tells of; `logs_cascades`: whether the source logs what they
+/// change.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub fn losses(
+    spool: &Spool,
+    definitions: &Definitions,
+    selection: &Selection,
+    foreign_keys: &[ForeignKey],
+    logs_cascades: Option<bool>,
+) -> Result<Found> {
+    let rows = selected_rows(spool, selection)?;
+    let mut found = Found::default();
+    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
+        statement(spool, message, selection, &rows, &mut found)?;
+    }
+    if logs_cascades != Some(true) {
+        for key in definitions.foreign_keys.iter().chain(foreign_keys) {
+            let loss = Loss::Cascade(key.clone());
+            if !found.losses.contains(&loss) && acted(spool, selection, &rows, key)? {
+                found.losses.push(loss);
+            }
+        }
+    }
+    incomplete(spool, selection, &rows, &mut found)?;
+    for (table, rows) in &rows {
+        if let Some(seq) = partial(spool, definitions, selection, table, &rows.seqs)? {
+            found.losses.push(Loss::Images { table: table.clone(), seq });
+        }
+    }
+    Ok(found)
+}
+
+/// The selected rows by table, as far as the index tells.
+fn selected_rows(spool: &Spool, selection: &Selection) -> Result<BTreeMap<TableName, Rows>> {
+    let filter = &selection.filter;
+    let [inserts, updates, deletes] =
+        [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
+    let mut all: BTreeMap<TableName, Rows> = BTreeMap::new();
+    for transaction in spool.transactions(selection.range.clone(), Order::Forward) {
+        let t = transaction?;
+        if !filter.takes_transaction(t.xid, t.thread_id, t.server_id) {
+            continue;
+        }
+        for (name, counts) in &t.tables {
+            let [i, u, d] = [
+                inserts && counts.insert > 0,
+                updates && counts.update > 0,
+                deletes && counts.delete > 0,
+            ];
+            if !(i || u || d) || name.database == "maxwell" || !filter.takes_table(name) {
+                continue;
+            }
+            let new = Rows { seqs: t.first..t.last + 1, updates: false, deletes: false };
+            let rows = all.entry(name.clone()).or_insert(new);
+            rows.seqs.end = t.last + 1;
+            (rows.updates, rows.deletes) = (rows.updates || u, rows.deletes || d);
+        }
+    }
+    Ok(all)
+}
+
+/// A statement is a loss when it is itself to be taken back, or changed a table between rows that
+/// are. One that only altered a table after its rows is none: columns are matched by name.
+fn statement(
+    spool: &Spool,
+    message: &DdlRef,
+    selection: &Selection,
+    rows: &BTreeMap<TableName, Rows>,
+    found: &mut Found,
+) -> Result<()> {
+    let bytes = spool.record(message.seq)?;
+    let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+    let (name, seq) = (event.meta.name(), message.seq);
+    let Body::Ddl { sql, .. } = &event.body else { return Ok(()) };
+    if !selection.filter.takes_table(&name) {
+        return Ok(());
+    }
+    let chosen = selection.filter.takes_type(Type::Ddl);
+    if matches!(event.meta.op, Op::DatabaseCreate | Op::TableCreate) {
+        if chosen {
+            found.created.push(name);
+        }
+        return Ok(());
+    }
+    let of = |table: &TableName| {
+        *table == name || name.table.is_empty() && table.database == name.database
+    };
+    let touched = rows.iter().filter(|(table, _)| of(table)).any(|(_, rows)| {
+        rows.seqs.start < seq && (rows.seqs.end > seq || !alters_in_place(&event))
+    });
+    if chosen || touched {
+        found.losses.push(Loss::Statement { table: name, seq, sql: sql.to_string() });
+    }
+    Ok(())
+}
+
+/// True when the table stays the same one, under its name.
+fn alters_in_place(event: &Event<'_>) -> bool {
+    let Body::Ddl { def, old, .. } = &event.body else { return false };
+    let name = |json: &Option<&str>| json.and_then(|j| TableDef::parse(j).ok()).map(|d| d.name());
+    match event.meta.op {
+        Op::TableAlter => name(old).is_some() && name(old) == name(def),
+        op => op == Op::DatabaseAlter,
+    }
+}
+
+/// True when a foreign key may have changed rows for what is selected.
+fn acted(
+    spool: &Spool,
+    selection: &Selection,
+    rows: &BTreeMap<TableName, Rows>,
+    key: &ForeignKey,
+) -> Result<bool> {
+    let Some(parent) = rows.get(&key.parent) else { return Ok(false) };
+    if key.on_delete && parent.deletes {
+        return Ok(true);
+    }
+    if !key.on_update || !parent.updates {
+        return Ok(false);
+    }
+    let moved = any_event(spool, selection, &key.parent, &parent.seqs, |_, event| {
+        let Body::Row { old: Some(old), .. } = event.body else { return false };
+        let old = Columns::parse(old).unwrap_or_default();
+        key.columns.iter().any(|column| typed::column(&old, column).is_some())
+    })?;
+    Ok(moved.is_some())
+}
+
+/// Gaps and messages that cannot be read, where rows are selected.
+fn incomplete(
+    spool: &Spool,
+    selection: &Selection,
+    rows: &BTreeMap<TableName, Rows>,
+    found: &mut Found,
+) -> Result<()> {
+    // Single transactions may be whole where the stretch around them is not.
+    let hull = rows.values().fold(Seq::MAX..0, |hull, rows| {
+        hull.start.min(rows.seqs.start)..hull.end.max(rows.seqs.end)
+    });
+    let range = if selection.filter.is_choosy() { hull } else { selection.range.clone() };
+    let mut add = |what: String| found.losses.push(Loss::Incomplete(what));
+    for damaged in spool.damaged(range.clone())? {
+        add(format!("message {} cannot be read: {}", damaged.seq, damaged.reason));
+    }
+    for gap in spool.gaps()?.into_iter().filter(|gap| range.contains(&gap.seq)) {
+        add(format!("a gap before message {}: {}", gap.seq, gap.detail));
+    }
+    for bad in spool.bad_frames()? {
+        if bad.lost.start < range.end && range.start < bad.lost.end {
+            add(format!("messages {} to {} are lost", bad.lost.start, bad.lost.end - 1));
+        }
+    }
+    Ok(())
+}
+
+/// The first selected row image that lacks columns of its table, as the index suspects.
+fn partial(
+    spool: &Spool,
+    definitions: &Definitions,
+    selection: &Selection,
+    table: &TableName,
+    seqs: &Range<Seq>,
+) -> Result<Option<Seq>> {
+    let known = |seq| definitions.history.at(table, seq);
+    let lacks = |seq, width: usize| {
+        known(seq).is_some_and(|def| width < def.columns.iter().filter(|c| !c.generated).count())
+    };
+    let suspect = spool.image_widths(table)?.into_iter().any(|(width, over)| {
+        let here = over.start.max(seqs.start)..over.end.min(seqs.end);
+        !here.is_empty() && lacks(here.start, width as usize)
+    });
+    if !suspect {
+        return Ok(None);
+    }
+    any_event(spool, selection, table, seqs, |seq, event| match event.body {
+        Body::Row { data, .. } => lacks(seq, width(data)),
+        Body::Ddl { .. } | Body::Nothing => false,
+    })
+}
+
+/// The first selected row event of a table that is one of those looked for.
+fn any_event(
+    spool: &Spool,
+    selection: &Selection,
+    table: &TableName,
+    seqs: &Range<Seq>,
+    is: impl Fn(Seq, &Event<'_>) -> bool,
+) -> Result<Option<Seq>> {
+    for frame in ahead(spool.frames(seqs.clone(), Order::Forward)) {
+        let frame = frame?;
+        for record in frame.records() {
+            if record.resend || record.damaged || !seqs.contains(&record.seq) {
+                continue;
+            }
+            let Ok(event) = maxwell::parse_stored(record.bytes) else { continue };
+            let of = event.meta.table == *table.table && event.meta.database == *table.database;
+            let taken = !event.meta.op.is_bootstrap() && selection.filter.takes_event(&event);
+            if of && taken && is(record.seq, &event) {
+                return Ok(Some(record.seq));
+            }
+        }
+    }
+    Ok(None)
+}

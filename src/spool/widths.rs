@@ -1,0 +1,49 @@
+//! How many columns the row images of each table have, and where: an image that lacks some tells
+//! that the source wrote MINIMAL or NOBLOB row images.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::index::{Index, Val, int};
+use super::types::Seq;
+use crate::error::Result;
+use crate::event::{Body, Event, TableName, row};
+
+/// What was seen since the index was saved.
+#[derive(Debug, Default)]
+pub(super) struct Widths {
+    seen: HashMap<(u32, usize), (Seq, Seq)>,
+}
+
+impl Widths {
+    /// Takes a row of the table of that number.
+    pub(super) fn row(&mut self, table: u32, seq: Seq, event: &Event<'_>) {
+        let Body::Row { data, .. } = event.body else { return };
+        self.seen.entry((table, row::width(data))).or_insert((seq, seq)).1 = seq;
+    }
+
+    /// Puts what was seen into the index.
+    pub(super) fn save(&mut self, index: &Index) -> Result<()> {
+        for ((table, width), (first, last)) in self.seen.drain() {
+            index.execute(
+                "INSERT INTO image_widths VALUES(?1, ?2, ?3, ?4)
+                 ON CONFLICT(tab, width) DO UPDATE SET last = ?4",
+                &[int(table.into()), int(width as u64), int(first), int(last)],
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Index {
+    /// The widths of a table's row images: number of columns, and from the first message of it to
+    /// behind the last.
+    pub(super) fn image_widths(&self, table: &TableName) -> Result<Vec<(u64, Range<Seq>)>> {
+        self.rows(
+            "SELECT width, first, last FROM image_widths JOIN tables ON id = tab
+             WHERE database = ? AND name = ?",
+            &[Val::Text(&table.database), Val::Text(&table.table)],
+            |row| Ok((row.int(0)?, row.int(1)?..row.int(2)? + 1)),
+        )
+    }
+}
