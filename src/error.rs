@@ -16,6 +16,9 @@ pub enum ErrorKind {
     Conflict,
     /// A passing fault (deadlock, lock wait): the same transaction may be tried again.
     Retry,
+    /// The target takes no writes (any more): to be tried again where it did before, since another
+    /// server may have taken its place.
+    ReadOnly,
     /// The connection is gone, with it what was not committed; begin anew with another one.
     Lost,
     /// Everything else.

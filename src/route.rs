@@ -73,6 +73,11 @@ impl Route {
         rules.map(|rule| (rule.column.as_str(), rule.to.as_deref())).collect()
     }
 
+    /// True when a column of that definition changes its name or is left out.
+    pub fn moves_columns(&self, def: &TableDef) -> bool {
+        self.columns(&def.name()).iter().any(|(column, _)| def.column(column).is_some())
+    }
+
     /// A definition of the stream as it stands at the target.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! An error names the thing and the next step, ends with the right status, and loses nothing.
 
 use crate::support::{
-    Fresh, Kind, Run, Spool, amqp_url, assert_same_dump, dump::schema_only, fresh, read,
+    Fresh, Kind, Run, Running, Spool, amqp_url, assert_same_dump, dump::schema_only, fresh,
+    progress::Progress, read,
 };
+use std::{thread::sleep, time::Duration};
 
 const NOTHING: [&str; 0] = [];
 const ROWS: [&str; 2] = ["--type", "insert,update,delete"];
@@ -127,6 +129,26 @@ fn a_read_only_mariadb() {
     server.sql("SET GLOBAL read_only=0");
     spool.apply(&url, NOTHING).code(0);
     assert_same_dump(&server.dump(), &read("mariadb-edges.end.sql"), "after read_only was lifted");
+}
+
+/// A failover: the server takes no writes for a while.
+#[test]
+fn a_target_that_is_read_only_for_a_while() {
+    let (server, spool) = (fresh(Kind::MySql), Spool::recording("mysql-transactions"));
+    let flags =
+        ["apply", "--target", &server.url(), "--max-rows-per-second", "300", "--window", "100"];
+    let mut progress = Progress::of(&server);
+    let mut run = Running::start(spool.command(flags));
+    let mut first = None;
+    let moved = || progress.read().is_some_and(|(_, now)| *first.get_or_insert(now) != now);
+    assert!(run.until(moved), "it ended before the failover");
+    server.sql("SET GLOBAL super_read_only=1");
+    sleep(Duration::from_secs(2));
+    server.sql("SET GLOBAL read_only=0");
+    let (status, said) = run.end();
+    assert!(said.contains("read-only") && said.contains("trying again"), "{said}");
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert_same_dump(&server.dump(), &read("mysql-transactions.end.sql"), "after the failover");
 }
 
 #[test]

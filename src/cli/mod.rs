@@ -145,7 +145,7 @@ fn report(error: &Error) -> u8 {
     output::line(&format!("binsync: {error}"));
     match error.kind() {
         ErrorKind::Usage => USAGE,
-        ErrorKind::Stopped | ErrorKind::Conflict => STOPPED,
+        ErrorKind::Stopped | ErrorKind::Conflict | ErrorKind::ReadOnly => STOPPED,
         ErrorKind::Retry | ErrorKind::Lost | ErrorKind::Failed => FAILED,
     }
 }

@@ -144,6 +144,8 @@ impl Session for SqliteSession {
     }
 
     fn savepoint(&mut self) -> Result<()> {
+        // Savepoints of one name are stacked: the one before, if there is one, is done with.
+        let _ = self.conn.execute_batch("RELEASE binsync");
         self.run("SAVEPOINT binsync")
     }
 

@@ -53,6 +53,9 @@ pub(super) fn check(
     let rows_of = |name: &TableName| !name.table.is_empty() && name.database != "maxwell";
     let taken = |name: &TableName| rows_of(name) && filter.takes_table(name);
     let tables: Vec<TableName> = spool.tables()?.into_iter().filter(taken).collect();
+    for def in tables.iter().flat_map(|table| definitions.history.of(table)) {
+        route.def(def)?;
+    }
     route.check(&tables, |table, column| {
         let mut defs = definitions.history.of(table).peekable();
         defs.peek().is_none() || defs.any(|def| def.column(column).is_some())

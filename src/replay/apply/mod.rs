@@ -193,12 +193,13 @@ impl<'o> Applier<'o> {
             match e.kind() {
                 // Once more, so that the row is found and the policy asked.
                 ErrorKind::Conflict if !self.careful => self.careful = true,
-                ErrorKind::Retry | ErrorKind::Lost if self.connected && tries < TRIES => {
+                kind if self.passes(kind) && tries < TRIES => {
                     tries += 1;
-                    report(Report::Note(format!("{e}; trying again ({tries} of {TRIES})")));
+                    let what = e.message();
+                    report(Report::Note(format!("{what}; trying again ({tries} of {TRIES})")));
                     back_off(tries, job.stop);
                 }
-                ErrorKind::Retry | ErrorKind::Lost if self.connected => {
+                ErrorKind::Retry | ErrorKind::Lost | ErrorKind::ReadOnly if self.connected => {
                     return Err(e.kept_as(ErrorKind::Stopped));
                 }
                 _ => return Err(e),
@@ -206,6 +207,15 @@ impl<'o> Applier<'o> {
             if job.stop.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
+        }
+    }
+
+    /// True for a fault that may pass by itself.
+    fn passes(&self, kind: ErrorKind) -> bool {
+        match kind {
+            ErrorKind::Retry | ErrorKind::Lost => self.connected,
+            ErrorKind::ReadOnly => self.outcome.commits + self.outcome.ddl > 0,
+            _ => false,
         }
     }
 

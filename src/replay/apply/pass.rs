@@ -209,8 +209,9 @@ fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
 
 /// A statement cannot be rewritten for tables that have other names at the target.
 fn refuse_routed(job: &Job<'_>, ddl: &Ddl) -> Result<()> {
-    let routed = |n: &&TableName| job.route.renames(n) || !job.route.columns(n).is_empty();
-    let Some(name) = ddl.names.iter().find(routed) else { return Ok(()) };
+    let renamed = ddl.names.iter().find(|name| job.route.renames(name)).cloned();
+    let moved = ddl.before.iter().chain(&ddl.after).find(|def| job.route.moves_columns(def));
+    let Some(name) = renamed.or(moved.map(TableDef::name)) else { return Ok(()) };
     Err(Error::stopped(format!(
         "{name} has other names at the target, and a statement of the stretch on it (message {}) is \
          not rewritten: {}",

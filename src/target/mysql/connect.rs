@@ -79,7 +79,7 @@ pub(super) fn failed(place: &str, error: &mysql::Error) -> Error {
     let text = printable(&error.to_string()).into_owned();
     let made = |kind| Error::new(kind, format!("{place}: {text}"));
     match sql_code(error) {
-        Some(1290 | 1836 | 1792) => made(ErrorKind::Stopped).help(
+        Some(1290 | 1836 | 1792) => made(ErrorKind::ReadOnly).help(
             "the target is read-only: name the writable server, then run the same command again",
         ),
         Some(code) if RETRY.contains(&code) => made(ErrorKind::Retry),

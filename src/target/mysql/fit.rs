@@ -42,7 +42,11 @@ pub(super) fn check(
                 "{name}: the source's column {:?} is missing at the target",
                 column.name
             ))
-            .help("add it to the target's table, then run the same command again"));
+            .help(format!(
+                "if it has another name now, say so with --map {0}=NEW; leave it out with \
+                 --drop-column {0}, or add it to the target's table; then run it again",
+                column.name
+            )));
         };
         if is_narrower(here, column) {
             return Err(Error::stopped(format!(

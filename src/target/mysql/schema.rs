@@ -39,7 +39,7 @@ type StandingRow = (u64, u64, Option<u64>, Option<u32>, Option<u32>);
 /// When the name belongs to another run (usage), or the server refuses.
 pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, Standing)> {
     let sql = |e: mysql::Error| match failed("target: progress tables", &e) {
-        e if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => e,
+        e if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost | ErrorKind::ReadOnly) => e,
         e => e
             .kept_as(ErrorKind::Failed)
             .help("the user needs the right to create and write the database `binsync`"),
