@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::{Columns, width};
 use crate::event::{Body, Event, Op, TableName, maxwell, printable, typed};
-use crate::filter::Type;
+use crate::filter::{Filter, Type};
 use crate::spool::{DdlRef, Order, Seq, Spool};
 
 /// Something that stays as it is, whatever is taken back.
@@ -85,10 +85,11 @@ pub struct Found {
 }
 
 impl Found {
-    /// With what the cut itself lacks.
+    /// With what the cut itself lacks; transactions named by number are all there.
     #[must_use]
-    pub fn with(mut self, cut: &Cut) -> Self {
-        if let Some(first) = cut.first.as_ref().filter(|_| cut.late) {
+    pub fn with(mut self, cut: &Cut, filter: &Filter) -> Self {
+        let late = cut.late && filter.xids().is_empty();
+        if let Some(first) = cut.first.as_ref().filter(|_| late) {
             self.losses.push(Loss::Incomplete(format!(
                 "the spool begins only at {}, behind the begin of the stretch asked for",
                 describe(first)
@@ -245,9 +246,8 @@ fn incomplete(
     found: &mut Found,
 ) -> Result<()> {
     // Single transactions may be whole where the stretch around them is not.
-    let hull = rows.values().fold(Seq::MAX..0, |hull, rows| {
-        hull.start.min(rows.seqs.start)..hull.end.max(rows.seqs.end)
-    });
+    let first = rows.values().map(|rows| rows.seqs.start).min().unwrap_or(0);
+    let hull = first..rows.values().map(|rows| rows.seqs.end).max().unwrap_or(0);
     let range = if selection.filter.is_choosy() { hull } else { selection.range.clone() };
     let mut add = |what: String| found.losses.push(Loss::Incomplete(what));
     for damaged in spool.damaged(range.clone())? {

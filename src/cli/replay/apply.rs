@@ -206,7 +206,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         true => {
             let (keys, logged) = (open()?.foreign_keys()?, options.logs_cascades);
             let found = losses(&spool, &definitions, &selection, &keys, logged)?;
-            args.allow.check(&found.with(&cut), &output)?
+            args.allow.check(&found.with(&cut, &selection.filter), &output)?
         }
     };
     let stop = stop_flag()?;

@@ -73,7 +73,7 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
         true => {
             let logged = definitions.logs_cascades;
             let found = losses(&spool, &definitions, &selection, &[], logged)?;
-            args.allow.check(&found.with(&cut), &output)?
+            args.allow.check(&found.with(&cut, &selection.filter), &output)?
         }
     };
     let direction = direction(args.reverse);
