@@ -51,11 +51,12 @@ impl Pass<'_, '_> {
             self.workers(|| self.spill(&spill))?;
             let Spilling { spill, end } =
                 spill.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let (ddl, to) = end.unwrap_or((None, lock(&self.executor).seq()));
+            let from = lock(&self.executor).seq();
+            let (ddl, to) = end.unwrap_or((None, from));
             let events = spill.events.clone();
             let parts = spill.finish()?;
             if events.iter().any(|n| *n > 0) {
-                self.write_net(&parts, &events, to)?;
+                self.write_net(&parts, &events, from, to, report)?;
             } else {
                 lock(&self.executor).move_to(to)?;
             }
@@ -115,7 +116,14 @@ impl Pass<'_, '_> {
         results.into_iter().collect()
     }
 
-    fn write_net(&self, parts: &Parts, events: &[u64], to: Seq) -> Result<()> {
+    fn write_net(
+        &self,
+        parts: &Parts,
+        events: &[u64],
+        from: Seq,
+        to: Seq,
+        report: &Sender<Report>,
+    ) -> Result<()> {
         let n = parts.len();
         let window = Window { end: to, parts: n as u32, chunk: self.chunk };
         // Where a unique value can be in the way, all rows that leave have to leave first.
@@ -130,7 +138,14 @@ impl Pass<'_, '_> {
         for (pass, leaving) in passes.iter().enumerate() {
             let next = AtomicUsize::new(0);
             *lock(&self.turn) = 0;
-            self.workers(|| self.parts(parts, &next, pass, *leaving))?;
+            // The parts are of about the same size, whatever messages they are made of.
+            let written = |part: usize| {
+                let (done, all) = (pass * n + part + 1, passes.len() * n);
+                let way = from.abs_diff(to) * done as u64 / all as u64;
+                let at = if self.back() { from.saturating_sub(way) } else { from + way };
+                let _ = report.send(Report::Reached(at, None));
+            };
+            self.workers(|| self.parts(parts, &next, pass, *leaving, &written))?;
         }
         let tables: Vec<(Arc<Table>, u64)> =
             parts.tables().iter().cloned().zip(events.iter().copied()).collect();
@@ -164,6 +179,7 @@ impl Pass<'_, '_> {
         next: &AtomicUsize,
         pass: usize,
         leaving: Option<bool>,
+        written: &(dyn Fn(usize) + Sync),
     ) -> Result<()> {
         loop {
             let part = next.fetch_add(1, Ordering::Relaxed);
@@ -181,6 +197,7 @@ impl Pass<'_, '_> {
             let work = Work { rows: &[], plan, events: &Events::new() };
             let Some(mut executor) = self.my_turn(part as u64) else { return Ok(()) };
             executor.part(&work, ((pass * parts.len() + part) as u64) << 40)?;
+            written(part);
             self.next_turn();
         }
     }
