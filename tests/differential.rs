@@ -66,6 +66,12 @@ fn one_seed(kind: Kind, seed: u64, file: &Path) {
     let filled = target.dump();
     part("all", 1, &[]);
     assert_same_dump(&target.dump(), &made.end, "applied");
+    let look = ["--name", "undo", "--position", &range[1], "--reverse", "--dry-run"];
+    let logged = ["--source-logs-cascades", if kind == Kind::MySql { "yes" } else { "no" }];
+    let rows = ["--type", "insert,update,delete"];
+    let told = spool.apply(&target.url(), [&look[..], &logged, &rows].concat()).text();
+    let wrong = ["changed since", "missing", "there already", "too few"];
+    assert!(told.contains("match") && !wrong.iter().any(|word| told.contains(word)), "{told}");
     part("undo", 1, &["--reverse", "--type", "insert,update,delete"]);
     assert_same_dump(&target.dump(), &filled, "undone");
     part("again", 1, &[]);

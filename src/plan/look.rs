@@ -1,14 +1,30 @@
 //! What the target's rows have to be before a stretch is taken back: one look for each row.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::net::fold;
 use super::op::{Act, RowOp};
 use super::window::{Chunk, Plan, Rows};
-use super::{Change, Image, Table};
+use super::{Image, Table};
 use crate::error::Result;
-use crate::event::row::Value;
+use crate::event::TableName;
+
+/// The keys, as text, of the rows that are looked for: that one of them is in the place of a row
+/// that comes back is no conflict, since it leaves.
+#[derive(Debug, Default)]
+pub struct Present(HashMap<TableName, HashSet<Vec<String>>>);
+
+impl Present {
+    /// True when a row of that table with this key is looked for.
+    pub fn has(&self, table: &TableName, key: &[String]) -> bool {
+        self.0.get(table).is_some_and(|keys| keys.contains(key))
+    }
+}
+
+/// A row before and after all its changes, the last message of them, how many equal rows, and
+/// whether it is written whatever is there.
+type Looked<'b, 'a> = (Option<&'b Image<'a>>, Option<&'b Image<'a>>, u64, u64, bool);
 
 impl<'b, 'a> Plan<'b, 'a> {
     /// Plans the looks. Where the changes of a table do not follow one another (others between
@@ -17,54 +33,60 @@ impl<'b, 'a> Plan<'b, 'a> {
     /// # Errors
     /// When a row's key is not known.
     pub fn looks(tables: &'b [Rows<'a>]) -> Result<Self> {
-        let mut ops = Vec::new();
-        for rows in tables {
-            let (nets, taken) = fold(&rows.table, &rows.changes)?;
-            let mut seen: HashSet<Vec<Value<'a>>> = HashSet::new();
-            for net in &nets {
-                let change = (net.before, net.after);
-                if !rows.table.has_key() || is_new(&rows.table, change, &mut seen)? {
-                    let (times, any) = (net.times, net.overwrite);
-                    ops.extend(op(&rows.table, change, net.seq, times, any));
-                }
-            }
-            for Change { seq, before, after, overwrite } in &rows.changes[taken..] {
-                let change = (before.as_ref(), after.as_ref());
-                if is_new(&rows.table, change, &mut seen)? {
-                    ops.extend(op(&rows.table, change, *seq, 1, *overwrite));
-                }
-            }
-        }
         let mut plan = Self::default();
+        let mut ops = Vec::new();
+        for Rows { table, changes } in tables {
+            let (nets, taken) = fold(table, changes)?;
+            let folded = nets.iter().map(|n| (n.before, n.after, n.seq, n.times, n.overwrite));
+            if !table.has_key() {
+                ops.extend(folded.filter_map(|look| op(table, &look)));
+                continue;
+            }
+            let rest = changes[taken..].iter();
+            let rest = rest.map(|c| (c.before.as_ref(), c.after.as_ref(), c.seq, 1, c.overwrite));
+            let all: Vec<Looked<'b, 'a>> = folded.chain(rest).collect();
+            let present = plan.present.0.entry(table.name.clone()).or_default();
+            // Keys that rows come to, and what comes where no row is looked for.
+            let (mut reached, mut coming) = (HashSet::new(), Vec::new());
+            for (n, look) in all.iter().enumerate() {
+                let from = look.0.map(|image| text_key(image, table)).transpose()?;
+                let to = look.1.map(|image| text_key(image, table)).transpose()?;
+                match from {
+                    // A net effect begins at a row that is there; so does the first of the
+                    // changes that could not be folded.
+                    Some(from) if n < nets.len() || !reached.contains(&from) => {
+                        if present.insert(from) {
+                            ops.extend(op(table, look));
+                        }
+                    }
+                    Some(_) => {}
+                    None => coming.extend(to.clone().map(|to| (to, look))),
+                }
+                reached.extend(to);
+            }
+            // What comes may take the place of a row that leaves.
+            let mut once = HashSet::new();
+            coming.retain(|(key, _)| !present.contains(key) && once.insert(key.clone()));
+            ops.extend(coming.iter().filter_map(|(_, look)| op(table, look)));
+        }
         plan.phases[0].push(Chunk { ops });
         Ok(plan)
     }
 }
 
-/// The row before and after.
-type Sides<'b, 'a> = (Option<&'b Image<'a>>, Option<&'b Image<'a>>);
-
-/// True for the first change of a row; the keys it has on both sides are taken down.
-fn is_new<'a>(
-    table: &Table,
-    (before, after): Sides<'_, 'a>,
-    seen: &mut HashSet<Vec<Value<'a>>>,
-) -> Result<bool> {
-    let key = |image: Option<&Image<'a>>| image.map(|image| image.key(table)).transpose();
-    let (from, to) = (key(before)?, key(after)?);
-    let new = from.as_ref().or(to.as_ref()).is_some_and(|key| !seen.contains(key));
-    seen.extend(from.into_iter().chain(to));
-    Ok(new)
+/// The key as the target prints it, for most types.
+fn text_key(image: &Image<'_>, table: &Table) -> Result<Vec<String>> {
+    let text = |value: crate::event::row::Value<'_>| {
+        value.string().map_or_else(|| value.0.to_owned(), |text| text.into_owned())
+    };
+    Ok(image.key(table)?.into_iter().map(text).collect())
 }
 
 fn op<'b, 'a>(
     table: &'b Arc<Table>,
-    sides: Sides<'b, 'a>,
-    seq: u64,
-    times: u64,
-    any: bool,
+    &(before, after, seq, times, any): &Looked<'b, 'a>,
 ) -> Option<RowOp<'b, 'a>> {
-    let act = match sides {
+    let act = match (before, after) {
         (Some(before), Some(after)) => Act::Update(before, after),
         (Some(before), None) => Act::Delete(before),
         (None, Some(after)) => Act::Insert(after),

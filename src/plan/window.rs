@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::look::Present;
 use super::net::{Net, fold};
 use super::op::{Act, RowOp};
 use super::{Change, Image, Table, touched};
@@ -51,6 +52,8 @@ pub struct Plan<'b, 'a> {
     pub phases: [Vec<Chunk<'b, 'a>>; 3],
     /// The second ends with changes in the order of the source.
     pub ordered: bool,
+    /// Of a plan that only looks: the rows it looks for.
+    pub present: Present,
 }
 
 impl<'b, 'a> Plan<'b, 'a> {
@@ -147,7 +150,7 @@ impl<'b, 'a> Plan<'b, 'a> {
     pub fn half(self, leaving: bool, most: usize) -> Self {
         let all = self.phases.into_iter().flatten().flat_map(|chunk| chunk.ops);
         let ops = all.filter(|op| matches!(op.act, Act::Delete(_)) == leaving).collect();
-        Self { phases: [pack(ops, most), Vec::new(), Vec::new()], ordered: false }
+        Self { phases: [pack(ops, most), Vec::new(), Vec::new()], ..Self::default() }
     }
 
     /// Row changes to be written.

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::printable;
+use crate::plan::look::Present;
 use crate::plan::op::{Act, RowOp};
 use crate::plan::{Image, Table};
 use crate::spool::Seq;
@@ -121,6 +122,8 @@ pub(super) struct Policy<'d> {
     pub(super) on_conflict: OnConflict,
     pub(super) journal: &'d dyn Sink,
     pub(super) run: &'d str,
+    /// Rows that leave, so that they are in nobody's way.
+    pub(super) present: &'d Present,
     /// An event in words.
     pub(super) describe: &'d (dyn Fn(Seq) -> String + Sync),
 }
@@ -183,6 +186,9 @@ impl<'w> Writer<'w> {
 
     fn decide(&mut self, op: &RowOp<'_, '_>, error: Error) -> Result<()> {
         let now = self.session.find(op)?;
+        if self.leaves(op, now.as_deref()) {
+            return Ok(());
+        }
         let error = error.at((self.policy.describe)(op.seq));
         if self.policy.on_conflict == OnConflict::Stop {
             return Err(error.help(advice(op, now.as_deref())));
@@ -198,6 +204,18 @@ impl<'w> Writer<'w> {
             ErrorKind::Conflict => e.at("cannot be overwritten").kept_as(ErrorKind::Stopped),
             _ => e,
         })
+    }
+
+    /// True when the row in the place of one that comes back is itself one that leaves: its key
+    /// is another one that the target's collation takes for the same.
+    fn leaves(&self, op: &RowOp<'_, '_>, now: Option<&[(String, Option<String>)]>) -> bool {
+        let (Act::Insert(_), Some(row)) = (op.act, now) else { return false };
+        let value = |i: &usize| {
+            let name = &op.table.columns[*i].name;
+            row.iter().find(|(column, _)| column == name).and_then(|(_, value)| value.clone())
+        };
+        let key: Option<Vec<String>> = op.table.key.iter().map(value).collect();
+        key.is_some_and(|key| self.policy.present.has(&op.table.name, &key))
     }
 
     fn overwrite(&mut self, op: &RowOp<'_, '_>, exists: bool) -> Result<()> {

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
+use crate::plan::look::Present;
 use crate::plan::window::{Plan, Rows};
 use crate::spool::Seq;
 use crate::target::{Ddl, Mark, Standing, Target, Window};
@@ -151,7 +152,7 @@ impl<'p, 's> Executor<'p, 's> {
     fn transaction(&mut self, work: &Work<'_, '_>, to: Option<Seq>) -> Result<()> {
         self.lanes.pace.wait(work.plan.ops(), self.job.stop);
         let describe = |seq| describe_event(work.events, seq);
-        let policy = self.policy(&describe);
+        let policy = self.policy(&describe, &work.plan.present);
         let sessions = self.target.sessions();
         let mut writer = Writer::new(sessions.main, &policy, self.careful);
         let mut write = || -> Result<()> {
@@ -184,7 +185,11 @@ impl<'p, 's> Executor<'p, 's> {
         Ok(())
     }
 
-    fn policy<'d>(&self, describe: &'d (dyn Fn(Seq) -> String + Sync)) -> Policy<'d>
+    fn policy<'d>(
+        &self,
+        describe: &'d (dyn Fn(Seq) -> String + Sync),
+        present: &'d Present,
+    ) -> Policy<'d>
     where
         's: 'd,
         'p: 'd,
@@ -193,6 +198,7 @@ impl<'p, 's> Executor<'p, 's> {
             on_conflict: self.job.how.on_conflict,
             journal: self.job.journal,
             run: &self.job.run.name,
+            present,
             describe,
         }
     }
@@ -207,7 +213,7 @@ impl<'p, 's> Executor<'p, 's> {
 
     fn phases(&mut self, work: &Work<'_, '_>, first: u64) -> Result<()> {
         let describe = |seq| describe_event(work.events, seq);
-        let policy = self.policy(&describe);
+        let policy = self.policy(&describe, &work.plan.present);
         for (phase, chunks) in work.plan.phases.iter().enumerate() {
             let sessions = self.target.sessions();
             let done = self.lanes.run(

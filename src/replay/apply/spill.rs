@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::error::{Context, Error, Result};
 use crate::event::row::Value;
+use crate::event::typed;
 use crate::plan::net::fold;
 use crate::plan::window::Rows;
 use crate::plan::{Change, Image, Table};
@@ -66,14 +67,14 @@ impl Spill {
             });
             self.events[index] += changes.len() as u64;
             for change in changes {
-                self.change(index as u32, &table, change)?;
+                self.change(index as u32, &table, change, look)?;
             }
         }
         Ok(())
     }
 
-    fn change(&mut self, index: u32, table: &Table, change: Change<'_>) -> Result<()> {
-        let part = |image: &Image<'_>| part(table, image, self.files.len());
+    fn change(&mut self, index: u32, table: &Table, change: Change<'_>, look: bool) -> Result<()> {
+        let part = |image: &Image<'_>| part(table, image, self.files.len(), look);
         let from = change.before.as_ref().map(&part).transpose()?;
         let to = change.after.as_ref().map(part).transpose()?;
         match (from, to) {
@@ -105,15 +106,17 @@ impl Spill {
 }
 
 /// Equal rows are in one part: those of a key, or where there is none those of the same content.
-fn part(table: &Table, image: &Image<'_>, parts: usize) -> Result<usize> {
+/// For a look so are keys that a collation may take for the same.
+fn part(table: &Table, image: &Image<'_>, parts: usize, look: bool) -> Result<usize> {
     let mut hash = Xxh3Default::new();
-    let mut add = |value: Option<Value<'_>>| {
-        hash.update(value.map_or("", |v| v.0).as_bytes());
+    let mut add = |text: &str| {
+        hash.update(text.as_bytes());
         hash.update(&[0]);
     };
     match table.has_key() {
-        true => image.key(table)?.into_iter().for_each(|value| add(Some(value))),
-        false => image.0.iter().for_each(|value| add(*value)),
+        true if look => image.key(table)?.into_iter().for_each(|value| add(&typed::fold(value))),
+        true => image.key(table)?.into_iter().for_each(|value| add(value.0)),
+        false => image.0.iter().for_each(|value| add(value.map_or("", |v| v.0))),
     }
     Ok((hash.digest() % parts as u64) as usize)
 }
