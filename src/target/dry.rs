@@ -42,6 +42,10 @@ impl Target for Dry {
         }
     }
 
+    fn makes(&mut self, name: &TableName) -> Result<bool> {
+        self.real.makes(name)
+    }
+
     fn sessions(&mut self) -> Sessions<'_> {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut self.lanes }
     }

@@ -153,6 +153,14 @@ pub trait Target: Send {
     /// When there is no such table, or the rows of the stream do not fit it.
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>>;
 
+    /// True when the target lacks the table and would make it for its first row.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn makes(&mut self, _: &TableName) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The sessions that write: one that may move the progress, and the lanes that write the
     /// chunks of a window side by side.
     fn sessions(&mut self) -> Sessions<'_>;

@@ -29,8 +29,11 @@ use crate::plan::op::RowOp;
 use crate::sql::{Dialect, Expect, Guard, Statements, quote};
 
 mod convert;
+mod copy;
 mod ddl;
 mod schema;
+
+pub use copy::Copy;
 
 /// An SQLite file as a target.
 pub struct Sqlite {
@@ -294,6 +297,10 @@ impl Target for Sqlite {
         let table = Arc::new(table);
         session.tables.insert(name.clone(), (def.clone(), table.clone()));
         Ok(table)
+    }
+
+    fn makes(&mut self, name: &TableName) -> Result<bool> {
+        Ok(!schema::find(&self.session.conn, name)?)
     }
 
     fn sessions(&mut self) -> Sessions<'_> {

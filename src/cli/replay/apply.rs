@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{before_reverse, direction, done, say_damage, say_left_out};
+use super::{base, before_reverse, direction, done, say_damage, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
 use crate::cli::select::SelectArgs;
@@ -26,6 +26,8 @@ Examples:
   binsync apply --target mysql://joe@db2.example --follow
   binsync apply --target sqlite:look.db --table 'shop.*'
   binsync apply --target mysql://joe@db1.example --reverse --xid 4711 --dry-run
+  binsync apply --target sqlite:then.db --until 2024-01-01T10:00 --table shop.orders \
+    --base mysql://joe@db1.example
 
 The progress is kept in the target, in the same transactions as the rows: stop it or kill it at
 any time, and run the same command again. Between commits of a large window the target holds a
@@ -45,6 +47,14 @@ pub struct ApplyArgs {
     /// Take the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
+    /// The source: its tables are copied, and what came since --until is taken back in the file
+    ///
+    /// For tables that the spool does not hold from their creation. The copy is one moment of the
+    /// source; it needs a --target sqlite:FILE that does not have the tables yet.
+    #[arg(long, env = "BINSYNC_BASE", hide_env_values = true, value_name = "URL", requires = "until",
+        conflicts_with_all = ["reverse", "dry_run", "follow", "since", "position", "types", "xids",
+            "threads", "servers", "values", "changed", "ddl", "on_conflict"])]
+    base: Option<String>,
     /// Say what would be done, table by table; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -150,19 +160,33 @@ impl ApplyArgs {
     }
 
     fn run(&self, spool: &Spool) -> Run {
-        let words = self.select.words(self.reverse);
-        let default = match self.reverse {
-            false => "apply".to_owned(),
-            true => {
-                format!("undo-{:08x}", xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32)
-            }
+        let (back, based) = (self.reverse || self.base.is_some(), self.base.is_some());
+        let mut words = self.select.words(back);
+        if based {
+            words = format!("copied, as of {words}");
+        }
+        let hash = xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32;
+        let default = match (back, based) {
+            (false, _) => "apply".to_owned(),
+            (true, false) => format!("undo-{hash:08x}"),
+            (true, true) => format!("as-of-{hash:08x}"),
         };
         Run {
             name: self.name.clone().unwrap_or(default),
             spool: spool.id().to_owned(),
-            direction: direction(self.reverse),
+            direction: direction(back),
             selection: words,
         }
+    }
+
+    /// What is applied, from where; true with it when something differs already.
+    fn selected(&self, spool: &Spool, run: &Run, output: &Output) -> Result<(Selection, bool)> {
+        if let Some(url) = &self.base {
+            let url = secret::with_password(url, self.password_file.as_deref())?;
+            return base::copy(spool.dir(), &self.select, run, [&url, &self.target], output);
+        }
+        let (selection, cut) = self.select.select(spool, run.selection.clone(), output)?;
+        Ok((selection, say_damage(spool, &cut, output)?))
     }
 }
 
@@ -172,12 +196,12 @@ impl ApplyArgs {
 /// As the target, the spool and the selection have them.
 pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let output = Output::new("applied", global.quiet);
-    let spool = Spool::open(&global.spool)?;
+    let mut spool = Spool::open(&global.spool)?;
     spool.settle()?;
     let run = args.run(&spool);
-    let (selection, cut) = args.select.select(&spool, run.selection.clone(), &output)?;
+    let (selection, differs) = args.selected(&spool, &run, &output)?;
+    spool.refresh()?;
     let definitions = Definitions::load(&spool)?;
-    let damaged = say_damage(&spool, &cut, &output)?;
     if args.reverse {
         before_reverse(&spool, &definitions, &selection, &output)?;
     }
@@ -211,7 +235,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     }
     done?;
     tell(args, &outcome, pace, &selection, &output)?;
-    Ok(if damaged || outcome.conflicts > 0 { DIFFERS } else { DONE })
+    Ok(if differs || outcome.conflicts > 0 { DIFFERS } else { DONE })
 }
 
 fn go(

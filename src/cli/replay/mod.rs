@@ -9,6 +9,7 @@ use crate::spool::Spool;
 use crate::target::Direction;
 
 pub mod apply;
+mod base;
 pub mod render;
 
 fn say_left_out(bootstrap_rows: u64, output: &Output) {

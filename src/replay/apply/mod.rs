@@ -29,6 +29,7 @@ mod pass;
 mod preflight;
 mod reader;
 mod spill;
+mod whole;
 
 pub use conflict::{Journal, OnConflict};
 
