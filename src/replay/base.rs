@@ -31,6 +31,8 @@ use stretch::Stretch;
 /// A capture that is behind the source is waited for so long.
 const PATIENCE: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(200);
+/// How often a copy says how far it is.
+const SAY: Duration = Duration::from_secs(5);
 
 /// What is wanted.
 pub struct Wanted<'a> {
@@ -85,7 +87,7 @@ pub fn copy(
     let defs = defs(&mut base, &definitions, &tables, at)?;
     file.copy(wanted.run, at, &mut |copy| {
         defs.iter().try_for_each(|def| {
-            let rows = copy_table(&mut base, copy, def, at)?;
+            let rows = copy_table(&mut base, copy, def, at, report)?;
             report(format!("copied {}: {rows} rows", def.name()));
             Ok(())
         })
@@ -104,6 +106,7 @@ fn copied(
     let mut selection = Selection { range, filter: wanted.filter.clone(), words };
     let definitions = Definitions::load(spool)?;
     let made = check_reversible(spool, &definitions, &selection)?;
+    let made: Vec<TableName> = made.into_iter().filter(|name| !name.table.is_empty()).collect();
     selection.filter = selection.filter.without(made.clone());
     Ok(Copied { selection, made, unseen })
 }
@@ -198,16 +201,30 @@ fn same_columns(a: &TableDef, b: &TableDef) -> bool {
         && pairs.into_iter().all(|(a, b)| a.name == b.name && kind(a.kind) == kind(b.kind))
 }
 
-fn copy_table(base: &mut Base, copy: &mut Copy<'_>, def: &TableDef, at: Seq) -> Result<u64> {
+fn copy_table(
+    base: &mut Base,
+    copy: &mut Copy<'_>,
+    def: &TableDef,
+    at: Seq,
+    report: &mut dyn FnMut(String),
+) -> Result<u64> {
     let table = copy.table(def)?;
+    let (mut count, mut said) = (0, Instant::now());
     base.rows(def, &mut |rows| {
         let images: Vec<Image<'_>> = rows.iter().map(|row| image(row)).collect();
         let op = |image| {
             let act = Act::Insert(image);
             RowOp { table: &table, act, seq: at, times: 1, any: false }
         };
-        copy.rows(&images.iter().map(op).collect::<Vec<_>>())
-    })
+        copy.rows(&images.iter().map(op).collect::<Vec<_>>())?;
+        count += rows.len();
+        if said.elapsed() > SAY {
+            said = Instant::now();
+            report(format!("copying {}: {count} rows", def.name()));
+        }
+        Ok(())
+    })?;
+    Ok(count as u64)
 }
 
 fn image(row: &[String]) -> Image<'_> {

@@ -195,7 +195,7 @@ impl Base {
     }
 
     /// Reads a table's rows as they were at the moment, some at a time: for each column of `def`
-    /// the producer's token. Returns how many there are.
+    /// the producer's token.
     ///
     /// # Errors
     /// When the server refuses or a value is not of its type, and those of `each`.
@@ -203,14 +203,14 @@ impl Base {
         &mut self,
         def: &TableDef,
         each: &mut dyn FnMut(&[Vec<String>]) -> Result<()>,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let name = def.name();
         let place = || format!("base: {name}");
         let has_json = !self.version.contains("MariaDB");
         let columns: Vec<String> = def.columns.iter().map(expression).collect();
         let sql = format!("SELECT {} FROM {}", columns.join(","), quoted(&name));
         let result = self.conn.query_iter(sql).map_err(|e| failed(&place(), &e))?;
-        let (mut some, mut bytes, mut count) = (Vec::new(), 0, 0);
+        let (mut some, mut bytes) = (Vec::new(), 0);
         for row in result {
             let values = row.map_err(|e| failed(&place(), &e))?.unwrap();
             let cells = def.columns.iter().zip(&values);
@@ -222,13 +222,11 @@ impl Base {
             some.push(tokens);
             if some.len() == ROWS || bytes >= BYTES {
                 each(&some)?;
-                count += some.len() as u64;
                 some.clear();
                 bytes = 0;
             }
         }
-        each(&some)?;
-        Ok(count + some.len() as u64)
+        each(&some)
     }
 }
 
