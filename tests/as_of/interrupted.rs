@@ -2,10 +2,20 @@
 
 use super::{Case, SHOP, before, run, tables};
 use crate::support::{
-    Kind, Running, Spool, content::Content, running::was_killed, servers::KINDS, source, temp_dir,
-    write,
+    Kind, Running, Server, Spool,
+    content::Content,
+    maxwell::{Producer, session},
+    running::was_killed,
+    servers::KINDS,
+    source, temp_dir, write,
 };
-use std::{path::Path, thread::sleep, time::Duration};
+use mysql::prelude::Queryable;
+use std::{
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::sleep,
+    time::Duration,
+};
 
 /// The stream without its last transaction, and that one.
 fn without_the_last(lines: &str) -> (String, String) {
@@ -37,6 +47,74 @@ fn a_spool_behind_the_copy_is_waited_for_and_refused() {
         let (status, said) = running.end();
         assert!(status.success() && said.contains("waiting for the capture"), "{said}");
         seen.assert_is_in(&case.file("waited.db"), "waited for");
+    }
+}
+
+/// Changes rows until told to stop.
+fn write_on(server: &Server, number: usize, stop: &AtomicBool) {
+    let mut client = session(server);
+    let mut step = number;
+    while !stop.load(Ordering::Relaxed) {
+        step = step * 31 % 1009 + 1;
+        let id = step % 40;
+        let statement = match step % 4 {
+            0 => format!("DELETE FROM c.t WHERE id={id}"),
+            1 => format!("UPDATE c.t SET v=v+1 WHERE id % 7 = {}", id % 7),
+            _ => format!("INSERT INTO c.t VALUES ({id},1) ON DUPLICATE KEY UPDATE v=v+1"),
+        };
+        match client.query_drop(statement) {
+            Ok(()) => {}
+            Err(mysql::Error::MySqlError(error)) if error.code == 1213 => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn a_copy_taken_while_others_write_is_of_one_moment() {
+    for kind in KINDS {
+        let (source, dir) = (source(kind), temp_dir());
+        let filled = ["CREATE DATABASE c", "CREATE TABLE c.t (id INT PRIMARY KEY, v INT)"];
+        let (first, _) =
+            run(&source, &[&filled[..], &["INSERT INTO c.t VALUES (1,1)"]].concat(), 3);
+        let seen = Content::of(&source);
+        let case = Case { source, spool: Spool::of(&write(&dir, "first.jsonl", first)), dir };
+        let later = Producer::new(&case.source);
+        let (stop, target) =
+            (AtomicBool::new(false), format!("sqlite:{}", case.file("c.db").display()));
+        let (until, url) = (before(4), case.source.url());
+        let running = std::thread::scope(|scope| {
+            for number in 1..4 {
+                scope.spawn({
+                    let (stop, server) = (&stop, &*case.source);
+                    move || write_on(server, number, stop)
+                });
+            }
+            sleep(Duration::from_millis(200));
+            let args = ["apply", "--target", &target, "--until", &until, "--base", &url];
+            let running = Running::start(case.spool.command(args));
+            // The copy's transaction asks nothing while it waits for the spool.
+            let idle = "SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_query IS NULL";
+            for _ in 0..200 {
+                if case.source.query(idle) != "0\n" {
+                    break;
+                }
+                sleep(Duration::from_millis(10));
+            }
+            sleep(Duration::from_millis(200));
+            stop.store(true, Ordering::Relaxed);
+            running
+        });
+        let later = later.lines();
+        let lines = later.lines().count();
+        let later = write(&case.dir, "later.jsonl", later);
+        case.spool.run(["import", later.to_str().unwrap()]).code(0);
+        let (status, said) = running.end();
+        assert!(status.success(), "{said}");
+        seen.assert_is_in(&case.file("c.db"), "copied among writers");
+        let taken = said.split("came since: ").nth(1).and_then(|rest| rest.split(' ').next());
+        let taken: usize = taken.expect("how many").replace(',', "").parse().unwrap();
+        assert!(0 < taken && taken < lines, "{taken} of {lines}: nobody wrote around the copy");
     }
 }
 
