@@ -14,6 +14,10 @@ test-kills:
 seeds N *ARGS:
     BINSYNC_TEST_SEEDS={{N}} tests/run differential {{ARGS}}
 
+# Random work on both kinds of source, so many of its moments as tables in a file, with and without --base
+moments N *ARGS:
+    BINSYNC_TEST_MOMENTS={{N}} tests/run random_times {{ARGS}}
+
 # Measure against the stock tools and replicas on this machine, JSON on stdout; --help lists the measures
 bench *ARGS:
     tests/install-servers

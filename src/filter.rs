@@ -39,6 +39,7 @@ impl Type {
 pub struct Filter {
     tables: Option<GlobSet>,
     excluded: GlobSet,
+    apart: Vec<TableName>,
     types: Option<Vec<Type>>,
     xids: Vec<u64>,
     threads: Vec<u64>,
@@ -83,6 +84,13 @@ impl Filter {
     #[must_use]
     pub fn by_values(mut self, values: Vec<(String, String)>, changed: Vec<String>) -> Self {
         (self.values, self.changed) = (values, changed);
+        self
+    }
+
+    /// The same without these tables.
+    #[must_use]
+    pub fn without(mut self, tables: Vec<TableName>) -> Self {
+        self.apart.extend(tables);
         self
     }
 
@@ -157,11 +165,14 @@ impl Filter {
     }
 
     fn takes_every_table(&self) -> bool {
-        self.tables.is_none() && self.excluded.is_empty()
+        self.tables.is_none() && self.excluded.is_empty() && self.apart.is_empty()
     }
 
     /// True when events of that table are chosen.
     pub fn takes_table(&self, name: &TableName) -> bool {
+        if self.apart.contains(name) {
+            return false;
+        }
         let name = format!("{}.{}", name.database, name.table);
         self.tables.as_ref().is_none_or(|set| set.is_match(&name)) && !self.excluded.is_match(&name)
     }

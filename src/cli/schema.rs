@@ -57,7 +57,7 @@ pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
 /// When the server cannot be read or the snapshot not stored.
 pub fn add(global: &Global, url: &str) -> Result<u8> {
     let (server, tables, foreign_keys) = schema::snapshot(url)?;
-    let snapshot = Snapshot { server, tables, foreign_keys };
+    let snapshot = Snapshot::new(&server, tables, foreign_keys);
     // A snapshot may be stored before the first message is.
     let seq = match global.spool.join("index.sqlite").exists() {
         true => Spool::open(&global.spool)?.end()?.next,

@@ -12,6 +12,7 @@ use crate::spool::{DdlRef, Frame, Seq, Spool};
 use crate::target::Ddl;
 
 pub mod apply;
+pub mod base;
 mod boundary;
 pub mod cut;
 mod origin;

@@ -84,19 +84,26 @@ pub struct Found {
     pub losses: Vec<Loss>,
 }
 
-impl Found {
-    /// With what the cut itself lacks; transactions named by number are all there.
-    #[must_use]
-    pub fn with(mut self, cut: &Cut, filter: &Filter) -> Self {
-        let late = cut.late && filter.xids().is_empty();
-        if let Some(first) = cut.first.as_ref().filter(|_| late) {
-            self.losses.push(Loss::Incomplete(format!(
-                "the spool begins only at {}, behind the begin of the stretch asked for",
-                describe(first)
-            )));
-        }
-        self
+/// What the cut itself lacks; transactions named by number are all there.
+pub fn late(cut: &Cut, filter: &Filter) -> Option<Loss> {
+    let first = cut.first.as_ref().filter(|_| cut.late && filter.xids().is_empty())?;
+    Some(Loss::Incomplete(format!(
+        "the spool begins only at {}, behind the begin of the stretch asked for",
+        describe(first)
+    )))
+}
+
+/// Losses that are listed.
+const LISTED: usize = 20;
+
+/// The refusal to take back a stretch with these losses.
+pub fn refusal(losses: &[&Loss]) -> Error {
+    let mut list: Vec<String> =
+        losses.iter().take(LISTED).map(|loss| format!("  {loss}")).collect();
+    if losses.len() > LISTED {
+        list.push(format!("  … and {} more", losses.len() - LISTED));
     }
+    Error::stopped(format!("what cannot be taken back:\n{}", list.join("\n")))
 }
 
 /// The selected rows of a table: from the first message to behind the last, and kinds.

@@ -18,6 +18,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// What a server of that version told.
+    pub fn new(server: &str, tables: Vec<TableDef>, foreign_keys: Vec<ForeignKey>) -> Self {
+        Self { server: server.to_owned(), tables, foreign_keys }
+    }
+
     /// Reads a stored snapshot.
     ///
     /// # Errors
@@ -49,9 +54,7 @@ mod tests {
 
     #[test]
     fn only_mysql_from_9_6_on_logs_cascades() {
-        let logs = |server: &str| {
-            Snapshot { server: server.into(), tables: vec![], foreign_keys: vec![] }.logs_cascades()
-        };
+        let logs = |server: &str| Snapshot::new(server, vec![], vec![]).logs_cascades();
         assert!(logs("9.7.4-2") && logs("9.6.0") && logs("10.0.1"));
         assert!(!logs("8.4.3") && !logs("9.5.0") && !logs("10.11.19-MariaDB-0+deb12u1-log"));
     }

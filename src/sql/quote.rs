@@ -260,10 +260,11 @@ fn plain_decimal(token: &str) -> Cow<'_, str> {
 /// # Errors
 /// As [`value`].
 pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>) -> Result<()> {
+    if dialect == Dialect::Sqlite && column.kind == Kind::Json && !v.is_null() {
+        return same_json(out, column, v);
+    }
     if v.is_null() || dialect == Dialect::Sqlite {
-        identifier(out, dialect, &column.name);
-        out.push_str(" IS ");
-        return value(out, dialect, column, v);
+        return is(out, dialect, column, v);
     }
     // The two sides of the comparison: what stands around the column, and around the value.
     // Text compares as bytes, since a collation takes 'a', 'A' and 'a ' for the same; a FLOAT
@@ -292,6 +293,33 @@ pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>)
         value(out, dialect, column, v)?;
     }
     out.push_str(d);
+    Ok(())
+}
+
+/// Writes `column IS value`.
+///
+/// # Errors
+/// As [`value`].
+pub fn is(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>) -> Result<()> {
+    identifier(out, dialect, &column.name);
+    out.push_str(" IS ");
+    value(out, dialect, column, v)
+}
+
+/// JSON of the same worth for SQLite: a server that is asked for a row spells blanks, escapes and
+/// large numbers otherwise than the producer.
+fn same_json(out: &mut String, column: &Column, v: Value<'_>) -> Result<()> {
+    let (begin, end) = (
+        "(SELECT group_concat(fullkey||' '||type||' '||quote(atom),char(10)) FROM json_tree(",
+        "))",
+    );
+    out.push_str(begin);
+    identifier(out, Dialect::Sqlite, &column.name);
+    out.push_str(end);
+    out.push_str(" IS ");
+    out.push_str(begin);
+    value(out, Dialect::Sqlite, column, v)?;
+    out.push_str(end);
     Ok(())
 }
 

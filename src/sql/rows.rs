@@ -227,9 +227,28 @@ impl Statements {
             self.is(table, image, i)?;
             n += 1;
         }
+        if self.dialect == Dialect::Sqlite {
+            self.same_text_first(table, image)?;
+        }
         self.text.push_str(&format!(" LIMIT {times}"));
         if self.dialect == Dialect::Sqlite {
             self.text.push(')');
+        }
+        Ok(())
+    }
+
+    /// Of rows whose JSON has the same worth, those whose text is the same too.
+    fn same_text_first(&mut self, table: &Table, image: &Image<'_>) -> Result<()> {
+        let mut before = " ORDER BY ";
+        for (column, value) in table.columns.iter().zip(&image.0) {
+            let Some(value) = value.filter(|v| column.kind == Kind::Json && !v.is_null()) else {
+                continue;
+            };
+            self.text.push_str(before);
+            quote::is(&mut self.text, self.dialect, column, value)
+                .map_err(|e| e.at(&table.name))?;
+            self.text.push_str(" DESC");
+            before = ", ";
         }
         Ok(())
     }

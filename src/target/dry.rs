@@ -71,6 +71,10 @@ impl Target for Dry {
         self.session.real.has(name)
     }
 
+    fn makes(&mut self, name: &TableName) -> Result<bool> {
+        self.session.real.makes(name)
+    }
+
     fn sessions(&mut self) -> Sessions<'_> {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut self.lanes }
     }

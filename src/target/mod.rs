@@ -173,6 +173,14 @@ pub trait Target: Send {
     /// When the target refuses.
     fn rescue(&mut self, name: &TableName, like: &TableName) -> Result<()>;
 
+    /// True when the target lacks the table and would make it for its first row.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn makes(&mut self, _: &TableName) -> Result<bool> {
+        Ok(false)
+    }
+
     /// The sessions that write: one that may move the progress, and the lanes that write the
     /// chunks of a window side by side.
     fn sessions(&mut self) -> Sessions<'_>;

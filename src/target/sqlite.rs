@@ -29,8 +29,11 @@ use crate::plan::op::RowOp;
 use crate::sql::{Dialect, Guard, Statements, quote};
 
 mod convert;
+mod copy;
 mod ddl;
 mod schema;
+
+pub use copy::Copy;
 
 /// An SQLite file as a target.
 pub struct Sqlite {
@@ -328,6 +331,10 @@ impl Target for Sqlite {
     fn rescue(&mut self, _: &TableName, _: &TableName) -> Result<()> {
         // Tables are made from the definitions, with their first row.
         Ok(())
+    }
+
+    fn makes(&mut self, name: &TableName) -> Result<bool> {
+        Ok(!self.has(name)?)
     }
 
     fn sessions(&mut self) -> Sessions<'_> {

@@ -3,6 +3,7 @@
 pub mod amqp;
 pub mod cli;
 mod client;
+pub mod content;
 pub mod dump;
 pub mod maxwell;
 pub mod progress;

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::dry::Findings;
 use super::route::{self, RouteArgs};
-use super::{AllowArgs, direction, done, say_damage, say_left_out};
+use super::{AllowArgs, base, direction, done, say_damage, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
 use crate::cli::select::SelectArgs;
@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::replay::apply::{
     Applier, How, Job, Journal, OnConflict, OnDdl, Outcome, Report, follow,
 };
-use crate::replay::reversible::losses;
+use crate::replay::cut::Cut;
+use crate::replay::reversible::{late, losses};
 use crate::replay::{Definitions, Selection};
 use crate::route::Route;
 use crate::spool::Spool;
@@ -30,6 +31,8 @@ Examples:
   binsync apply --target mysql://joe@db2.example --follow
   binsync apply --target sqlite:look.db --table 'shop.*'
   binsync apply --target mysql://joe@db1.example --reverse --xid 4711 --dry-run
+  binsync apply --target sqlite:then.db --until 2024-01-01T10:00 --table shop.orders \
+    --base mysql://joe@db1.example
 
 The progress is kept in the target, in the same transactions as the rows: stop it or kill it at
 any time, and run the same command again. Between commits of a large window the target holds a
@@ -49,6 +52,14 @@ pub struct ApplyArgs {
     /// Take the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
+    /// The source: its tables are copied, and what came since --until is taken back in the file
+    ///
+    /// For tables that the spool does not hold from their creation. The copy is one moment of the
+    /// source; it needs a --target sqlite:FILE that does not have the tables yet.
+    #[arg(long, env = "BINSYNC_BASE", hide_env_values = true, value_name = "URL", requires = "until",
+        conflicts_with_all = ["reverse", "dry_run", "follow", "since", "position", "types", "xids",
+            "threads", "servers", "values", "changed", "ddl", "on_conflict"])]
+    base: Option<String>,
     /// Say what would be done, table by table; write nothing
     #[arg(long)]
     dry_run: bool,
@@ -166,19 +177,42 @@ impl ApplyArgs {
     }
 
     fn run(&self, spool: &Spool, route: &Route) -> Run {
-        let words = [vec![self.select.words(self.reverse)], route.words()].concat().join(" ");
-        let default = match self.reverse {
-            false => "apply".to_owned(),
-            true => {
-                format!("undo-{:08x}", xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32)
-            }
+        let (back, based) = (self.reverse || self.base.is_some(), self.base.is_some());
+        let mut words = [vec![self.select.words(back)], route.words()].concat().join(" ");
+        if based {
+            words = format!("copied, as of {words}");
+        }
+        let hash = xxhash_rust::xxh3::xxh3_64(words.as_bytes()) as u32;
+        let default = match (back, based) {
+            (false, _) => "apply".to_owned(),
+            (true, false) => format!("undo-{hash:08x}"),
+            (true, true) => format!("as-of-{hash:08x}"),
         };
         Run {
             name: self.name.clone().unwrap_or(default),
             spool: spool.id().to_owned(),
-            direction: direction(self.reverse),
+            direction: direction(back),
             selection: words,
         }
+    }
+
+    /// What is applied, from where; with it the cut, and whether something differs already. What is
+    /// wrong with a stretch that is taken back is for [`losses`] to say.
+    fn selected(
+        &self,
+        spool: &Spool,
+        run: &Run,
+        output: &Output,
+    ) -> Result<(Selection, Option<Cut>, bool)> {
+        if let Some(url) = &self.base {
+            let url = secret::with_password(url, self.password_file.as_deref())?;
+            let (selection, differs) =
+                base::copy(spool.dir(), &self.select, run, [&url, &self.target], output)?;
+            return Ok((selection, None, differs));
+        }
+        let (selection, cut) = self.select.select(spool, run.selection.clone(), output)?;
+        let differs = !self.reverse && say_damage(spool, &cut, output)?;
+        Ok((selection, Some(cut), differs))
     }
 }
 
@@ -188,11 +222,12 @@ impl ApplyArgs {
 /// As the target, the spool and the selection have them.
 pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let output = Output::new("applied", global.quiet);
-    let spool = Spool::open(&global.spool)?;
+    let mut spool = Spool::open(&global.spool)?;
     spool.settle()?;
     let route = args.route.route()?;
     let run = args.run(&spool, &route);
-    let (selection, cut) = args.select.select(&spool, run.selection.clone(), &output)?;
+    let (selection, cut, mut differs) = args.selected(&spool, &run, &output)?;
+    spool.refresh()?;
     let definitions = Definitions::load(&spool)?;
     route::check(&route, &spool, &definitions, &selection.filter)?;
     let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
@@ -201,14 +236,12 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let target = secret::with_password(&args.target, args.password_file.as_deref())?;
     let options = args.options(&definitions);
     let mut open = || open_target(&target, &options, args);
-    let differs = match args.reverse {
-        false => say_damage(&spool, &cut, &output)?,
-        true => {
-            let (keys, logged) = (open()?.foreign_keys()?, options.logs_cascades);
-            let found = losses(&spool, &definitions, &selection, &keys, logged)?;
-            args.allow.check(&found.with(&cut, &selection.filter), &output)?
-        }
-    };
+    if args.reverse {
+        let (keys, logged) = (open()?.foreign_keys()?, options.logs_cascades);
+        let mut found = losses(&spool, &definitions, &selection, &keys, logged)?;
+        found.losses.extend(cut.as_ref().and_then(|cut| late(cut, &selection.filter)));
+        differs |= args.allow.check(&found, &output)?;
+    }
     let stop = stop_flag()?;
     let how = args.how();
     let job = Job {

@@ -4,14 +4,15 @@ use super::output::{Output, count};
 use crate::capture::Watch as _;
 use clap::Args;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::replay::Selection;
 use crate::replay::cut::Cut;
-use crate::replay::reversible::{Found, Loss};
+use crate::replay::reversible::{Found, Loss, refusal};
 use crate::spool::Spool;
 use crate::target::Direction;
 
 pub mod apply;
+mod base;
 mod dry;
 pub mod render;
 mod route;
@@ -110,11 +111,6 @@ impl AllowArgs {
             found.losses.iter().for_each(|loss| output.say(&format!("not taken back: {loss}")));
             return Ok(!found.losses.is_empty());
         }
-        let mut list: Vec<String> =
-            refused.iter().take(MOST_LOSSES).map(|loss| format!("  {loss}")).collect();
-        if refused.len() > MOST_LOSSES {
-            list.push(format!("  … and {} more", refused.len() - MOST_LOSSES));
-        }
         let mut flags: Vec<&str> = refused.iter().filter_map(|loss| loss.flag()).collect();
         flags.sort_unstable();
         flags.dedup();
@@ -122,14 +118,9 @@ impl AllowArgs {
             true => String::new(),
             false => format!(", or take the rest back all the same with {}", flags.join(" ")),
         };
-        Err(Error::stopped(format!("what cannot be taken back:\n{}", list.join("\n"))).help(
-            format!(
-                "narrow the stretch with --since, --until or --position, or leave tables out with \
-                 --exclude-table{on}"
-            ),
-        ))
+        Err(refusal(&refused).help(format!(
+            "narrow the stretch with --since, --until or --position, or leave tables out with \
+             --exclude-table{on}"
+        )))
     }
 }
-
-/// Losses that are listed.
-const MOST_LOSSES: usize = 20;

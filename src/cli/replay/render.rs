@@ -11,7 +11,7 @@ use crate::cli::output::{Output, counted};
 use crate::cli::select::SelectArgs;
 use crate::cli::{DIFFERS, DONE, Global, stop_flag};
 use crate::error::{Context as _, Result};
-use crate::replay::reversible::losses;
+use crate::replay::reversible::{late, losses};
 use crate::replay::{Definitions, render};
 use crate::spool::Spool;
 
@@ -72,8 +72,9 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
         false => say_damage(&spool, &cut, &output)?,
         true => {
             let logged = definitions.logs_cascades;
-            let found = losses(&spool, &definitions, &selection, &[], logged)?;
-            args.allow.check(&found.with(&cut, &selection.filter), &output)?
+            let mut found = losses(&spool, &definitions, &selection, &[], logged)?;
+            found.losses.extend(late(&cut, &selection.filter));
+            args.allow.check(&found, &output)?
         }
     };
     let direction = direction(args.reverse);

@@ -30,6 +30,7 @@ mod pass;
 mod preflight;
 mod reader;
 mod spill;
+mod whole;
 
 pub use conflict::{Conflict, Journal, OnConflict, Sink};
 

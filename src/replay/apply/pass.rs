@@ -9,7 +9,7 @@ use std::thread;
 
 use super::execute::{Executor, Work};
 use super::reader::{Cut, Events, Limits, Reader};
-use super::{Job, OnDdl, Outcome, Report, net, preflight, stopped};
+use super::{Job, OnDdl, Outcome, Report, net, preflight, stopped, whole};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, maxwell, printable};
@@ -82,6 +82,9 @@ pub(super) fn run(
         // What a skipped statement would have made is not there.
         let to_run = if job.how.on_ddl == OnDdl::Skip { &HashMap::new() } else { &ddl };
         preflight::check(spool, job, to_run, &left, target, report)?;
+        if direction == Direction::Forward {
+            whole::check(spool, job, to_run, &left, target)?;
+        }
     }
     let chunked = target.open_lanes()?;
     let begun = standing.window;

@@ -7,7 +7,8 @@ use super::bind::bound;
 use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
-use crate::spool::{Order, Seq, Spool};
+use crate::filter::Filter;
+use crate::spool::{Counts, Order, Seq, Spool, Transaction};
 use crate::target::{Ddl, Direction, Target};
 
 /// Asks the target for every table whose rows are selected, but for those that a statement in the
@@ -30,11 +31,10 @@ pub(super) fn check(
     for transaction in spool.transactions(left.clone(), Order::Forward) {
         let t = transaction?;
         for (name, counts) in &t.tables {
-            let taken = counts.rows() > 0
-                && filter.takes_table(name)
-                && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
-                && name.database != "maxwell";
-            if !taken || !seen.insert(name.clone()) || is_made(ddl, name, t.first) {
+            if !is_taken(filter, &t, name, counts)
+                || !seen.insert(name.clone())
+                || is_made(ddl, name, t.first)
+            {
                 continue;
             }
             let def = job.definitions.history.at(name, t.first);
@@ -61,6 +61,14 @@ pub(super) fn check(
             .help("mend them, or leave them out with --exclude-table"))
         }
     }
+}
+
+/// True when the transaction changes rows of the table that are selected.
+pub(super) fn is_taken(filter: &Filter, t: &Transaction, name: &TableName, rows: &Counts) -> bool {
+    rows.rows() > 0
+        && filter.takes_table(name)
+        && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
+        && name.database != "maxwell"
 }
 
 /// True when a statement before `seq` makes or changes the table, or makes its database.

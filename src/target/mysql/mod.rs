@@ -16,6 +16,7 @@ use crate::plan::Table;
 use crate::sql::bulk::Encoder;
 use crate::sql::{Dialect, Guard, quote};
 
+pub mod base;
 mod connect;
 mod ddl;
 mod fit;

@@ -32,21 +32,7 @@ pub(super) fn claim(conn: &Connection, file: &str, run: &Run, first: u64) -> Res
         (&run.name, &run.spool, direction, &run.selection, stored(first)?),
     )
     .map_err(sql)?;
-    let (spool, known, selection): (String, String, String) = conn
-        .query_row(
-            "SELECT spool, direction, selection FROM binsync_progress WHERE name=?1",
-            (&run.name,),
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
-        )
-        .map_err(sql)?;
-    if (&*spool, &*known, &*selection) != (&*run.spool, direction, &*run.selection) {
-        return Err(Error::usage(format!(
-            "{file}: the name {:?} belongs to another run\n  that run:  {known}, spool {spool}, \
-             selection {selection}\n  this run:  {run}",
-            run.name
-        ))
-        .help("give this run a --name of its own"));
-    }
+    standing(conn, file, run)?;
     let (epoch, seq): (i64, i64) = conn
         .query_row(
             "UPDATE binsync_progress SET epoch=epoch+1 WHERE name=?1 RETURNING epoch, seq",
@@ -55,6 +41,35 @@ pub(super) fn claim(conn: &Connection, file: &str, run: &Run, first: u64) -> Res
         )
         .map_err(sql)?;
     Ok((epoch.unsigned_abs(), seq.unsigned_abs()))
+}
+
+/// Where a run stands; `None` when the file knows nothing of it.
+///
+/// # Errors
+/// When the name belongs to another run (usage), or SQLite refuses.
+pub(super) fn standing(conn: &Connection, file: &str, run: &Run) -> Result<Option<u64>> {
+    let sql = |e: rusqlite::Error| failed(file, &e);
+    if !has(conn, "binsync_progress").map_err(sql)? {
+        return Ok(None);
+    }
+    let known: Option<(String, String, String, i64)> = conn
+        .query_row(
+            "SELECT spool, direction, selection, seq FROM binsync_progress WHERE name=?1",
+            (&run.name,),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )
+        .optional()
+        .map_err(sql)?;
+    let Some((spool, known, selection, seq)) = known else { return Ok(None) };
+    if (&*spool, &*known, &*selection) != (&*run.spool, run.direction.name(), &*run.selection) {
+        return Err(Error::usage(format!(
+            "{file}: the name {:?} belongs to another run\n  that run:  {known}, spool {spool}, \
+             selection {selection}\n  this run:  {run}",
+            run.name
+        ))
+        .help("give this run a --name of its own"));
+    }
+    Ok(Some(seq.unsigned_abs()))
 }
 
 /// What a table is called here.

@@ -7,8 +7,9 @@ mod tables;
 mod values;
 
 use super::{
+    content::Content,
     maxwell::{Producer, session},
-    servers::{Kind, source},
+    servers::{Kind, Server, source},
 };
 use mysql::{Conn, prelude::Queryable};
 use random::Random;
@@ -36,6 +37,13 @@ pub struct Stream {
     pub hides_cascades: bool,
 }
 
+/// The source's tables at a time: whatever has happened is older, whatever comes is not.
+pub struct Moment {
+    /// Seconds since 1970.
+    pub time: u64,
+    pub content: Content,
+}
+
 /// One client and what is left of its transaction.
 struct Session {
     client: Conn,
@@ -59,20 +67,7 @@ pub fn stream(kind: Kind, seed: u64) -> Stream {
     let server = source(kind);
     let mut random = Random::new(seed);
     let (alters, families) = (random.percent(50), random.below(3));
-    let mut producer = Producer::new(&server);
-    let mut first = session(&server);
-    producer.run(&mut first, "CREATE DATABASE w").unwrap();
-    let sessions = (0..SESSIONS).map(|_| open(session(&server))).collect();
-    let mut work = Workload {
-        kind,
-        random,
-        producer,
-        sessions,
-        tables: vec![],
-        family: vec![],
-        clock: 1_700_000_000 + seed % 1000 * 10_000,
-    };
-    work.make_tables(families);
+    let mut work = Workload::start(&server, seed, random, families);
     let filled = work.producer.position();
     for number in 0..TRANSACTIONS {
         work.step_until_a_transaction_begins();
@@ -83,6 +78,28 @@ pub fn stream(kind: Kind, seed: u64) -> Stream {
     (0..SESSIONS).for_each(|session| work.finish(session));
     let hides_cascades = kind == Kind::MariaDb && families == 2;
     Stream { lines: work.producer.lines(), end: server.dump(), filled, alters, hides_cascades }
+}
+
+/// Runs the seed's work on a source, its rows only, and looks at the tables so many times meanwhile: the producer's
+/// messages, and what was seen. What foreign keys do by themselves is left out.
+pub fn watched(server: &Server, seed: u64, looks: usize) -> (String, Vec<Moment>) {
+    let mut random = Random::new(seed);
+    let families = random.below(2);
+    let mut work = Workload::start(server, seed, random, families);
+    let mut left = TRANSACTIONS;
+    let moments = (0..looks).map(|number| {
+        let share = left / (looks - number);
+        let some = work.random.below(2 * share).min(left);
+        left -= some;
+        (0..some).for_each(|_| work.step_until_a_transaction_begins());
+        (0..SESSIONS).for_each(|session| work.finish(session));
+        work.clock += 1;
+        Moment { time: work.clock, content: Content::of(server) }
+    });
+    let moments = moments.collect();
+    (0..left).for_each(|_| work.step_until_a_transaction_begins());
+    (0..SESSIONS).for_each(|session| work.finish(session));
+    (work.producer.lines(), moments)
 }
 
 fn open(mut client: Conn) -> Session {
@@ -96,7 +113,27 @@ fn open(mut client: Conn) -> Session {
     Session { client, script: VecDeque::new(), groups: vec![] }
 }
 
-impl Workload<'_> {
+impl<'a> Workload<'a> {
+    /// Tables are made and filled.
+    fn start(server: &'a Server, seed: u64, random: Random, families: usize) -> Workload<'a> {
+        let mut producer = Producer::new(server);
+        let mut first = session(server);
+        let clock = 1_700_000_000 + seed % 1000 * 10_000;
+        producer.run(&mut first, &format!("SET timestamp={clock}")).unwrap();
+        producer.run(&mut first, "CREATE DATABASE w").unwrap();
+        let mut work = Workload {
+            kind: server.kind,
+            random,
+            producer,
+            sessions: (0..SESSIONS).map(|_| open(session(server))).collect(),
+            tables: vec![],
+            family: vec![],
+            clock,
+        };
+        work.make_tables(families);
+        work
+    }
+
     fn make_tables(&mut self, families: usize) {
         for number in 0..3 + self.random.below(3) {
             let name = format!("t{number}");

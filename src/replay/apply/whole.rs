@@ -1,0 +1,241 @@
+//! Tables that a target makes for their first row have to be in the stretch as a whole, or the
+//! target would hold a part of them and look right.
+//!
+//! Whole is what was made in the stretch by CREATE TABLE, also under another name, or copied by
+//! the producer (bootstrap), before its first row, with nothing missing since.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+use super::Job;
+use super::preflight::is_taken;
+use crate::error::{Error, Result};
+use crate::event::def::TableDef;
+use crate::event::{Body, Event, Op, TableName, maxwell};
+use crate::filter::Type;
+use crate::replay::cut::describe;
+use crate::route::Route;
+use crate::spool::{Bootstrap, Order, Seq, Spool, Transaction};
+use crate::target::{Ddl, Target};
+
+/// Refuses tables that the target lacks and the stretch does not hold whole; `ddl` are the
+/// statements that will run, `left` is what is still to be done.
+///
+/// # Errors
+/// As said, with each table and what is missing.
+pub(super) fn check(
+    spool: &Spool,
+    job: &Job<'_>,
+    ddl: &HashMap<Seq, Ddl>,
+    left: &Range<Seq>,
+    target: &mut dyn Target,
+) -> Result<()> {
+    let selection = job.selection;
+    let mut tables = Tables { target, route: job.route, left, known: HashMap::new() };
+    let mut statements =
+        job.definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)).peekable();
+    let copies = copies(spool, job)?;
+    let mut copies = copies.iter().peekable();
+    let mut missing: BTreeMap<TableName, String> = BTreeMap::new();
+    let mut made: BTreeMap<TableName, Seq> = BTreeMap::new();
+    for transaction in spool.transactions(selection.range.clone(), Order::Forward) {
+        let t = transaction?;
+        while let Some(message) = statements.next_if(|d| d.seq <= t.last) {
+            let bytes = spool.record(message.seq)?;
+            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+            tables.define(message.seq, &event, ddl.contains_key(&message.group))?;
+        }
+        while let Some((copy, whole)) = copies.next_if(|(b, _)| b.start <= t.first) {
+            tables.copy(copy, *whole, &mut missing)?;
+        }
+        for (name, counts) in &t.tables {
+            if t.last < left.start || !is_taken(&selection.filter, &t, name, counts) {
+                continue;
+            }
+            match tables.origin(name)? {
+                Origin::There => {}
+                Origin::At(seq) => {
+                    made.entry(name.clone()).or_insert(seq);
+                }
+                Origin::Nowhere => {
+                    missing.entry(name.clone()).or_insert_with(|| reason(job, name, &t));
+                }
+            }
+        }
+    }
+    copies.try_for_each(|(copy, whole)| tables.copy(copy, *whole, &mut missing))?;
+    for (name, seq) in made {
+        if tables.target.makes(&job.route.table(&name))?
+            && let Some(hole) = hole(spool, seq..selection.range.end)?
+        {
+            missing.entry(name).or_insert(hole);
+        }
+    }
+    refuse(&missing)
+}
+
+/// Where a table's rows begin.
+#[derive(Clone, Copy, Debug)]
+enum Origin {
+    /// The target has the table.
+    There,
+    /// It was made, or copied, at this message of the stretch.
+    At(Seq),
+    /// Not in the stretch.
+    Nowhere,
+}
+
+struct Tables<'t> {
+    target: &'t mut dyn Target,
+    route: &'t Route,
+    left: &'t Range<Seq>,
+    known: HashMap<TableName, Origin>,
+}
+
+impl Tables<'_> {
+    fn origin(&mut self, name: &TableName) -> Result<Origin> {
+        if let Some(origin) = self.known.get(name) {
+            return Ok(*origin);
+        }
+        let makes = self.target.makes(&self.route.table(name))?;
+        let origin = if makes { Origin::Nowhere } else { Origin::There };
+        self.known.insert(name.clone(), origin);
+        Ok(origin)
+    }
+
+    fn forget(&mut self, name: TableName, follows: bool) {
+        match follows {
+            true => self.known.insert(name, Origin::Nowhere),
+            false => self.known.remove(&name),
+        };
+    }
+
+    /// Takes a copy by the producer; its rows alone make the table.
+    fn copy(
+        &mut self,
+        copy: &Bootstrap,
+        whole: bool,
+        missing: &mut BTreeMap<TableName, String>,
+    ) -> Result<()> {
+        if whole {
+            self.known.insert(copy.table.clone(), Origin::At(copy.start));
+        } else if matches!(self.origin(&copy.table)?, Origin::Nowhere) {
+            let why = format!(
+                "the copy of it (bootstrap, message {}) is not complete in the stretch, or later \
+                 than its end",
+                copy.start
+            );
+            missing.entry(copy.table.clone()).or_insert(why);
+        }
+        Ok(())
+    }
+
+    /// Follows a statement. What ran before this start shows in the target; what is not run
+    /// leaves the target's tables as they are.
+    fn define(&mut self, seq: Seq, event: &Event<'_>, runs: bool) -> Result<()> {
+        let Body::Ddl { def, old, .. } = &event.body else { return Ok(()) };
+        let follows = runs && seq >= self.left.start;
+        match event.meta.op {
+            Op::TableCreate => {
+                self.known.insert(event.meta.name(), Origin::At(seq));
+            }
+            Op::TableDrop => self.forget(event.meta.name(), follows),
+            Op::TableAlter => {
+                let name = |text: &Option<&str>| {
+                    text.map(TableDef::parse).transpose().map(|def| def.map(|def| def.name()))
+                };
+                let (Some(old), Some(new)) = (name(old)?, name(def)?) else { return Ok(()) };
+                if old != new {
+                    let origin = self.origin(&old)?;
+                    self.forget(old, follows);
+                    self.forget(new.clone(), follows);
+                    if follows {
+                        self.known.insert(new, origin);
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The producer's copies of selected tables, and whether each is whole in the stretch, and not
+/// ahead of its end.
+fn copies(spool: &Spool, job: &Job<'_>) -> Result<Vec<(Bootstrap, bool)>> {
+    let (range, filter) = (&job.selection.range, &job.selection.filter);
+    let next = spool.transactions(range.end..Seq::MAX, Order::Forward).next().transpose()?;
+    let taken = |b: &Bootstrap| {
+        range.contains(&b.start) && filter.takes_type(Type::Insert) && filter.takes_table(&b.table)
+    };
+    let mut copies = Vec::new();
+    for b in spool.bootstraps()?.into_iter().filter(taken) {
+        // Its rows are those of when it was made: at an earlier time they are ahead.
+        let ahead = |complete| next.as_ref().is_some_and(|next| next.ts <= complete);
+        let ended = b.end.is_some_and(|end| end <= range.end);
+        let whole = match b.complete_ts {
+            Some(complete) if !ahead(complete) => ended || completes(spool, &b, range.end)?,
+            _ => false,
+        };
+        copies.push((b, whole));
+    }
+    Ok(copies)
+}
+
+/// True when the copy's last message lies before `end`.
+fn completes(spool: &Spool, copy: &Bootstrap, end: Seq) -> Result<bool> {
+    let word = memchr::memmem::Finder::new(Op::BootstrapComplete.name());
+    for frame in spool.frames(copy.start..end, Order::Forward) {
+        let frame = frame?;
+        for record in (0..frame.len()).map(|n| frame.get(n)) {
+            let inside = (copy.start..end).contains(&record.seq) && !record.damaged;
+            if inside
+                && word.find(record.bytes).is_some()
+                && let Ok(event) = maxwell::parse_stored(record.bytes)
+                && event.meta.op == Op::BootstrapComplete
+                && event.meta.name() == copy.table
+            {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// What is missing of the messages of a stretch, in words.
+fn hole(spool: &Spool, range: Range<Seq>) -> Result<Option<String>> {
+    let inside = |seq: Seq| seq > range.start && seq < range.end;
+    let gap = spool.gaps()?.into_iter().find(|gap| inside(gap.seq));
+    let bad = spool.bad_frames()?.into_iter();
+    let mut bad = bad.filter(|b| b.lost.start < range.end && b.lost.end > range.start);
+    Ok(gap.map(|gap| format!("gap before message {}: {}", gap.seq, gap.detail)).or_else(|| {
+        bad.next()
+            .map(|b| format!("{} offset {}: {} bytes unreadable", b.segment, b.offset, b.bytes))
+    }))
+}
+
+fn reason(job: &Job<'_>, name: &TableName, first: &Transaction) -> String {
+    let begins = job.definitions.history.span(name, first.first).start;
+    match begins > 0 && begins < job.selection.range.start {
+        true => format!("it was made or changed (message {begins}) before the stretch begins"),
+        false => format!(
+            "neither its CREATE TABLE nor a copy of it (bootstrap) comes before its first row ({})",
+            describe(first)
+        ),
+    }
+}
+
+fn refuse(missing: &BTreeMap<TableName, String>) -> Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = missing.iter().map(|(name, why)| format!("  {name}: {why}")).collect();
+    Err(Error::stopped(format!(
+        "the stretch does not hold these tables whole, nothing was written:\n{}",
+        list.join("\n")
+    ))
+    .help(
+        "copy them from the source with --until TIME --base URL, or leave them out with \
+         --exclude-table; a new --target file knows nothing of this run",
+    ))
+}

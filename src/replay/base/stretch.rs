@@ -1,0 +1,175 @@
+//! Which of the spool's transactions came after a time and are in a snapshot of the source.
+
+use std::ops::Range;
+
+use super::super::cut::describe;
+use crate::error::{Error, Result};
+use crate::event::{Position, TableName};
+use crate::filter::Filter;
+use crate::spool::{Order, Seq, Spool, Transaction};
+use crate::target::mysql::base::Place;
+
+/// The stretch between the two.
+pub(super) struct Stretch {
+    /// The first transaction that came at or after the time.
+    start: Seq,
+    /// The first that is not in the snapshot, or where the spool ends.
+    end: Seq,
+    /// The spool holds a transaction that is not in the snapshot, so all that are.
+    pub(super) is_whole: bool,
+    /// The transaction before the stretch.
+    pub(super) before: Transaction,
+    /// The last transaction in the snapshot; where the stretch is empty, the one before it.
+    pub(super) last: Transaction,
+}
+
+/// Where the transactions begin that came at or after a time.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub(super) fn begin(spool: &Spool, until: i64) -> Result<Seq> {
+    let whole = whole(spool)?;
+    for transaction in spool.transactions(whole.clone(), Order::Forward) {
+        let t = transaction?;
+        if t.ts >= until {
+            return Ok(t.first);
+        }
+    }
+    Ok(whole.end)
+}
+
+fn whole(spool: &Spool) -> Result<Range<Seq>> {
+    let end = spool.end()?;
+    Ok(1..end.open.unwrap_or(end.next))
+}
+
+/// Finds the stretch from a time to a place in the source's binlog.
+///
+/// # Errors
+/// When the spool does not begin before the time, or does not tell positions in that binlog.
+pub(super) fn find(spool: &Spool, until: i64, place: &Place) -> Result<Stretch> {
+    let epoch = spool.epochs()?.last().map_or(0, |epoch| epoch.number);
+    let whole = whole(spool)?;
+    let (mut start, mut end, mut before) = (None, None, None);
+    let mut last: Option<Transaction> = None;
+    for transaction in spool.transactions(whole.clone(), Order::Forward) {
+        let t = transaction?;
+        let newest = t.position.as_ref().filter(|p| t.epoch == epoch && p.0 == place.0);
+        if newest.is_some_and(|position| position >= place) {
+            end = Some(t.first);
+            break;
+        }
+        if start.is_none() && t.ts >= until {
+            (start, before) = (Some(t.first), Some(last.take()));
+        }
+        last = Some(t);
+    }
+    let is_whole = end.is_some();
+    let end = end.unwrap_or(whole.end);
+    if is_whole && start.is_none() && begin(spool, until)? > end {
+        return Err(Error::stopped(format!(
+            "base: its binlog is at {}, and the spool holds transactions from before --until that \
+             lie behind that",
+            shown(place)
+        ))
+        .help("name the server that is recorded; if it is that one, run the same command again"));
+    }
+    let before = before.unwrap_or_else(|| last.clone());
+    let Some((before, last)) = before.clone().zip(last.or(before)) else {
+        return Err(Error::stopped("the spool holds nothing from before --until")
+            .help("what came before the capture began is not known: choose a later time"));
+    };
+    if last.position.is_none() || before.position.is_none() {
+        return Err(Error::stopped(
+            "the stream carries no binlog positions, so which of its transactions the copy holds \
+             is not known",
+        )
+        .help(
+            "switch them on for what is captured from now on (Maxwell: output_binlog_position)",
+        ));
+    }
+    Ok(Stretch { start: start.unwrap_or(end), end, is_whole, before, last })
+}
+
+impl Stretch {
+    /// What is to be taken back.
+    pub(super) fn range(&self) -> Range<Seq> {
+        self.start..self.end
+    }
+
+    /// Refuses a stretch that may lack transactions.
+    ///
+    /// # Errors
+    /// As said.
+    pub(super) fn check(&self, spool: &Spool, place: &Place) -> Result<()> {
+        let base = |t: &Transaction| t.position.as_ref().is_some_and(|p| p.0 == place.0);
+        let newest = spool.epochs()?.last().map_or(0, |epoch| epoch.number);
+        if !base(&self.last) || !base(&self.before) || self.before.epoch != newest {
+            return Err(Error::stopped(format!(
+                "the spool's positions since --until are not all of the base's binlog {:?}: the \
+                 last before is {}",
+                place.0,
+                describe(&self.before)
+            ))
+            .help("name the server that is recorded; a time before its binlog began anew cannot be reached from it"));
+        }
+        // A hole noticed at the first message behind the stretch lies in it.
+        let inside = self.before.last + 1..self.end + 1;
+        let lost = |range: Range<Seq>| range.start < inside.end && inside.start < range.end;
+        let gap = spool.gaps()?.into_iter().find(|gap| inside.contains(&gap.seq));
+        let gap = gap.map(|gap| format!("gap before message {}: {}", gap.seq, gap.detail));
+        let bad = spool.bad_frames()?.into_iter().find(|frame| lost(frame.lost.clone()));
+        let bad = bad.map(|frame| format!("{} offset {}: unreadable", frame.segment, frame.offset));
+        let damaged = spool.damaged(inside.clone())?.into_iter().next();
+        let damaged = damaged.map(|d| format!("message {} cannot be read: {}", d.seq, d.reason));
+        match gap.or(bad).or(damaged) {
+            Some(what) => {
+                Err(Error::stopped(format!("the spool is not whole since --until: {what}"))
+                    .help("choose a time after it"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses tables that the copy lacks, and those whose events were held back.
+    ///
+    /// # Errors
+    /// As said.
+    pub(super) fn check_tables(
+        &self,
+        spool: &Spool,
+        filter: &Filter,
+        tables: &[TableName],
+    ) -> Result<()> {
+        for b in spool.bootstraps()? {
+            let overlaps = b.start < self.end && b.end.is_none_or(|end| end > self.start);
+            if overlaps && tables.contains(&b.table) {
+                return Err(Error::stopped(format!(
+                    "{}: the producer copied it since --until (message {}), its events are not in order",
+                    b.table, b.start
+                ))
+                .help("choose a time after that copy, or leave the table out with --exclude-table"));
+            }
+        }
+        for transaction in spool.transactions(self.range(), Order::Forward) {
+            let t = transaction?;
+            let taken = |name: &TableName| filter.takes_table(name) && name.database != "maxwell";
+            let rows = t.tables.iter().filter(|(name, counts)| counts.rows() > 0 && taken(name));
+            if let Some((name, _)) = rows.into_iter().find(|(name, _)| !tables.contains(name)) {
+                return Err(Error::stopped(format!(
+                    "base: it has no table {name}, whose rows changed since --until ({})",
+                    describe(&t)
+                ))
+                .help(
+                    "name the server that is recorded, or leave the table out with --exclude-table",
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A place in words.
+pub(super) fn shown(place: &Place) -> String {
+    Position { base: &place.0, file: place.1, offset: place.2 }.to_string()
+}
