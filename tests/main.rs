@@ -39,5 +39,6 @@ mod searching;
 mod selection;
 mod spool_damage;
 mod sqlite;
+mod traps;
 mod until;
 mod usage;

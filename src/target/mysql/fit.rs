@@ -42,7 +42,11 @@ pub(super) fn check(
                 "{name}: the source's column {:?} is missing at the target",
                 column.name
             ))
-            .help("add it to the target's table, then run the same command again"));
+            .help(format!(
+                "if it has another name there now: --map {name}.{0}=NEW; if it is not wanted any \
+                 more: --drop-column {name}.{0}; or add it to the target's table",
+                column.name
+            )));
         };
         if is_narrower(here, column) {
             return Err(Error::stopped(format!(
