@@ -253,9 +253,9 @@ fn incomplete(
     found: &mut Found,
 ) -> Result<()> {
     // Single transactions may be whole where the stretch around them is not.
-    let hull = rows.values().fold(Seq::MAX..0, |hull, rows| {
-        hull.start.min(rows.seqs.start)..hull.end.max(rows.seqs.end)
-    });
+    let seqs = || rows.values().map(|rows| &rows.seqs);
+    let (first, end) = (seqs().map(|s| s.start).min(), seqs().map(|s| s.end).max());
+    let hull = first.unwrap_or(0)..end.unwrap_or(0);
     let range = if selection.filter.is_choosy() { hull } else { selection.range.clone() };
     let mut add = |what: String| found.losses.push(Loss::Incomplete(what));
     for damaged in spool.damaged(range.clone())? {
