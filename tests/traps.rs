@@ -4,6 +4,7 @@
 //! All traps of a list are run on one source, each in a database of its own. They are taken back by `apply --reverse`
 //! on the source itself; and on a copy of it with other settings, by `apply` and by rendered SQL.
 
+mod cascades;
 mod large;
 mod schema;
 mod shapes;
@@ -85,29 +86,27 @@ fn apply(spool: &Spool, server: &Fresh, (trap, range): &Sprung, more: &[&str]) -
     from_elsewhere(spool, &[&args, &trap.select[..], &trap.apply, more].concat())
 }
 
-/// Both the dry run and the apply end as the trap says.
-fn taken_back_by_apply(spool: &Spool, server: &Fresh, sprung: &Sprung) {
+/// The dry run foretells the trap's end.
+fn looked_at(spool: &Spool, server: &Fresh, sprung: &Sprung) {
     let look = apply(spool, server, sprung, &["--dry-run"]);
+    match &sprung.0.ends {
+        Ends::Same | Ends::Fails(_) => look.code(0),
+        Ends::Kept(looked, _) => {
+            assert!(look.text().contains(looked), "{}\n{}", look.line, look.text());
+            look.code(3)
+        }
+        Ends::Unfit(words) | Ends::Refused(words) => look.code(4).says(words),
+    };
+}
+
+fn taken_back_by_apply(spool: &Spool, server: &Fresh, sprung: &Sprung) {
     let done = apply(spool, server, sprung, &[]);
     match &sprung.0.ends {
-        Ends::Same => {
-            look.code(0);
-            done.code(0);
+        Ends::Same => done.code(0),
+        Ends::Kept(_, words) | Ends::Fails(words) | Ends::Unfit(words) | Ends::Refused(words) => {
+            done.code(4).says(words)
         }
-        Ends::Kept(looked, words) => {
-            let look = look.code(3);
-            assert!(look.text().contains(looked), "{}\n{}", look.line, look.text());
-            done.code(4).says(words);
-        }
-        Ends::Fails(words) => {
-            look.code(0);
-            done.code(4).says(words);
-        }
-        Ends::Unfit(words) | Ends::Refused(words) => {
-            look.code(4).says(words);
-            done.code(4).says(words);
-        }
-    }
+    };
 }
 
 /// The SQL is refused, or the stock client runs it to the trap's end.
@@ -151,6 +150,12 @@ impl Failed {
     }
 }
 
+/// How a trap is taken back on a copy.
+type Way = (&'static str, fn(&Spool, &Fresh, &Sprung));
+
+const COPIED: [Way; 2] =
+    [("apply on a copy", taken_back_by_apply), ("SQL on a copy", taken_back_by_sql)];
+
 fn each_trap(kind: Kind, mut traps: Vec<Trap>) {
     traps.retain(|trap| trap.only.is_none_or(|only| only == kind));
     let (source, copy) = (source(kind), fresh(kind));
@@ -162,15 +167,14 @@ fn each_trap(kind: Kind, mut traps: Vec<Trap>) {
     let whole = copy.dump();
     let mut failed = Failed(Vec::new());
 
+    failed.each("dry run", &sprung, |one| looked_at(&spool, &source, one));
     let by = "apply on the source";
     failed.each(by, &sprung, |one| taken_back_by_apply(&spool, &source, one));
     let found = source.dump();
     failed.each(by, &sprung, |one| check(&found, &whole, &damaged, one, by));
 
     let _odd = Odd::set(&copy);
-    let ways: [(&str, fn(&Spool, &Fresh, &Sprung)); 2] =
-        [("apply on a copy", taken_back_by_apply), ("SQL on a copy", taken_back_by_sql)];
-    for (by, undo) in ways {
+    for (by, undo) in COPIED {
         copy.empty();
         copy.feed(script(&sprung, |trap| [&trap.setup, &trap.damage, &trap.since]));
         assert_same_dump(&copy.dump(), &damaged, "the copy is as the source");

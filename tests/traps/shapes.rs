@@ -1,7 +1,6 @@
 //! Tables and statements in which one row is easily taken for another.
 
 use super::trap::{Trap, trap};
-use crate::support::Kind;
 
 const ODD: &str = "CREATE TABLE `o``dd\n'\"%s` (`a``b` INT, `c d` VARCHAR(9), `;--` INT, `x.y` INT, `ü\nnï` INT, \
     `select` INT, PRIMARY KEY (`a``b`, `;--`)); INSERT INTO `o``dd\n'\"%s` VALUES (1,'x',1,1,1,1),(2,'y',2,2,2,2)";
@@ -44,9 +43,8 @@ pub fn list() -> Vec<Trap> {
         trap("minimal_images_of_an_update", unique, "SET SESSION binlog_row_image=MINIMAL; UPDATE t SET v=0; SET SESSION binlog_row_image=FULL").refused(&["minimal_images_of_an_update.t", "binlog_row_image=FULL"]),
         trap("minimal_images_of_a_delete", unique, "SET SESSION binlog_row_image=MINIMAL; DELETE FROM t WHERE id=1; SET SESSION binlog_row_image=FULL").refused(&["minimal_images_of_a_delete.t", "binlog_row_image=FULL"]),
         trap("images_without_blobs", "CREATE TABLE t (id INT PRIMARY KEY, v INT, b BLOB); INSERT INTO t VALUES (1,1,X'00')", "SET SESSION binlog_row_image=NOBLOB; DELETE FROM t; SET SESSION binlog_row_image=FULL").refused(&["images_without_blobs.t", "binlog_row_image=FULL"]),
-        trap("rows_that_a_foreign_key_deleted", FAMILY, "DELETE FROM parent WHERE id=1").only(Kind::MariaDb).refused(&["rows_that_a_foreign_key_deleted.child", "--allow-cascades"]),
+        super::cascades::family(),
     ]
 }
 
 const TWO: &str = "CREATE TABLE t (id INT PRIMARY KEY, v INT); CREATE TABLE u (id INT PRIMARY KEY, v INT); INSERT INTO t VALUES (1,1),(2,2),(3,3); INSERT INTO u VALUES (1,1),(2,2),(3,3)";
-const FAMILY: &str = "CREATE TABLE parent (id INT PRIMARY KEY); CREATE TABLE child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES parent(id) ON DELETE CASCADE); INSERT INTO parent VALUES (1),(2); INSERT INTO child VALUES (1,1),(2,2)";
