@@ -43,5 +43,6 @@ mod searching;
 mod selection;
 mod spool_damage;
 mod sqlite;
+mod traps;
 mod until;
 mod usage;

@@ -149,6 +149,14 @@ pub fn losses(
     Ok(found)
 }
 
+/// The tables that have selected rows, as far as the index tells.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn tables(spool: &Spool, selection: &Selection) -> Result<Vec<TableName>> {
+    Ok(selected_rows(spool, selection)?.into_keys().collect())
+}
+
 /// The selected rows by table, as far as the index tells.
 fn selected_rows(spool: &Spool, selection: &Selection) -> Result<BTreeMap<TableName, Rows>> {
     let filter = &selection.filter;

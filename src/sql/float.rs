@@ -1,4 +1,16 @@
-//! FLOAT and DOUBLE as the servers print them, for a target that keeps them as text.
+//! FLOAT and DOUBLE as the servers print them, for a target that keeps them as text, and as they
+//! read them.
+
+use std::borrow::Cow;
+
+/// A FLOAT's number for a server, which reads it as DOUBLE first: the shortest digits of the
+/// largest FLOAT lie above it, and would be refused.
+pub(super) fn written(token: &str) -> Cow<'_, str> {
+    match token.parse::<f32>() {
+        Ok(value) if value.abs() == f32::MAX => format!("{:e}", f64::from(value)).into(),
+        _ => token.into(),
+    }
+}
 
 /// Formats the producer's number as MySQL and MariaDB do: the shortest digits that read back
 /// (at most `digits` for FLOAT, which shows six), plain between 1e-15 and 1e15, else with `e`.
@@ -44,7 +56,7 @@ pub(super) fn text(token: &str, digits: Option<usize>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::{text, written};
 
     #[test]
     fn numbers_look_as_the_servers_print_them() {
@@ -63,6 +75,14 @@ mod tests {
             [("3.4028E38", "3.4028e38"), ("1.6777216E7", "16777200"), ("0.1", "0.1")]
         {
             assert_eq!(text(token, Some(6)), shown);
+        }
+    }
+
+    #[test]
+    fn the_largest_float_is_not_written_above_itself() {
+        assert_eq!(written("-3.4028235E38"), "-3.4028234663852886e38");
+        for other in ["3.4028233E38", "0.1", "1.0E39"] {
+            assert_eq!(written(other), other);
         }
     }
 }

@@ -147,6 +147,9 @@ pub fn parameter(column: &Column, value: Value<'_>) -> Result<Option<Vec<u8>>> {
         Plain::Number(token) if column.kind == Kind::Decimal => {
             Some(plain_decimal(token).into_owned().into_bytes())
         }
+        Plain::Number(token) if column.kind == Kind::Float => {
+            Some(super::float::written(token).into_owned().into_bytes())
+        }
         Plain::Number(token) => Some(token.as_bytes().to_vec()),
         Plain::Text(it) | Plain::Shape(it) => Some(it.into_owned().into_bytes()),
         Plain::Bytes(it) => Some(it),
@@ -216,6 +219,7 @@ fn number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
     };
     match (column.kind, dialect) {
         (Kind::Decimal, Dialect::Mysql) => out.push_str(&plain_decimal(token)),
+        (Kind::Float, Dialect::Mysql) => out.push_str(&super::float::written(token)),
         (Kind::Decimal, Dialect::Sqlite) => quoted(out, &plain_decimal(token)),
         (Kind::Float, Dialect::Sqlite) => quoted(out, &super::float::text(token, Some(6))),
         (Kind::Double, Dialect::Sqlite) => quoted(out, &super::float::text(token, None)),

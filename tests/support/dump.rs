@@ -134,6 +134,13 @@ pub fn assert_rows_equal(found: &str, expected: &str, what: &str) {
     assert_equal(&rows_only(found), &rows_only(expected), what);
 }
 
+/// A database's part of a dump of several.
+pub fn of_database<'a>(dump: &'a str, name: &str) -> &'a str {
+    let start = dump.find(&format!("USE `{name}`;\n")).expect("the database is in the dump");
+    let end = dump[start..].find("\nCREATE DATABASE ").map_or(dump.len(), |n| start + n);
+    &dump[start..end]
+}
+
 /// A dump without its rows: the tables, empty.
 pub fn schema_only(dump: &str) -> String {
     statements(dump)

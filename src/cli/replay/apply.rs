@@ -229,7 +229,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let (selection, cut, mut differs) = args.selected(&spool, &run, &output)?;
     spool.refresh()?;
     let definitions = Definitions::load(&spool)?;
-    route::check(&route, &spool, &definitions, &selection.filter)?;
+    route::check(&route, &spool, &definitions, &selection, args.reverse)?;
     let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
     let journal = Journal::new(journal);
     let findings = Findings::new(global.json, args.reverse);

@@ -4,8 +4,7 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::event::TableName;
-use crate::filter::Filter;
-use crate::replay::Definitions;
+use crate::replay::{Definitions, Selection, reversible};
 use crate::route::Route;
 use crate::spool::Spool;
 
@@ -45,14 +44,19 @@ pub(super) fn check(
     route: &Route,
     spool: &Spool,
     definitions: &Definitions,
-    filter: &Filter,
+    selection: &Selection,
+    reverse: bool,
 ) -> Result<()> {
     if route.is_empty() {
         return Ok(());
     }
     let rows_of = |name: &TableName| !name.table.is_empty() && name.database != "maxwell";
-    let taken = |name: &TableName| rows_of(name) && filter.takes_table(name);
-    let tables: Vec<TableName> = spool.tables()?.into_iter().filter(taken).collect();
+    let taken = |name: &TableName| rows_of(name) && selection.filter.takes_table(name);
+    let tables: Vec<TableName> = match reverse {
+        // A table that was renamed since goes where it stands now, which is in the stream, too.
+        true => reversible::tables(spool, selection)?,
+        false => spool.tables()?.into_iter().filter(taken).collect(),
+    };
     for def in tables.iter().flat_map(|table| definitions.history.of(table)) {
         route.def(def)?;
     }

@@ -289,6 +289,8 @@ fn advice(op: &RowOp<'_, '_>, now: Option<&[(String, Option<String>)]>) -> Strin
             let row = values.collect::<Vec<_>>().join(" ");
             format!("the target's row is not as the source had it: {}; {rest}", printable(&row))
         }
+        // What was to be written does not fit: there is no row to name.
+        None if matches!(op.act, Act::Insert(_) | Act::Replace(_)) => rest.to_owned(),
         None if op.table.has_key() => format!("the target has no row with that key; {rest}"),
         None => format!("the target has too few such rows; {rest}"),
     }

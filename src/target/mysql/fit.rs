@@ -43,8 +43,8 @@ pub(super) fn check(
                 column.name
             ))
             .help(format!(
-                "if it has another name now, say so with --map {0}=NEW; leave it out with \
-                 --drop-column {0}, or add it to the target's table; then run it again",
+                "if it has another name there now: --map {0}=NEW; if it is not wanted any more: \
+                 --drop-column {0}; or add it to the target's table, then run it again",
                 column.name
             )));
         };

@@ -174,7 +174,7 @@ impl Target for Mysql {
         let table = schema::table(self.conn(), name, def).map_err(|e| failed("target", &e))?;
         let mut table = table.ok_or_else(|| {
             Error::stopped(format!("{name}: the target has no such table"))
-                .help("create it at the target, then run the same command again")
+                .help("say where its rows go with --rename A=B, or create it at the target, then run again")
         })?;
         fit::check(self.conn(), &mut table, def, allow_triggers)?;
         self.mind_foreign_keys(&mut table)?;

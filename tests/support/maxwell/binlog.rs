@@ -4,7 +4,7 @@ use super::{
     ddl,
     definitions::{Schema, Table},
     text::{list, quoted},
-    values::Decoder,
+    values::{Decoder, Image},
 };
 use mysql_common::binlog::{
     BinlogFile,
@@ -109,18 +109,25 @@ impl Converter<'_, '_> {
             }
             RowsEventData::PartialUpdateRowsEvent(_) => panic!("a partial update"),
         };
+        // Which columns the images have: all, unless binlog_row_image is MINIMAL or NOBLOB.
+        let [first, last] = match (rows.columns_before_image(), rows.columns_after_image()) {
+            (Some(before), Some(after)) => [before, after],
+            (Some(only), None) | (None, Some(only)) => [only, only],
+            (None, None) => panic!("rows without columns"),
+        }
+        .map(|columns| columns.iter().by_vals().collect::<Vec<bool>>());
         let mut data = rows.rows_data();
         while !data.is_empty() {
-            let mut image = || self.decoder.row(table, map, &mut data);
-            let before = (images == 2).then(&mut image);
-            let after = image();
+            let mut image = |present| self.decoder.row(table, map, present, &mut data);
+            let before = (images == 2).then(|| image(&first));
+            let after = image(&last);
             let head = format!(
                 "{{\"database\":{},\"table\":{},\"type\":\"{kind}\",\"ts\":{}",
                 quoted(&database),
                 quoted(&name),
                 event.header().timestamp()
             );
-            let tail = self.tail(event, table, before.as_deref(), &after);
+            let tail = self.tail(event, table, before.as_ref(), after);
             self.open.push(RowChange { head, tail });
         }
     }
@@ -130,9 +137,19 @@ impl Converter<'_, '_> {
         &self,
         event: &Event,
         table: &Table,
-        before: Option<&[String]>,
-        after: &[String],
+        before: Option<&Image>,
+        mut after: Image,
     ) -> String {
+        let places = 0..after.len();
+        let differs = |place: &usize| {
+            after[*place].is_some()
+                && before.is_some_and(|b| b[*place].is_some() && b[*place] != after[*place])
+        };
+        let changed: Vec<usize> = places.clone().filter(differs).collect();
+        // What only the former image has says which row it is.
+        for (value, former) in after.iter_mut().zip(before.into_iter().flatten()) {
+            *value = value.take().or_else(|| former.clone());
+        }
         let mut text = format!(
             ",\"position\":{},\"server_id\":{}",
             self.position(event),
@@ -141,9 +158,9 @@ impl Converter<'_, '_> {
         if let Some(thread) = self.thread {
             write!(text, ",\"thread_id\":{thread}").unwrap();
         }
-        let value = |name: &String| after[table.place(name)].clone();
-        let field = |place: usize, image: &[String]| {
-            format!("{}:{}", quoted(&table.columns[place].name), image[place])
+        let value = |name: &String| after[table.place(name)].clone().expect("the key's value");
+        let field = |place: usize, image: &Image| {
+            Some(format!("{}:{}", quoted(&table.columns[place].name), image[place].as_ref()?))
         };
         write!(
             text,
@@ -151,13 +168,12 @@ impl Converter<'_, '_> {
             self.defined,
             list(table.key.iter().map(value)),
             list(table.key.iter().map(|name| quoted(name))),
-            list((0..after.len()).map(|place| field(place, after)))
+            list(places.filter_map(|place| field(place, &after)))
         )
         .unwrap();
         if let Some(before) = before {
-            let changed = (0..after.len()).filter(|place| before[*place] != after[*place]);
-            write!(text, ",\"old\":{{{}}}", list(changed.map(|place| field(place, before))))
-                .unwrap();
+            let old = changed.into_iter().filter_map(|place| field(place, before));
+            write!(text, ",\"old\":{{{}}}", list(old)).unwrap();
         }
         text + "}"
     }

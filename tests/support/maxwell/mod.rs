@@ -1,5 +1,5 @@
 //! A producer for the tests: turns a source's binlog into the lines that Maxwell writes, in the form of the recordings
-//! in `fixtures/maxwell` (`conversion.rs` compares them). It stops at values that Maxwell itself damages.
+//! in `fixtures/maxwell` (`conversion.rs` compares them).
 
 mod binlog;
 mod ddl;

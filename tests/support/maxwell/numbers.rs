@@ -88,12 +88,14 @@ pub(super) fn timestamp(data: &mut &[u8], digits: usize) -> String {
     format!("{}{fraction}", time.format("%Y-%m-%d %H:%M:%S"))
 }
 
+/// A TIME, read without its sign and cut to one day, as the producer does: only one from 00:00:00 on and
+/// before 24:00:00 survives.
 pub(super) fn time(data: &mut &[u8], digits: usize) -> String {
     let packed = big_endian(take(data, 3));
-    assert!(packed >= 0x80_0000, "a time below zero does not survive the producer");
-    let text = clock(packed - 0x80_0000);
-    assert!(text.as_str() < "24", "{text} does not survive the producer");
-    text + &fraction(data, digits)
+    assert!(packed >= 0x80_0000 || digits == 0, "a fraction of a time below zero is not known");
+    let seconds = (packed >> 12 & 0x3ff) * 3600 + (packed >> 6 & 63) * 60 + (packed & 63);
+    let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{hours:02}:{minutes:02}:{:02}{}", seconds % 60, fraction(data, digits))
 }
 
 fn clock(packed: u64) -> String {

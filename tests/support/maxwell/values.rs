@@ -17,22 +17,32 @@ pub(super) struct Decoder<'a> {
     pub converted: HashMap<(String, Vec<u8>), String>,
 }
 
+/// A row's values by the table's columns; `None`: the image lacks the column.
+pub(super) type Image = Vec<Option<String>>;
+
 impl Decoder<'_> {
-    /// One image of all columns, taken from the front of the data.
+    /// One image, taken from the front of the data.
     pub(super) fn row(
         &mut self,
         table: &Table,
         map: &TableMapEvent<'_>,
+        present: &[bool],
         data: &mut &[u8],
-    ) -> Vec<String> {
+    ) -> Image {
         assert_eq!(map.columns_count(), table.columns.len() as u64, "the definition is another's");
-        let nulls = take(data, table.columns.len().div_ceil(8));
+        let count = present.iter().filter(|here| **here).count();
+        let (nulls, mut n) = (take(data, count.div_ceil(8)), 0);
         let mut image = Vec::new();
         for (place, column) in table.columns.iter().enumerate() {
-            image.push(match nulls[place / 8] >> (place % 8) & 1 {
+            if !present[place] {
+                image.push(None);
+                continue;
+            }
+            image.push(Some(match nulls[n / 8] >> (n % 8) & 1 {
                 1 => "null".to_owned(),
                 _ => self.value(column, map.get_column_metadata(place).unwrap_or(&[]), data),
-            });
+            }));
+            n += 1;
         }
         image
     }
@@ -59,7 +69,9 @@ impl Decoder<'_> {
             "time" => quoted(&numbers::time(data, column.digits)),
             "enum" => {
                 let place = little_endian(take(data, meta[1].into())) as usize;
-                quoted(&column.labels[place.checked_sub(1).expect("an ENUM value with a label")])
+                // The error value '' has no place among the labels: it becomes null.
+                let label = place.checked_sub(1).map(|place| quoted(&column.labels[place]));
+                label.unwrap_or_else(|| "null".to_owned())
             }
             "set" => {
                 let bits = little_endian(take(data, meta[1].into()));
