@@ -41,9 +41,9 @@ pub fn table(out: &mut String, dialect: Dialect, name: &TableName) {
 /// Writes a text literal.
 ///
 /// For MySQL `\0 \n \r \Z ' \` are escaped: the stock client turns a raw CR LF inside quotes into
-/// LF, and dies on a NUL.
+/// LF, and dies on a NUL. The sqlite3 client does the same to both.
 pub fn text(out: &mut String, dialect: Dialect, text: &str) {
-    if dialect == Dialect::Sqlite && text.contains('\0') {
+    if dialect == Dialect::Sqlite && text.contains(['\0', '\r']) {
         out.push_str("CAST(");
         bytes(out, text.as_bytes());
         out.push_str(" AS TEXT)");

@@ -11,6 +11,7 @@ use crate::plan::op::RowOp;
 
 pub mod dry;
 pub mod mysql;
+pub mod script;
 pub mod sqlite;
 
 /// Forward in time, or back.

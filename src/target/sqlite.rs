@@ -31,6 +31,7 @@ use crate::sql::{Dialect, Expect, Guard, Statements, quote};
 mod convert;
 mod ddl;
 mod schema;
+pub mod script;
 
 /// An SQLite file as a target.
 pub struct Sqlite {
