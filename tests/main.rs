@@ -35,6 +35,8 @@ mod reading;
 mod recordings;
 mod refusals;
 mod render;
+mod render_files;
+mod render_modes;
 mod searching;
 mod selection;
 mod spool_damage;
