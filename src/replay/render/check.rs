@@ -7,6 +7,7 @@ use super::{Split, What};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, maxwell, printable};
+use crate::filter::Type;
 use crate::spool::{Order, Seq, Spool};
 use crate::target::{Direction, script};
 
@@ -60,7 +61,13 @@ pub(super) fn tables(spool: &Spool, what: &What<'_>) -> Result<()> {
             continue;
         }
         for (name, counts) in &t.tables {
-            if counts.rows() == 0 || !filter.takes_table(name) || name.database == "maxwell" {
+            let kinds = [
+                (Type::Insert, counts.insert),
+                (Type::Update, counts.update),
+                (Type::Delete, counts.delete),
+            ];
+            let any = kinds.iter().any(|(kind, rows)| *rows > 0 && filter.takes_type(*kind));
+            if !any || !filter.takes_table(name) || name.database == "maxwell" {
                 continue;
             }
             let def = what.definitions.history.at(name, t.first).filter(|def| def.complete);

@@ -33,6 +33,7 @@ pub(super) fn render(
     let reverse = job.direction == Direction::Reverse;
     let mut writer = Writer {
         job,
+        known: Vec::new(),
         tables: HashMap::new(),
         statements: Statements::of(job.form),
         note: String::new(),
@@ -67,8 +68,27 @@ pub(super) fn render(
     Ok(writer.left_out)
 }
 
+/// So many tables are found without asking the history.
+const KNOWN: usize = 16;
+
+/// A table that was met, and over which sequences it is the same.
+struct Known {
+    name: TableName,
+    seqs: Range<Seq>,
+    table: Arc<Table>,
+}
+
+impl Known {
+    fn holds(&self, seq: Seq, event: &Event<'_>) -> bool {
+        self.name.table == event.meta.table
+            && self.name.database == event.meta.database
+            && self.seqs.contains(&seq)
+    }
+}
+
 struct Writer<'s> {
     job: &'s Job<'s>,
+    known: Vec<Known>,
     tables: HashMap<TableName, (Arc<TableDef>, Arc<Table>)>,
     statements: Statements,
     /// The line that stands before the open statement, without its end.
@@ -93,7 +113,10 @@ impl Writer<'_> {
         if event.meta.op.is_ddl() {
             return self.ddl(seq, event);
         }
-        let table = self.table(seq, event)?;
+        let table = match self.known.iter().find(|known| known.holds(seq, event)) {
+            Some(known) => known.table.clone(),
+            None => self.look_up(seq, event)?,
+        };
         let overwrite = self.job.direction == Direction::Forward
             && (event.meta.op == Op::BootstrapInsert || self.is_copied(seq, &table.name));
         let change = Change::bind(seq, event, &table, overwrite)?;
@@ -118,6 +141,16 @@ impl Writer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The table of an event, remembered for those that follow.
+    fn look_up(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
+        let table = self.table(seq, event)?;
+        let name = event.meta.name();
+        let seqs = self.job.definitions.history.span(&name, seq);
+        self.known.truncate(KNOWN - 1);
+        self.known.insert(0, Known { name, seqs, table: table.clone() });
+        Ok(table)
     }
 
     /// Begins a statement in a sheet, and its transaction.
