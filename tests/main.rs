@@ -38,6 +38,8 @@ mod reading;
 mod recordings;
 mod refusals;
 mod render;
+mod render_files;
+mod render_modes;
 mod routing;
 mod searching;
 mod selection;

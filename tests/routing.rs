@@ -27,8 +27,14 @@ fn recovered_rows_go_beside_the_real_table_which_is_left_alone() {
         let row = "SELECT name, email, balance FROM rescue.customers WHERE id=33";
         assert_eq!(server.query(row), "Customer 33\tc33@example.com\t41.25\n", "as it was");
         assert_eq!(count("rescue.audit_log"), "1\n");
+        let applied = rows_only(&server.dump());
         server.sql("DROP DATABASE rescue");
         assert_same_dump(&server.dump(), &before, "the shop itself");
+        for net in [&[][..], &["--net"]] {
+            server.feed(spool.render([&args[..], net].concat()));
+            assert_eq!(rows_only(&server.dump()), applied, "by SQL {net:?}");
+            server.sql("DROP DATABASE rescue");
+        }
     }
 }
 
@@ -63,7 +69,10 @@ fn a_stream_goes_forward_under_another_name() {
     server.sql(&format!("DROP DATABASE {database}"));
     let rename = format!("{database}.*=copy.*");
     let args = ["--name", "copy", "--rename", &rename];
-    spool.apply(&server.url(), args).code(4).says(&["not rewritten", "--ddl skip"]);
+    spool
+        .apply(&server.url(), args)
+        .code(4)
+        .says(&["not rewritten", "--type insert,update,delete"]);
     spool.apply(&server.url(), [&args[..], &["--ddl", "skip"]].concat()).code(0);
     assert_eq!(rows_only(&server.dump()), wanted);
 }
@@ -82,6 +91,10 @@ fn columns_that_moved_since_are_named_and_go_where_they_are_told() {
         let refused = spool.apply(&server.url(), undo).code(4);
         refused.says(&["\"balance\" is missing", "--map balance=", "--drop-column balance"]);
         assert_same_dump(&server.dump(), &before, "nothing was written");
+        let mapped = ["--map", "balance=credit"];
+        let sql = spool.render([&undo[..], &mapped].concat());
+        let sql = String::from_utf8(sql).unwrap();
+        assert!(sql.contains("`credit`=500.00") && !sql.contains("`balance`"), "{sql:.600}");
         let balances = "SELECT SUM(credit=0), SUM(email LIKE 'x%') FROM shop.customers";
         let damaged = server.query(balances);
         spool.apply(&server.url(), [&undo[..], &["--drop-column", "balance"]].concat()).code(0);

@@ -26,6 +26,7 @@ pub mod search;
 mod secret;
 pub mod select;
 pub mod shell;
+pub mod size;
 pub mod stats;
 pub mod time;
 

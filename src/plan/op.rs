@@ -62,21 +62,22 @@ pub struct RowOp<'b, 'a> {
 
 impl<'b, 'a> RowOp<'b, 'a> {
     /// What writes a change of its own, in order with others.
-    pub fn of_change(table: &'b Arc<Table>, change: &'b Change<'a>) -> Vec<Self> {
-        let op = |act| Self { table, act, seq: change.seq, times: 1, any: change.overwrite };
-        let (before, after) = (change.before.as_ref(), change.after.as_ref());
-        if change.overwrite {
-            let moved = touched(before, after).iter().any(|i| table.key.contains(i));
-            let leaves = before.filter(|_| after.is_none() || moved).map(Act::Delete);
-            return leaves.into_iter().chain(after.map(Act::Replace)).map(op).collect();
-        }
-        let act = match (before, after) {
-            (Some(before), Some(after)) => Act::Update(before, after),
-            (Some(before), None) => Act::Delete(before),
-            (None, Some(after)) => Act::Insert(after),
-            (None, None) => return Vec::new(),
+    pub fn of_change(
+        table: &'b Arc<Table>,
+        change: &'b Change<'a>,
+    ) -> impl Iterator<Item = Self> + use<'b, 'a> {
+        let acts = match (change.before.as_ref(), change.after.as_ref()) {
+            (before, after) if change.overwrite => {
+                let moved = touched(before, after).iter().any(|i| table.key.contains(i));
+                let leaves = before.filter(|_| after.is_none() || moved).map(Act::Delete);
+                [leaves, after.map(Act::Replace)]
+            }
+            (Some(before), Some(after)) => [Some(Act::Update(before, after)), None],
+            (Some(before), None) => [Some(Act::Delete(before)), None],
+            (None, after) => [after.map(Act::Insert), None],
         };
-        vec![op(act)]
+        let op = move |act| Self { table, act, seq: change.seq, times: 1, any: change.overwrite };
+        acts.into_iter().flatten().map(op)
     }
 
     /// What writes a net effect, the row's leaving before its coming.

@@ -8,6 +8,7 @@ use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
 use crate::event::{Body, Event, maxwell, printable};
 use crate::filter::Filter;
+use crate::route::Route;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
 use crate::target::Ddl;
 
@@ -150,6 +151,20 @@ fn runnable(sql: &str) -> String {
         }
         _ => trimmed.to_owned(),
     }
+}
+
+/// Refuses a statement on a table that has other names at the target: it is not rewritten.
+fn refuse_routed(route: &Route, ddl: &Ddl) -> Result<()> {
+    let renamed = ddl.names.iter().find(|name| route.renames(name)).cloned();
+    let moved = ddl.before.iter().chain(&ddl.after).find(|def| route.moves_columns(def));
+    let Some(name) = renamed.or(moved.map(TableDef::name)) else { return Ok(()) };
+    Err(Error::stopped(format!(
+        "{name} has other names at the target, and a statement of the stretch on it (message {}) is \
+         not rewritten: {}",
+        ddl.seq,
+        printable(&ddl.sql)
+    ))
+    .help("run it at the target by hand, and leave statements out with --type insert,update,delete"))
 }
 
 /// How many frames are read ahead.

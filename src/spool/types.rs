@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Op, TableName};
+use crate::event::{Meta, Op, TableName};
 
 /// Number of a record: dense, from 1, in the order of arrival.
 pub type Seq = u64;
@@ -136,6 +136,16 @@ pub struct Bootstrap {
     /// First record of the first transaction of that table later than the copy (or of the next
     /// copy); `None`: not seen yet.
     pub end: Option<Seq>,
+}
+
+impl Bootstrap {
+    /// True while the table of a message is copied.
+    pub fn copies(&self, seq: Seq, meta: &Meta<'_>) -> bool {
+        self.start <= seq
+            && self.end.is_none_or(|end| seq < end)
+            && self.table.table == meta.table
+            && self.table.database == meta.database
+    }
 }
 
 /// What kind of hole a [`Gap`] is.

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use super::rows::{set_columns, written};
+use super::rows::written;
+use super::update::set_columns;
 use super::{Dialect, Expect, Guard, Statements, quote};
 use crate::error::Result;
 use crate::event::def::Kind;
 use crate::event::row::Value;
-use crate::plan::Table;
 use crate::plan::op::{Act, RowOp};
+use crate::plan::{Image, Table};
 
 /// So many rows are worth a prepared statement.
 const BULK_FROM: usize = 4;
@@ -109,11 +110,11 @@ impl Encoder {
         let (first, table) = (&run[0], run[0].table);
         match first.act {
             // A row without a value for any column has no parameter either.
-            Act::Insert(image) | Act::Replace(image) if written(table, image).is_empty() => {
+            Act::Insert(image) | Act::Replace(image) if written(table, image).next().is_none() => {
                 Ok(None)
             }
-            Act::Insert(image) => self.inserts(run, "INSERT", &written(table, image)).map(Some),
-            Act::Replace(image) => self.inserts(run, "REPLACE", &written(table, image)).map(Some),
+            Act::Insert(image) => self.inserts(run, "INSERT", &columns(table, image)).map(Some),
+            Act::Replace(image) => self.inserts(run, "REPLACE", &columns(table, image)).map(Some),
             Act::Update(before, after) if self.guard == Guard::Key && exact_key(table) => {
                 self.updates(run, &set_columns(table, before, after))
             }
@@ -223,11 +224,15 @@ fn exact_key(table: &Table) -> bool {
         })
 }
 
+fn columns(table: &Table, image: &Image<'_>) -> Vec<usize> {
+    written(table, image).collect()
+}
+
 /// The columns a change's prepared statement names.
 fn shape(op: &RowOp<'_, '_>) -> Vec<usize> {
     match op.act {
         Act::Update(before, after) => set_columns(op.table, before, after),
-        Act::Insert(image) | Act::Replace(image) => written(op.table, image),
+        Act::Insert(image) | Act::Replace(image) => columns(op.table, image),
         Act::Delete(_) => Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! Questions in place of changes: how many rows are as a change has to meet them.
 
-use super::{Dialect, Expect, STATEMENT_BYTES, Statements, quote};
+use super::{Dialect, Expect, Item, Statements, quote};
 use crate::error::Result;
 use crate::plan::op::{Act, RowOp};
 
@@ -34,11 +34,11 @@ impl Statements {
         while let Some(first) = rest.first() {
             let start = self.text.len();
             self.text.push_str("SELECT COUNT(*) FROM ");
-            quote::table(&mut self.text, self.dialect, &first.table.name);
+            quote::table(&mut self.text, self.form.dialect, &first.table.name);
             self.text.push_str(" WHERE ");
             let mut taken = 0;
-            for op in rest.iter().take(self.rows) {
-                if taken > 0 && self.text.len() - start >= STATEMENT_BYTES {
+            for op in rest.iter().take(self.form.conditions()) {
+                if taken > 0 && self.text.len() - start >= self.form.full_at() {
                     break;
                 }
                 self.text.push_str(if taken > 0 { " OR (" } else { "(" });
@@ -50,7 +50,7 @@ impl Statements {
                 taken += 1;
             }
             let met = if comes { 0 } else { taken as u64 };
-            self.end(first.table, Expect::Rows(met), rest[taken - 1].seq);
+            self.asked(&rest[taken - 1], met);
             rest = &rest[taken..];
         }
         Ok(())
@@ -59,16 +59,22 @@ impl Statements {
     fn look_by_content(&mut self, op: &RowOp<'_, '_>) -> Result<()> {
         let (table, image) = (op.table, op.act.found_by());
         self.text.push_str("SELECT COUNT(*) FROM ");
-        if self.dialect == Dialect::Mysql {
+        if self.form.dialect == Dialect::Mysql {
             self.text.push_str("(SELECT 1 FROM ");
         }
-        quote::table(&mut self.text, self.dialect, &table.name);
+        quote::table(&mut self.text, self.form.dialect, &table.name);
         self.text.push_str(" WHERE ");
         self.limited(table, image, op.times)?;
-        if self.dialect == Dialect::Mysql {
+        if self.form.dialect == Dialect::Mysql {
             self.text.push_str(") binsync");
         }
-        self.end(table, Expect::Rows(op.times), op.seq);
+        self.asked(op, op.times);
         Ok(())
+    }
+    /// Ends a question whose answer should be `rows`; `last` is the last change it is about.
+    fn asked(&mut self, last: &RowOp<'_, '_>, rows: u64) {
+        self.text.push_str(";\n");
+        let (end, expect, table) = (self.text.len(), Expect::Rows(rows), last.table.clone());
+        self.items.push(Item { end, rows, expect, table, seq: last.seq, key: 0..0 });
     }
 }

@@ -3,24 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::plan::Table;
 use crate::plan::op::{Act, RowOp};
-use crate::plan::{Change, Table};
 
 pub mod bulk;
 mod float;
+mod form;
 mod looks;
 pub mod quote;
 mod rows;
+mod update;
 
-/// Whose SQL is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Dialect {
-    /// MySQL and MariaDB.
-    Mysql,
-    /// SQLite.
-    Sqlite,
-}
+pub use form::{Dialect, Form, Images, Insert};
 
 /// What has to be the same at the target for a row to be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +41,8 @@ pub enum Expect {
 pub struct Item {
     /// Where it ends in the text.
     pub end: usize,
+    /// How many row changes it carries.
+    pub rows: u64,
     /// How many rows it has to touch.
     pub expect: Expect,
     /// The table.
@@ -57,40 +54,43 @@ pub struct Item {
     pub key: Range<usize>,
 }
 
-/// Statements one after the other in one text, each ended by `;` and a newline.
+/// Statements one after the other in one text, each ended by `;` and a newline. Row changes of one
+/// table and one kind that follow one another share a statement; an update stands alone.
 #[derive(Debug)]
 pub struct Statements {
     /// The text.
     pub text: String,
     /// The statements in it.
     pub items: Vec<Item>,
-    dialect: Dialect,
-    guard: Guard,
-    rows: usize,
+    form: Form,
     /// The key condition written last.
     key: Range<usize>,
+    open: Option<Open>,
 }
 
-/// A statement of several rows is closed at this size, in bytes.
-const STATEMENT_BYTES: usize = 256 << 10;
+/// A statement that further rows may join.
+#[derive(Debug)]
+struct Open {
+    table: Arc<Table>,
+    act: &'static str,
+    any: bool,
+    /// The columns that an INSERT names.
+    columns: Vec<usize>,
+    rows: u64,
+    /// Row changes, some of which may stand for several rows.
+    changes: usize,
+    seq: u64,
+}
 
 impl Statements {
     /// No statements yet; `rows` is how many rows one statement may carry.
     pub fn new(dialect: Dialect, guard: Guard, rows: usize) -> Self {
-        Self {
-            text: String::new(),
-            items: Vec::new(),
-            dialect,
-            guard,
-            rows: rows.max(1),
-            key: 0..0,
-        }
+        Self::of(Form::new(dialect, guard, rows))
     }
 
-    /// Takes all statements out, for the buffer to be used again.
-    pub fn clear(&mut self) {
-        self.text.clear();
-        self.items.clear();
+    /// No statements yet, to be written in that form.
+    pub fn of(form: Form) -> Self {
+        Self { text: String::new(), items: Vec::new(), form, key: 0..0, open: None }
     }
 
     /// The statements with their texts, without the closing `;`.
@@ -103,45 +103,87 @@ impl Statements {
         })
     }
 
-    fn end(&mut self, table: &Arc<Table>, expect: Expect, seq: u64) {
-        self.text.push_str(";\n");
-        let start = self.items.last().map_or(0, |item| item.end);
-        let key = std::mem::take(&mut self.key);
-        let key = key.start.saturating_sub(start)..key.end.saturating_sub(start);
-        self.items.push(Item { end: self.text.len(), expect, table: table.clone(), seq, key });
+    /// Takes the closed statements out, each with its text.
+    pub fn take(&mut self, mut each: impl FnMut(&str, &Item)) {
+        let mut start = 0;
+        for item in self.items.drain(..) {
+            each(&self.text[start..item.end], &item);
+            start = item.end;
+        }
+        self.text.drain(..start);
+        self.key = self.key.start.saturating_sub(start)..self.key.end.saturating_sub(start);
     }
 
-    /// Writes row changes in their order, several of a kind in one statement where that is the
-    /// same.
+    /// Writes row changes in their order.
     ///
     /// # Errors
-    /// When a value cannot be written as its column's type.
+    /// As [`Statements::add`].
     pub fn ops(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
-        for run in runs(ops) {
-            match run[0].act {
-                Act::Delete(_) => self.deletes(run)?,
-                Act::Insert(_) | Act::Replace(_) => self.inserts(run)?,
-                Act::Update(before, after) => self.update(&run[0], before, after)?,
-            }
+        for op in ops {
+            self.add(op)?;
         }
+        self.close()
+    }
+
+    /// Writes a row change. True when it begins a statement, so that those before are closed; the
+    /// last one stays open for those that follow.
+    ///
+    /// # Errors
+    /// When a value cannot be written as its column's type, or a statement is too large.
+    pub fn add(&mut self, op: &RowOp<'_, '_>) -> Result<bool> {
+        match op.act {
+            Act::Delete(_) => self.delete(op),
+            Act::Insert(image) | Act::Replace(image) => self.insert(op, image),
+            Act::Update(before, after) => self.update(op, before, after),
+        }
+    }
+
+    /// Ends the open statement.
+    ///
+    /// # Errors
+    /// When it is too large.
+    pub fn close(&mut self) -> Result<()> {
+        let Some(open) = self.open.take() else { return Ok(()) };
+        let expect = self.tail(&open);
+        let start = self.start();
+        let size = self.text.len() - start;
+        if size > self.form.packet {
+            return Err(too_large(&open, size, self.form.packet));
+        }
+        self.text.push_str(";\n");
+        let key = std::mem::take(&mut self.key);
+        let key = match open.changes {
+            1 => key.start.saturating_sub(start)..key.end.saturating_sub(start),
+            _ => 0..0,
+        };
+        let Open { table, rows, seq, .. } = open;
+        self.items.push(Item { end: self.text.len(), rows, expect, table, seq, key });
         Ok(())
     }
 
-    /// Writes one change as one statement (two where the final image of a moved row wins).
-    ///
-    /// # Errors
-    /// As [`Statements::ops`].
-    pub fn change(&mut self, table: &Arc<Table>, change: &Change<'_>) -> Result<()> {
-        self.ops(&RowOp::of_change(table, change))
+    /// Where the open statement begins.
+    fn start(&self) -> usize {
+        self.items.last().map_or(0, |item| item.end)
+    }
+
+    fn begin(&mut self, op: &RowOp<'_, '_>, columns: Vec<usize>) {
+        self.key = 0..0;
+        self.open = Some(Open {
+            table: op.table.clone(),
+            act: op.act.name(),
+            any: op.any,
+            columns,
+            rows: op.times,
+            changes: 1,
+            seq: op.seq,
+        });
     }
 }
 
-/// Row changes that may share a statement: of one table and one kind; an update stands alone.
-fn runs<'s, 'b, 'a>(ops: &'s [RowOp<'b, 'a>]) -> impl Iterator<Item = &'s [RowOp<'b, 'a>]> {
-    ops.chunk_by(|a, b| {
-        Arc::ptr_eq(a.table, b.table)
-            && a.any == b.any
-            && a.act.is_like(&b.act)
-            && !matches!(a.act, Act::Update(..))
-    })
+fn too_large(open: &Open, size: usize, most: usize) -> Error {
+    Error::stopped(format!(
+        "{} (message {}): {} of {size} bytes, a statement may have {most}",
+        open.table.name, open.seq, open.act
+    ))
+    .help("raise --max-packet, and max_allowed_packet of the server and the client that run it")
 }

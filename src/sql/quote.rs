@@ -16,12 +16,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 pub fn identifier(out: &mut String, dialect: Dialect, name: &str) {
     let quote = if dialect == Dialect::Mysql { '`' } else { '"' };
     out.push(quote);
-    for (n, part) in name.split(quote).enumerate() {
-        if n > 0 {
-            out.push(quote);
-            out.push(quote);
-        }
-        out.push_str(part);
+    match memchr::memchr(quote as u8, name.as_bytes()) {
+        None => out.push_str(name),
+        Some(_) => name.split_inclusive(quote).for_each(|part| {
+            out.push_str(part);
+            out.push_str(if part.ends_with(quote) { &part[part.len() - 1..] } else { "" });
+        }),
     }
     out.push(quote);
 }
@@ -41,9 +41,9 @@ pub fn table(out: &mut String, dialect: Dialect, name: &TableName) {
 /// Writes a text literal.
 ///
 /// For MySQL `\0 \n \r \Z ' \` are escaped: the stock client turns a raw CR LF inside quotes into
-/// LF, and dies on a NUL.
+/// LF, and dies on a NUL. The sqlite3 client does the same to both.
 pub fn text(out: &mut String, dialect: Dialect, text: &str) {
-    if dialect == Dialect::Sqlite && text.contains('\0') {
+    if dialect == Dialect::Sqlite && text.contains(['\0', '\r']) {
         out.push_str("CAST(");
         bytes(out, text.as_bytes());
         out.push_str(" AS TEXT)");
@@ -54,8 +54,10 @@ pub fn text(out: &mut String, dialect: Dialect, text: &str) {
         Dialect::Mysql => matches!(b, 0 | b'\n' | b'\r' | 0x1a | b'\'' | b'\\'),
         Dialect::Sqlite => b == b'\'',
     };
+    // All of it is looked at, without a way out in between: many bytes at a time.
+    let any = text.bytes().fold(false, |any, b| any | (b < 0x20) | (b == b'\'') | (b == b'\\'));
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(special) {
+    while any && let Some(at) = rest.bytes().position(special) {
         out.push_str(&rest[..at]);
         let c = rest.as_bytes()[at];
         out.push_str(match (dialect, c) {

@@ -1,68 +1,143 @@
-//! The statements themselves: INSERT, DELETE and UPDATE of rows.
+//! The statements themselves: INSERT and DELETE, of several rows where they may share one.
 
-use super::{Dialect, Expect, Guard, STATEMENT_BYTES, Statements, quote};
+use std::sync::Arc;
+
+use super::{Dialect, Expect, Guard, Images, Insert, Open, Statements, quote};
 use crate::error::Result;
-use crate::event::def::{Column, Kind};
+use crate::event::def::Kind;
 use crate::event::row::Value;
 use crate::plan::op::{Act, RowOp};
-use crate::plan::{Image, Table, touched};
+use crate::plan::{Image, Table};
 
 impl Statements {
-    pub(super) fn inserts(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
-        let mut open: Option<(Vec<usize>, u64, u64)> = None;
-        let Some(RowOp { table, act, .. }) = ops.first() else { return Ok(()) };
-        let replace = matches!(act, Act::Replace(_));
-        let expect = |count| if replace { Expect::Any } else { Expect::Rows(count) };
-        let mut start = self.text.len();
-        for op in ops {
-            let image = op.act.found_by();
-            let columns = written(table, image);
-            for _ in 0..op.times {
-                let full = open.as_ref().is_some_and(|(shape, count, _)| {
-                    *shape != columns
-                        || *count >= self.rows as u64
-                        || self.text.len() - start >= STATEMENT_BYTES
-                });
-                if full && let Some((_, count, seq)) = open.take() {
-                    self.end(table, expect(count), seq);
-                }
-                match &mut open {
-                    Some((_, count, seq)) => {
-                        self.text.push_str(",\n");
-                        (*count, *seq) = (*count + 1, op.seq);
-                    }
-                    None => {
-                        start = self.text.len();
-                        let verb = if replace { "REPLACE" } else { "INSERT" };
-                        self.insert_head(table, verb, &columns);
-                        open = Some((columns.clone(), 1, op.seq));
-                    }
-                }
-                self.tuple(table, image, &columns)?;
-            }
+    pub(super) fn insert(&mut self, op: &RowOp<'_, '_>, image: &Image<'_>) -> Result<bool> {
+        let mut began = false;
+        for _ in 0..op.times {
+            began |= self.insert_one(&RowOp { times: 1, ..*op }, image)?;
         }
-        if let Some((_, count, seq)) = open {
-            self.end(table, expect(count), seq);
-        }
-        Ok(())
+        Ok(began)
     }
 
-    fn insert_head(&mut self, table: &Table, verb: &str, columns: &[usize]) {
-        self.text.push_str(verb);
+    fn insert_one(&mut self, op: &RowOp<'_, '_>, image: &Image<'_>) -> Result<bool> {
+        let more = |to: &mut Self, open: &Open| {
+            to.text.push_str(",\n");
+            to.tuple(op.table, image, &open.columns)
+        };
+        if self.join(op, self.form.rows, more)? {
+            return Ok(false);
+        }
+        self.close()?;
+        let columns: Vec<usize> = written(op.table, image).collect();
+        self.insert_head(op, &columns);
+        self.tuple(op.table, image, &columns)?;
+        self.begin(op, columns);
+        Ok(true)
+    }
+
+    /// Lets a change join the open statement, if it may and that does not become too large.
+    fn join(
+        &mut self,
+        op: &RowOp<'_, '_>,
+        most: usize,
+        write: impl FnOnce(&mut Self, &Open) -> Result<()>,
+    ) -> Result<bool> {
+        let Some(mut open) = self.open.take_if(|open| open.takes(op, most)) else {
+            return Ok(false);
+        };
+        let (end, key) = (self.text.len(), self.key.clone());
+        write(self, &open)?;
+        let fits = self.text.len() - self.start() <= self.form.full_at();
+        if fits {
+            (open.rows, open.changes, open.seq) = (open.rows + op.times, open.changes + 1, op.seq);
+        } else {
+            self.text.truncate(end);
+            self.key = key;
+        }
+        self.open = Some(open);
+        Ok(fits)
+    }
+
+    fn insert_head(&mut self, op: &RowOp<'_, '_>, columns: &[usize]) {
+        let table = op.table;
+        let replace = matches!(op.act, Act::Replace(_));
+        let insert = if replace { Insert::Replace } else { self.inserts(table) };
+        self.text.push_str(match (insert, self.form.dialect) {
+            (Insert::Replace, _) => "REPLACE",
+            (Insert::Ignore, Dialect::Mysql) => "INSERT IGNORE",
+            (Insert::Ignore, Dialect::Sqlite) => "INSERT OR IGNORE",
+            (Insert::Plain | Insert::Upsert, _) => "INSERT",
+        });
         self.text.push_str(" INTO ");
-        quote::table(&mut self.text, self.dialect, &table.name);
-        if columns.is_empty() && self.dialect == Dialect::Sqlite {
+        quote::table(&mut self.text, self.form.dialect, &table.name);
+        if columns.is_empty() && self.form.dialect == Dialect::Sqlite {
             self.text.push_str(" DEFAULT VALUES");
             return;
         }
         self.text.push_str(" (");
-        for (n, &i) in columns.iter().enumerate() {
-            self.comma(n);
-            quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
-        }
+        self.names(table, columns.iter().copied());
         self.text.push_str(") VALUES ");
     }
 
+    /// How rows of the table are inserted: without a key nothing can be in their way.
+    fn inserts(&self, table: &Table) -> Insert {
+        if table.has_key() { self.form.insert } else { Insert::Plain }
+    }
+
+    /// Writes what stands behind a statement's rows, and says how many it has to touch.
+    pub(super) fn tail(&mut self, open: &Open) -> Expect {
+        let limit = self.form.images == Images::Full && self.form.dialect == Dialect::Mysql;
+        let insert = self.inserts(&open.table);
+        match open.act {
+            "delete" if self.in_list(&open.table, open.any) => self.text.push(')'),
+            "delete" | "update" if limit && open.table.has_key() && !open.any => {
+                self.text.push_str(&format!(" LIMIT {}", open.rows));
+            }
+            "insert" if insert == Insert::Upsert => self.upsert(open),
+            _ => {}
+        }
+        match open.any || open.act == "replace" || (open.act == "insert" && insert != Insert::Plain)
+        {
+            true => Expect::Any,
+            false => Expect::Rows(open.rows),
+        }
+    }
+
+    /// Lets the row that is there take the new one's values, its key apart.
+    fn upsert(&mut self, open: &Open) {
+        let (table, dialect) = (&open.table, self.form.dialect);
+        let mut others = open.columns.iter().copied().filter(|i| !table.key.contains(i)).peekable();
+        let nothing = others.peek().is_none();
+        match dialect {
+            Dialect::Mysql => self.text.push_str("\nON DUPLICATE KEY UPDATE "),
+            Dialect::Sqlite => {
+                self.text.push_str("\nON CONFLICT (");
+                self.names(table, table.key.iter().copied());
+                self.text.push_str(if nothing { ") DO NOTHING" } else { ") DO UPDATE SET " });
+            }
+        }
+        if nothing && dialect == Dialect::Mysql {
+            // A key column set to itself: nothing changes.
+            self.names(table, table.key.first().copied().into_iter());
+            self.text.push('=');
+            self.names(table, table.key.first().copied().into_iter());
+        }
+        for (n, i) in others.enumerate() {
+            self.comma(n);
+            self.names(table, std::iter::once(i));
+            // Both servers know VALUES(); only MySQL has a name for the new row.
+            self.text.push_str(if dialect == Dialect::Mysql { "=VALUES(" } else { "=excluded." });
+            self.names(table, std::iter::once(i));
+            self.text.push_str(if dialect == Dialect::Mysql { ")" } else { "" });
+        }
+    }
+
+    /// Column names, commas between them.
+    fn names(&mut self, table: &Table, columns: impl Iterator<Item = usize>) {
+        for (n, i) in columns.enumerate() {
+            self.comma(n);
+            quote::identifier(&mut self.text, self.form.dialect, &table.columns[i].name);
+        }
+    }
     fn tuple(&mut self, table: &Table, image: &Image<'_>, columns: &[usize]) -> Result<()> {
         self.text.push('(');
         for (n, &i) in columns.iter().enumerate() {
@@ -73,57 +148,55 @@ impl Statements {
         Ok(())
     }
 
-    fn comma(&mut self, n: usize) {
+    pub(super) fn comma(&mut self, n: usize) {
         if n > 0 {
             self.text.push_str(", ");
         }
     }
 
-    fn value(&mut self, table: &Table, column: usize, value: Option<Value<'_>>) -> Result<()> {
+    pub(super) fn value(
+        &mut self,
+        table: &Table,
+        column: usize,
+        value: Option<Value<'_>>,
+    ) -> Result<()> {
         let value = value.unwrap_or(Value::NULL);
-        quote::value(&mut self.text, self.dialect, &table.columns[column], value)
+        quote::value(&mut self.text, self.form.dialect, &table.columns[column], value)
             .map_err(|e| e.at(&table.name))
     }
 
-    pub(super) fn deletes(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
-        let Some(RowOp { table, any, .. }) = ops.first() else { return Ok(()) };
-        let by_key = table.has_key();
+    pub(super) fn delete(&mut self, op: &RowOp<'_, '_>) -> Result<bool> {
+        let in_list = self.in_list(op.table, op.any);
         // Rows without a key are counted one by one: LIMIT holds for a whole statement.
-        let most = if by_key { self.rows } else { 1 };
-        // One row is named on its own, so that it can be looked up when the count is wrong.
-        let in_list =
-            by_key && self.rows > 1 && (self.guard == Guard::Key || *any) && plain_key(table);
-        let mut rest = ops;
-        while let Some(first) = rest.first() {
-            let start = self.text.len();
-            self.text.push_str("DELETE FROM ");
-            quote::table(&mut self.text, self.dialect, &table.name);
-            self.text.push_str(" WHERE ");
-            if in_list {
-                self.key_tuple_of_names(table);
-                self.text.push_str(" IN (");
-                if table.key.len() > 1 && self.dialect == Dialect::Sqlite {
-                    self.text.push_str("VALUES ");
-                }
-            }
-            let (mut taken, mut count, mut seq) = (0, 0, first.seq);
-            for op in rest.iter().take(most) {
-                if taken > 0 && self.text.len() - start >= STATEMENT_BYTES {
-                    break;
-                }
-                self.delete_row(op, in_list, taken)?;
-                (taken, count, seq) = (taken + 1, count + op.times, op.seq);
-            }
-            if in_list {
-                self.text.push(')');
-            }
-            if taken > 1 {
-                self.key = 0..0;
-            }
-            self.end(table, if *any { Expect::Any } else { Expect::Rows(count) }, seq);
-            rest = &rest[taken..];
+        let most = match op.table.has_key() {
+            true if in_list => self.form.rows,
+            true => self.form.conditions(),
+            false => 1,
+        };
+        if self.join(op, most, |to, open| to.delete_row(op, in_list, open.changes))? {
+            return Ok(false);
         }
-        Ok(())
+        self.close()?;
+        self.begin(op, Vec::new());
+        self.text.push_str("DELETE FROM ");
+        quote::table(&mut self.text, self.form.dialect, &op.table.name);
+        self.text.push_str(" WHERE ");
+        if in_list {
+            self.key_tuple_of_names(op.table);
+            self.text.push_str(" IN (");
+            if op.table.key.len() > 1 && self.form.dialect == Dialect::Sqlite {
+                self.text.push_str("VALUES ");
+            }
+        }
+        self.delete_row(op, in_list, 0)?;
+        Ok(true)
+    }
+
+    /// True when the rows to go are listed by their keys. One row is named on its own, so that it
+    /// can be looked up when the count is wrong.
+    fn in_list(&self, table: &Table, any: bool) -> bool {
+        let by_key = self.form.guard == Guard::Key && self.form.images == Images::Minimal;
+        table.has_key() && self.form.rows > 1 && (by_key || any) && plain_key(table)
     }
 
     /// One row's part of a DELETE's condition.
@@ -152,8 +225,13 @@ impl Statements {
     pub(super) fn row_is(&mut self, op: &RowOp<'_, '_>) -> Result<()> {
         let image = op.act.found_by();
         self.key_is(op.table, image)?;
-        if self.guard == Guard::Values && !op.any {
-            for i in guarded(op) {
+        if op.any {
+            return Ok(());
+        }
+        if self.form.images == Images::Full {
+            self.and_all(op.table, image)?;
+        } else if self.form.guard == Guard::Values {
+            for i in (0..op.table.columns.len()).filter(|&i| guards(op, i)) {
                 self.and_is(op.table, image, i)?;
             }
         }
@@ -161,17 +239,10 @@ impl Statements {
     }
 
     fn key_tuple_of_names(&mut self, table: &Table) {
-        let many = table.key.len() > 1;
-        if many {
-            self.text.push('(');
-        }
-        for (n, &i) in table.key.iter().enumerate() {
-            self.comma(n);
-            quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
-        }
-        if many {
-            self.text.push(')');
-        }
+        let (before, after) = if table.key.len() > 1 { ("(", ")") } else { ("", "") };
+        self.text.push_str(before);
+        self.names(table, table.key.iter().copied());
+        self.text.push_str(after);
     }
 
     /// The condition that names a row by its key.
@@ -182,7 +253,7 @@ impl Statements {
                 self.text.push_str(" AND ");
             }
             if plain_key(table) {
-                quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
+                quote::identifier(&mut self.text, self.form.dialect, &table.columns[i].name);
                 self.text.push('=');
                 self.value(table, i, image.0[i])?;
             } else {
@@ -193,27 +264,37 @@ impl Statements {
         Ok(())
     }
 
-    fn is(&mut self, table: &Table, image: &Image<'_>, column: usize) -> Result<()> {
+    pub(super) fn is(&mut self, table: &Table, image: &Image<'_>, column: usize) -> Result<()> {
         let value = image.0[column].unwrap_or(Value::NULL);
-        quote::equals(&mut self.text, self.dialect, &table.columns[column], value)
+        quote::equals(&mut self.text, self.form.dialect, &table.columns[column], value)
             .map_err(|e| e.at(&table.name))
     }
 
-    fn and_is(&mut self, table: &Table, image: &Image<'_>, column: usize) -> Result<()> {
+    /// As [`Statements::and_is`] for all columns of the event but the key's.
+    pub(super) fn and_all(&mut self, table: &Table, image: &Image<'_>) -> Result<()> {
+        for (i, column) in table.columns.iter().enumerate() {
+            if !table.key.contains(&i) && !column.generated && image.0[i].is_some() {
+                self.and_is(table, image, i)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn and_is(&mut self, table: &Table, image: &Image<'_>, column: usize) -> Result<()> {
         self.text.push_str(" AND ");
         self.is(table, image, column)
     }
 
     /// The condition that names `times` of the rows that are equal to `image`.
     pub(super) fn limited(&mut self, table: &Table, image: &Image<'_>, times: u64) -> Result<()> {
-        if self.dialect == Dialect::Sqlite {
+        if self.form.dialect == Dialect::Sqlite {
             // SQLite's own name for a row has synonyms, for a column may be called so.
             let taken =
                 |name: &str| table.columns.iter().any(|c| c.name.eq_ignore_ascii_case(name));
             let names = ["rowid", "oid", "_rowid_"];
             let id = names.into_iter().find(|name| !taken(name)).unwrap_or("rowid");
             self.text.push_str(&format!("{id} IN (SELECT {id} FROM "));
-            quote::table(&mut self.text, self.dialect, &table.name);
+            quote::table(&mut self.text, self.form.dialect, &table.name);
             self.text.push_str(" WHERE ");
         }
         let mut n = 0;
@@ -227,11 +308,11 @@ impl Statements {
             self.is(table, image, i)?;
             n += 1;
         }
-        if self.dialect == Dialect::Sqlite {
+        if self.form.dialect == Dialect::Sqlite {
             self.same_text_first(table, image)?;
         }
         self.text.push_str(&format!(" LIMIT {times}"));
-        if self.dialect == Dialect::Sqlite {
+        if self.form.dialect == Dialect::Sqlite {
             self.text.push(')');
         }
         Ok(())
@@ -245,106 +326,44 @@ impl Statements {
                 continue;
             };
             self.text.push_str(before);
-            quote::is(&mut self.text, self.dialect, column, value)
+            quote::is(&mut self.text, self.form.dialect, column, value)
                 .map_err(|e| e.at(&table.name))?;
             self.text.push_str(" DESC");
             before = ", ";
         }
         Ok(())
     }
+}
 
-    pub(super) fn update(
-        &mut self,
-        op: &RowOp<'_, '_>,
-        before: &Image<'_>,
-        after: &Image<'_>,
-    ) -> Result<()> {
-        let table = op.table;
-        let named = set_columns(table, before, after);
-        if named.is_empty() {
-            return Ok(());
-        }
-        let guard = if op.any { Guard::Key } else { self.guard };
-        self.text.push_str("UPDATE ");
-        quote::table(&mut self.text, self.dialect, &table.name);
-        self.text.push_str(" SET ");
-        for (n, &i) in named.iter().enumerate() {
-            let column = &table.columns[i];
-            self.comma(n);
-            quote::identifier(&mut self.text, self.dialect, &column.name);
-            self.text.push('=');
-            match guard == Guard::Values && column.on_update {
-                true => self.keep_or_restore(table, before, after, i)?,
-                false => self.value(table, i, after.0[i])?,
-            }
-        }
-        self.text.push_str(" WHERE ");
-        if table.has_key() {
-            self.row_is(op)?;
-        } else {
-            self.limited(table, before, 1)?;
-        }
-        self.end(table, if op.any { Expect::Any } else { Expect::Rows(1) }, op.seq);
-        Ok(())
-    }
-
-    /// An ON UPDATE column going back: restored where it still holds what is being undone, else
-    /// kept, since another change to the row has set it anew.
-    fn keep_or_restore(
-        &mut self,
-        table: &Table,
-        before: &Image<'_>,
-        after: &Image<'_>,
-        i: usize,
-    ) -> Result<()> {
-        self.text.push_str("CASE WHEN ");
-        self.is(table, before, i)?;
-        self.text.push_str(" THEN ");
-        self.value(table, i, after.0[i])?;
-        self.text.push_str(" ELSE ");
-        quote::identifier(&mut self.text, self.dialect, &table.columns[i].name);
-        self.text.push_str(" END");
-        Ok(())
+impl Open {
+    /// True when the change may stand in this statement.
+    fn takes(&self, op: &RowOp<'_, '_>, most: usize) -> bool {
+        let insert = matches!(op.act, Act::Insert(_) | Act::Replace(_));
+        Arc::ptr_eq(&self.table, op.table)
+            && self.any == op.any
+            && self.act == op.act.name()
+            && self.rows < most as u64
+            && (!insert || written(op.table, op.act.found_by()).eq(self.columns.iter().copied()))
     }
 }
 
-/// The columns that must still hold what is taken back, the key aside. ON UPDATE columns never
-/// have to: another change to the row sets them anew.
-fn guarded(op: &RowOp<'_, '_>) -> Vec<usize> {
-    let table = op.table;
-    let counts = |i: &usize| !table.key.contains(i) && !table.columns[*i].on_update;
+/// True for a column that must still hold what is taken back. The key names the row, and ON UPDATE
+/// columns never have to: another change to the row sets them anew.
+fn guards(op: &RowOp<'_, '_>, i: usize) -> bool {
+    let (table, column) = (op.table, &op.table.columns[i]);
+    if column.on_update || column.generated || table.key.contains(&i) {
+        return false;
+    }
     match op.act {
-        Act::Update(before, after) => {
-            let mut set = set_columns(table, before, after);
-            set.retain(|&i| before.0[i] != after.0[i]);
-            set.into_iter().filter(counts).collect()
-        }
-        Act::Delete(_) | Act::Insert(_) | Act::Replace(_) => {
-            let own = |i: &usize| !table.columns[*i].generated && !table.target_only.contains(i);
-            (0..table.columns.len()).filter(own).filter(counts).collect()
-        }
+        Act::Update(before, after) => after.0[i].is_some() && before.0[i] != after.0[i],
+        Act::Delete(_) | Act::Insert(_) | Act::Replace(_) => !table.target_only.contains(&i),
     }
 }
 
 /// The columns an INSERT names: those the event has and the server does not compute.
-pub(super) fn written(table: &Table, image: &Image<'_>) -> Vec<usize> {
-    let all = 0..table.columns.len();
-    all.filter(|&i| image.0[i].is_some() && !table.columns[i].generated).collect()
-}
-
-/// The columns an UPDATE names: those that change, and with them those that the server would set
-/// to the present time if they were not named. None when nothing changes.
-pub(super) fn set_columns(table: &Table, before: &Image<'_>, after: &Image<'_>) -> Vec<usize> {
-    let mut named = touched(Some(before), Some(after));
-    named.retain(|&i| !table.columns[i].generated);
-    if named.is_empty() {
-        return named;
-    }
-    let set = |(i, c): (usize, &Column)| (c.on_update && after.0[i].is_some()).then_some(i);
-    named.extend(table.columns.iter().enumerate().filter_map(set));
-    named.sort_unstable();
-    named.dedup();
-    named
+pub(super) fn written(table: &Table, image: &Image<'_>) -> impl Iterator<Item = usize> {
+    let all = table.columns.iter().zip(&image.0).enumerate();
+    all.filter(|(_, (column, value))| value.is_some() && !column.generated).map(|(i, _)| i)
 }
 
 /// True when the key's values can be compared by `=` and IN.

@@ -67,10 +67,6 @@ impl Target for Dry {
         self.session.real.foreign_keys()
     }
 
-    fn has(&mut self, name: &TableName) -> Result<bool> {
-        self.session.real.has(name)
-    }
-
     fn makes(&mut self, name: &TableName) -> Result<bool> {
         self.session.real.makes(name)
     }
@@ -161,10 +157,6 @@ impl Session for Nothing {
     }
 
     fn write(&mut self, _: &[RowOp<'_, '_>]) -> Result<u64> {
-        Ok(0)
-    }
-
-    fn look(&mut self, _: &[RowOp<'_, '_>]) -> Result<u64> {
         Ok(0)
     }
 

@@ -22,7 +22,7 @@ use super::{
     expect, shown, taken_over,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::def::{ForeignKey, TableDef};
+use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
@@ -32,6 +32,7 @@ mod convert;
 mod copy;
 mod ddl;
 mod schema;
+pub mod script;
 
 pub use copy::Copy;
 
@@ -319,22 +320,9 @@ impl Target for Sqlite {
         Ok(table)
     }
 
-    fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
-        // They are not checked here, so none acts.
-        Ok(Vec::new())
-    }
-
-    fn has(&mut self, name: &TableName) -> Result<bool> {
-        schema::find(&self.session.conn, name).map_err(|e| e.at(&self.session.file))
-    }
-
-    fn rescue(&mut self, _: &TableName, _: &TableName) -> Result<()> {
-        // Tables are made from the definitions, with their first row.
-        Ok(())
-    }
-
     fn makes(&mut self, name: &TableName) -> Result<bool> {
-        Ok(!self.has(name)?)
+        let found = schema::find(&self.session.conn, name);
+        found.map(|found| !found).map_err(|e| e.at(&self.session.file))
     }
 
     fn sessions(&mut self) -> Sessions<'_> {

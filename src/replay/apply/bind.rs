@@ -11,7 +11,7 @@ use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName};
 use crate::plan::window::Rows;
 use crate::plan::{Change, Table};
-use crate::spool::{Bootstrap, Seq};
+use crate::spool::Seq;
 use crate::target::{Direction, Target};
 
 impl Pass<'_, '_> {
@@ -52,10 +52,7 @@ impl Pass<'_, '_> {
     }
 
     fn is_copied(&self, seq: Seq, event: &Event<'_>) -> bool {
-        let during = |b: &&Bootstrap| b.start <= seq && b.end.is_none_or(|end| seq < end);
-        let name = &event.meta;
-        let of = |b: &Bootstrap| b.table.table == name.table && b.table.database == name.database;
-        self.bootstraps.iter().filter(during).any(of)
+        self.bootstraps.iter().any(|b| b.copies(seq, &event.meta))
     }
 
     /// The target's table for an event, and over which sequences it is the same.

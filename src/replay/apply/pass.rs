@@ -16,7 +16,7 @@ use crate::event::{TableName, maxwell, printable};
 use crate::filter::{Filter, Type};
 use crate::plan::Table;
 use crate::plan::window::Plan;
-use crate::replay::ahead;
+use crate::replay::{ahead, refuse_routed};
 use crate::spool::{Bootstrap, Order, Seq, Spool};
 use crate::target::{Ddl, Direction, Standing, Target};
 
@@ -202,26 +202,12 @@ fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
         };
         if let Some(ddl) = definitions.statement(spool, filter, message.seq)? {
             if job.how.on_ddl == OnDdl::Apply {
-                refuse_routed(job, &ddl)?;
+                refuse_routed(job.route, &ddl)?;
             }
             all.insert(message.seq, ddl);
         }
     }
     Ok(all)
-}
-
-/// A statement cannot be rewritten for tables that have other names at the target.
-fn refuse_routed(job: &Job<'_>, ddl: &Ddl) -> Result<()> {
-    let renamed = ddl.names.iter().find(|name| job.route.renames(name)).cloned();
-    let moved = ddl.before.iter().chain(&ddl.after).find(|def| job.route.moves_columns(def));
-    let Some(name) = renamed.or(moved.map(TableDef::name)) else { return Ok(()) };
-    Err(Error::stopped(format!(
-        "{name} has other names at the target, and a statement of the stretch on it (message {}) is \
-         not rewritten: {}",
-        ddl.seq,
-        printable(&ddl.sql)
-    ))
-    .help("run it at the target by hand, and leave statements out with --ddl skip"))
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -11,13 +11,24 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use super::reversible::tables;
 use super::{Definitions, Selection};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Result};
 use crate::event::printable;
+use crate::route::Route;
 use crate::spool::{Bootstrap, Frame, Order, Seq, Spool};
-use crate::target::{Ddl, Direction};
+use crate::sql::{Dialect, Form};
+use crate::target::{Direction, script};
 
+mod check;
+mod folder;
+mod net;
+mod sheet;
 mod stretch;
+
+pub use folder::Folder;
+pub use net::net;
+pub use sheet::{Counts, Part, Split};
 
 /// Messages in a stretch, at least; it ends with a transaction.
 const STRETCH: u64 = 8192;
@@ -29,37 +40,88 @@ const THREADS: usize = 2;
 /// What was rendered.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Outcome {
-    /// Row events.
-    pub rows: u64,
-    /// Transactions.
-    pub transactions: u64,
-    /// DDL statements.
-    pub ddl: u64,
+    /// What is written.
+    pub counts: Counts,
     /// Bootstrap rows left out of a reverse.
     pub bootstrap_rows_left_out: u64,
 }
 
-const HEADER: &str = "SET NAMES utf8mb4;
-SET time_zone='+00:00';
-SET sql_mode='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';
-";
+/// What is to be rendered, and how.
+pub struct What<'s> {
+    /// The spool's definitions.
+    pub definitions: &'s Definitions,
+    /// What to take.
+    pub selection: &'s Selection,
+    /// Where it goes.
+    pub route: &'s Route,
+    /// Forward or back.
+    pub direction: Direction,
+    /// How statements are written.
+    pub form: Form,
+    /// Into how many files.
+    pub split: Option<Split>,
+}
+
+/// Where the SQL goes.
+pub trait Sink {
+    /// Takes the next text of a part; `counts` is what is new in it.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn take(&mut self, part: &Part, text: &str, counts: Counts) -> Result<()>;
+
+    /// All is rendered.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    fn finish(&mut self, all: Counts) -> Result<()>;
+}
+
+/// A script in one piece.
+pub struct Single<'o> {
+    out: &'o mut dyn Write,
+    head: String,
+}
+
+impl<'o> Single<'o> {
+    /// A script that begins with that head.
+    pub fn new(out: &'o mut dyn Write, head: String) -> Self {
+        Self { out, head }
+    }
+}
+
+impl Sink for Single<'_> {
+    fn take(&mut self, _: &Part, text: &str, _: Counts) -> Result<()> {
+        let head = std::mem::take(&mut self.head);
+        self.out.write_all(head.as_bytes()).context("writing SQL")?;
+        self.out.write_all(text.as_bytes()).context("writing SQL")
+    }
+
+    fn finish(&mut self, all: Counts) -> Result<()> {
+        self.take(&Part::Whole, &all.end_mark(), all)?;
+        self.out.flush().context("writing SQL")
+    }
+}
 
 /// What all stretches share.
 struct Job<'s> {
     definitions: &'s Definitions,
     selection: &'s Selection,
+    route: &'s Route,
     direction: Direction,
+    form: Form,
+    split: Option<Split>,
     bootstraps: Vec<Bootstrap>,
     /// The selected statements by the sequence of their first message.
-    ddl: HashMap<Seq, Ddl>,
+    ddl: HashMap<Seq, String>,
 }
 
 /// What a rendering thread hands over.
 enum Piece {
     /// SQL, and the sequence it reaches.
-    Text(String, Seq),
-    /// The stretch is complete.
-    End(Outcome),
+    Text { part: Part, text: String, counts: Counts, seq: Seq },
+    /// The stretch is complete; so many bootstrap rows were left out.
+    End(u64),
 }
 
 type Frames = Box<dyn Iterator<Item = Result<Frame>> + Send>;
@@ -68,77 +130,65 @@ type Work = (Frames, Range<Seq>, SyncSender<Result<Piece>>);
 /// Writes a selection as SQL; `report` is told the sequence reached.
 ///
 /// # Errors
-/// When a value's type is not known, or the output cannot be written. The end mark is missing then.
+/// When something cannot be written as SQL: mostly before the first byte. The end mark is missing
+/// then.
 pub fn render(
     spool: &Spool,
-    definitions: &Definitions,
-    selection: &Selection,
-    direction: Direction,
-    out: &mut dyn Write,
+    what: &What<'_>,
+    sink: &mut dyn Sink,
     report: &mut dyn FnMut(Seq),
 ) -> Result<Outcome> {
+    let What { definitions, selection, route, direction, form, split } = *what;
+    let ddl = check::statements(spool, what)?;
+    check::tables(spool, what)?;
     let bootstraps = spool.bootstraps()?;
-    let mut job = Job { definitions, selection, direction, bootstraps, ddl: HashMap::new() };
-    if direction == Direction::Forward {
-        job.ddl = statements(spool, definitions, selection)?;
-    }
-    out.write_all(head(spool, &job).as_bytes()).context("writing SQL")?;
+    let job = Job { definitions, selection, route, direction, form, split, bootstraps, ddl };
     let (send, receive) = sync_channel::<Work>(0);
     let queue = Mutex::new(receive);
     let outcome = thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| work(&job, &queue));
         }
-        let done = write_in_order(spool, &job, &send, out, report);
+        let done = write_in_order(spool, &job, &send, sink, report);
         // The threads end when there is no more work to come.
         drop(send);
         done
     })?;
-    let Outcome { rows, transactions, ddl, .. } = outcome;
-    writeln!(
-        out,
-        "-- binsync: complete: {rows} row events in {transactions} transactions, {ddl} DDL statements"
-    )
-    .and_then(|()| out.flush())
-    .context("writing SQL")?;
+    sink.finish(outcome.counts)?;
     Ok(outcome)
 }
 
-/// The selected statements, each with all its messages.
-fn statements(
-    spool: &Spool,
-    definitions: &Definitions,
-    selection: &Selection,
-) -> Result<HashMap<Seq, Ddl>> {
-    let mut all = HashMap::new();
-    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
-        let bytes = spool.record(message.seq)?;
-        let event = crate::event::maxwell::parse_stored(&bytes)
-            .map_err(|d| Error::failed(d.to_string()))?;
-        if selection.filter.takes(&event.meta)
-            && let Some(ddl) = definitions.statement(spool, &selection.filter, message.seq)?
-        {
-            all.insert(message.seq, ddl);
-        }
-    }
-    Ok(all)
-}
-
-fn head(spool: &Spool, job: &Job<'_>) -> String {
-    let Range { start, end } = job.selection.range;
+/// What a script begins with.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub fn head(spool: &Spool, what: &What<'_>) -> Result<String> {
+    let Range { start, end } = what.selection.range;
+    let dialect = what.form.dialect;
     let mut text = format!(
-        "-- binsync {}: {} SQL of messages {start} to {}, spool {}\n-- selection: {}\n{HEADER}",
+        "{}-- binsync {}: {} SQL of messages {start} to {}, spool {}\n-- selection: {}\n{}",
+        script::first_line(dialect),
         env!("CARGO_PKG_VERSION"),
-        job.direction.name(),
+        what.direction.name(),
         end.saturating_sub(1),
         spool.id(),
-        printable(&job.selection.words),
+        printable(&what.selection.words),
+        script::settings(dialect),
     );
-    if job.definitions.logs_cascades == Some(true) {
-        // The source logs the rows its foreign keys change, child first.
-        text.push_str("SET foreign_key_checks=0;\n");
+    let reason = match (what.split, what.definitions.logs_cascades) {
+        (Some(Split::Table), _) => "the rows that foreign keys point to are in other files",
+        (_, Some(true)) => "the source logs the rows its foreign keys change, child first",
+        _ => "",
+    };
+    if dialect == Dialect::Mysql && !reason.is_empty() {
+        text.push_str(&format!("-- {reason}\nSET foreign_key_checks=0;\n"));
     }
-    text
+    if what.direction == Direction::Reverse && !what.route.is_empty() {
+        for name in tables(spool, what.selection)?.iter().filter(|t| what.route.renames(t)) {
+            text.push_str(&script::rescue(dialect, &what.route.table(name), name));
+        }
+    }
+    Ok(text)
 }
 
 /// Renders stretches until there are no more.
@@ -146,9 +196,7 @@ fn work(job: &Job<'_>, queue: &Mutex<Receiver<Work>>) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok((frames, range, send)) = next else { return };
-        let end = stretch::render(job, frames, &range, &mut |text, seq| {
-            send.send(Ok(Piece::Text(text, seq))).is_ok()
-        });
+        let end = stretch::render(job, frames, &range, &mut |piece| send.send(Ok(piece)).is_ok());
         // A receiver that is gone has stopped for a reason of its own.
         let _ = send.send(end.map(Piece::End));
     }
@@ -159,7 +207,7 @@ fn write_in_order(
     spool: &Spool,
     job: &Job<'_>,
     send: &SyncSender<Work>,
-    out: &mut dyn Write,
+    sink: &mut dyn Sink,
     report: &mut dyn FnMut(Seq),
 ) -> Result<Outcome> {
     let order = match job.direction {
@@ -181,16 +229,12 @@ fn write_in_order(
         let Some(pieces) = dealt.pop_front() else { return Ok(outcome) };
         for piece in pieces {
             match piece? {
-                Piece::Text(text, seq) => {
-                    out.write_all(text.as_bytes()).context("writing SQL")?;
+                Piece::Text { part, text, counts, seq } => {
+                    sink.take(&part, &text, counts)?;
+                    outcome.counts.add(counts);
                     report(seq);
                 }
-                Piece::End(part) => {
-                    outcome.rows += part.rows;
-                    outcome.transactions += part.transactions;
-                    outcome.ddl += part.ddl;
-                    outcome.bootstrap_rows_left_out += part.bootstrap_rows_left_out;
-                }
+                Piece::End(left_out) => outcome.bootstrap_rows_left_out += left_out,
             }
         }
     }

@@ -7,18 +7,20 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 
-use super::{Job, Outcome};
+use super::sheet::{Part, Sheet, Split};
+use super::{Job, Piece};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell, printable};
+use crate::plan::op::RowOp;
 use crate::plan::{Change, Table};
 use crate::replay::boundary::Boundary;
 use crate::spool::{Frame, Seq};
-use crate::sql::{Dialect, Guard, Statements, quote};
-use crate::target::{Ddl, Direction};
+use crate::sql::{Dialect, Statements};
+use crate::target::{Direction, script};
 
-/// Renders a stretch frame by frame; `hand_over` takes the text of each with the sequence it
-/// reaches, and is false when nobody wants more.
+/// Renders a stretch frame by frame; `hand_over` takes the text of each part with the sequence it
+/// reaches, and is false when nobody wants more. Returns how many bootstrap rows a reverse leaves.
 ///
 /// # Errors
 /// When a value's type is not known, or a frame cannot be read.
@@ -26,18 +28,19 @@ pub(super) fn render(
     job: &Job<'_>,
     frames: impl Iterator<Item = Result<Frame>>,
     range: &Range<Seq>,
-    hand_over: &mut dyn FnMut(String, Seq) -> bool,
-) -> Result<Outcome> {
+    hand_over: &mut dyn FnMut(Piece) -> bool,
+) -> Result<u64> {
     let reverse = job.direction == Direction::Reverse;
-    let guard = if reverse { Guard::Values } else { Guard::Key };
     let mut writer = Writer {
         job,
+        known: Vec::new(),
         tables: HashMap::new(),
-        statements: Statements::new(Dialect::Mysql, guard, 1),
-        begun: false,
-        text: String::new(),
+        statements: Statements::of(job.form),
+        note: String::new(),
+        sheets: Vec::new(),
+        at: 0,
         time: (i64::MIN, String::new()),
-        outcome: Outcome::default(),
+        left_out: 0,
     };
     let mut boundary = Boundary::default();
     for frame in frames {
@@ -51,56 +54,85 @@ pub(super) fn render(
             let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
                 Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
             })?;
-            let cut = boundary.before(&event.meta, job.direction);
-            writer.event(record.seq, &event, cut)?;
+            if boundary.before(&event.meta, job.direction) && !event.meta.op.is_bootstrap() {
+                writer.commit()?;
+            }
+            writer.event(record.seq, &event)?;
         }
-        let text = std::mem::take(&mut writer.text);
-        writer.text.reserve(text.len());
-        if !hand_over(text, frame.first()) {
-            return Ok(writer.outcome);
+        if !writer.hand_over(frame.first(), hand_over) {
+            return Ok(writer.left_out);
         }
     }
-    writer.commit();
-    hand_over(writer.text, if reverse { range.start } else { range.end });
-    Ok(writer.outcome)
+    writer.commit()?;
+    writer.hand_over(if reverse { range.start } else { range.end }, hand_over);
+    Ok(writer.left_out)
+}
+
+/// So many tables are found without asking the history.
+const KNOWN: usize = 16;
+
+/// A table that was met, and over which sequences it is the same.
+struct Known {
+    name: TableName,
+    seqs: Range<Seq>,
+    table: Arc<Table>,
+}
+
+impl Known {
+    fn holds(&self, seq: Seq, event: &Event<'_>) -> bool {
+        self.name.table == event.meta.table
+            && self.name.database == event.meta.database
+            && self.seqs.contains(&seq)
+    }
+}
+
+/// A table of the stream: its definition there, and as it is written.
+struct Bound {
+    known: Arc<TableDef>,
+    def: TableDef,
+    table: Arc<Table>,
 }
 
 struct Writer<'s> {
     job: &'s Job<'s>,
-    tables: HashMap<TableName, (Arc<TableDef>, Arc<Table>)>,
+    known: Vec<Known>,
+    tables: HashMap<TableName, Bound>,
     statements: Statements,
-    begun: bool,
-    text: String,
+    /// The line that stands before the open statement, without its end.
+    note: String,
+    sheets: Vec<Sheet>,
+    /// The sheet that the open statement belongs to.
+    at: usize,
     /// The time written last, in seconds and in words: rows come in thousands a second.
     time: (i64, String),
-    outcome: Outcome,
+    left_out: u64,
 }
 
 impl Writer<'_> {
-    fn event(&mut self, seq: Seq, event: &Event<'_>, cut: bool) -> Result<()> {
-        if cut && !event.meta.op.is_bootstrap() {
-            self.commit();
-        }
+    fn event(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
         if self.job.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
-            self.outcome.bootstrap_rows_left_out += u64::from(event.meta.op == Op::BootstrapInsert);
+            self.left_out += u64::from(event.meta.op == Op::BootstrapInsert);
             return Ok(());
         }
         if !self.job.selection.filter.takes_event(event) {
             return Ok(());
         }
         if event.meta.op.is_ddl() {
-            self.ddl(seq, event);
-            return Ok(());
+            return self.ddl(seq, event);
         }
-        let table = self.table(seq, event)?;
-        let overwrite = self.job.direction == Direction::Forward
-            && (event.meta.op == Op::BootstrapInsert || self.is_copied(seq, &table.name));
+        let table = match self.known.iter().find(|known| known.holds(seq, event)) {
+            Some(known) => known.table.clone(),
+            None => self.look_up(seq, event)?,
+        };
+        let overwrite = table.rescue
+            || self.job.direction == Direction::Forward
+                && (event.meta.op == Op::BootstrapInsert || self.is_copied(seq, event));
         let change = Change::bind(seq, event, &table, overwrite)?;
         let change = match self.job.direction {
             Direction::Forward => change,
             Direction::Reverse => change.inverse(&table)?,
         };
-        if overwrite && !table.has_key() {
+        if overwrite && !table.has_key() && !table.rescue {
             return Err(Error::stopped(format!(
                 "{}: the producer copied (bootstrapped) this table while it changed, and it has \
                  no key to tell its rows apart",
@@ -108,88 +140,139 @@ impl Writer<'_> {
             ))
             .help("leave the table out with --exclude-table"));
         }
-        self.statements.clear();
-        self.statements.change(&table, &change)?;
-        self.outcome.rows += 1;
-        if self.statements.items.is_empty() {
-            return Ok(());
+        let sheet = self.sheet(seq, event, &table);
+        self.sheets[sheet].counts.rows += 1;
+        for op in RowOp::of_change(&table, &change) {
+            if self.statements.add(&op)? {
+                self.written();
+                self.begin(sheet, event);
+            }
         }
-        if !self.begun {
-            self.text.push_str("BEGIN;\n");
-            self.begun = true;
-            self.outcome.transactions += 1;
-        }
-        self.comment(event);
-        self.text.push_str(&self.statements.text);
         Ok(())
     }
 
-    fn commit(&mut self) {
-        if self.begun {
-            self.text.push_str("COMMIT;\n");
-            self.begun = false;
-        }
+    /// The table of an event, remembered for those that follow.
+    fn look_up(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
+        let table = self.table(seq, event)?;
+        let name = event.meta.name();
+        let seqs = self.job.definitions.history.span(&name, seq);
+        self.known.truncate(KNOWN - 1);
+        self.known.insert(0, Known { name, seqs, table: table.clone() });
+        Ok(table)
     }
 
-    fn is_copied(&self, seq: Seq, name: &TableName) -> bool {
-        self.job
-            .bootstraps
-            .iter()
-            .any(|b| b.table == *name && b.start <= seq && b.end.is_none_or(|end| seq < end))
+    /// Begins a statement in a sheet, and its transaction.
+    fn begin(&mut self, sheet: usize, event: &Event<'_>) {
+        let job = self.job;
+        self.at = sheet;
+        let sheet = &mut self.sheets[sheet];
+        sheet.begin();
+        if job.form.dialect == Dialect::Sqlite
+            && let Some(Bound { def, table, .. }) = self.tables.get(&event.meta.name())
+        {
+            sheet.make(&table.name, || script::create(Dialect::Sqlite, def));
+        }
+        self.comment(event);
+    }
+
+    /// Moves the closed statements to their sheet.
+    fn written(&mut self) {
+        let Some(sheet) = self.sheets.get_mut(self.at) else { return };
+        let note = &self.note;
+        self.statements.take(|sql, item| {
+            sheet.text.push_str(note);
+            if item.rows > 1 {
+                let _ = write!(sheet.text, ", {} rows", item.rows);
+            }
+            sheet.text.push('\n');
+            sheet.text.push_str(sql);
+        });
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.statements.close()?;
+        self.written();
+        self.sheets.iter_mut().for_each(Sheet::commit);
+        Ok(())
+    }
+
+    /// The sheet that a row change belongs to.
+    fn sheet(&mut self, seq: Seq, event: &Event<'_>, table: &Table) -> usize {
+        let meta = &event.meta;
+        let found = match self.job.split {
+            None => self.sheets.len().checked_sub(1),
+            Some(Split::Table) => self
+                .sheets
+                .iter()
+                .position(|sheet| matches!(&sheet.part, Part::Table(name) if *name == table.name)),
+            Some(Split::Transaction) => self.sheets.iter().position(|sheet| !sheet.ended),
+        };
+        found.unwrap_or_else(|| {
+            self.sheets.push(Sheet::new(match self.job.split {
+                None => Part::Whole,
+                Some(Split::Table) => Part::Table(table.name.clone()),
+                Some(Split::Transaction) => {
+                    Part::Transaction { first: seq, ts: meta.ts, xid: meta.xid }
+                }
+            }));
+            self.sheets.len() - 1
+        })
+    }
+
+    /// Hands over what is written.
+    fn hand_over(&mut self, seq: Seq, to: &mut dyn FnMut(Piece) -> bool) -> bool {
+        for sheet in &mut self.sheets {
+            if let Some((part, text, counts)) = sheet.take()
+                && !to(Piece::Text { part, text, counts, seq })
+            {
+                return false;
+            }
+        }
+        if self.job.split == Some(Split::Transaction) {
+            // One goes on at most.
+            self.sheets.retain(|sheet| !sheet.ended);
+            self.at = 0;
+        }
+        true
+    }
+
+    fn is_copied(&self, seq: Seq, event: &Event<'_>) -> bool {
+        self.job.bootstraps.iter().any(|b| b.copies(seq, &event.meta))
     }
 
     fn table(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
         let name = event.meta.name();
         let def = self.job.definitions.history.at(&name, seq).filter(|def| def.complete);
-        let def = def.ok_or_else(|| {
-            Error::stopped(format!("{name} (message {seq}): the table's definition is not known"))
-                .help("store it in the spool with: binsync schema add --from mysql://user@host, then render again")
-        })?;
-        if let Some((known, table)) = self.tables.get(&name)
+        let def = def.ok_or_else(|| script::unknown(&name).at(format!("message {seq}")))?;
+        if let Some(Bound { known, table, .. }) = self.tables.get(&name)
             && Arc::ptr_eq(known, &def)
         {
             return Ok(table.clone());
         }
-        let table = Arc::new(Table::from_def(&def));
-        self.tables.insert(name, (def, table.clone()));
+        let (route, known) = (self.job.route, def);
+        let def = route.def(&known)?;
+        let mut table = script::table(self.job.form.dialect, &def)?;
+        table.route(&route.columns(&name))?;
+        table.rescue = self.job.direction == Direction::Reverse && route.renames(&name);
+        let table = Arc::new(table);
+        self.tables.insert(name, Bound { known, def, table: table.clone() });
         Ok(table)
     }
 
-    fn ddl(&mut self, seq: Seq, event: &Event<'_>) {
+    fn ddl(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
         // A further message of a statement, or one that is being taken back.
-        let Some(ddl) = self.job.ddl.get(&seq) else { return };
-        self.commit();
+        let Some(text) = self.job.ddl.get(&seq) else { return Ok(()) };
+        self.commit()?;
         self.comment(event);
-        self.statement(ddl);
-        self.outcome.ddl += 1;
-    }
-
-    fn statement(&mut self, ddl: &Ddl) {
-        match (ddl.op, &ddl.charset) {
-            (Op::DatabaseCreate, Some(charset)) => {
-                self.text.push_str("SET character_set_server=");
-                quote::text(&mut self.text, Dialect::Mysql, charset);
-                self.text.push_str(";\n");
-            }
-            (Op::DatabaseCreate | Op::DatabaseDrop, _) => {}
-            _ => {
-                self.text.push_str("USE ");
-                quote::identifier(&mut self.text, Dialect::Mysql, &ddl.database);
-                self.text.push_str(";\n");
-            }
+        if self.job.split == Some(Split::Transaction) {
+            self.sheets.push(Sheet::new(Part::Ddl { first: seq, ts: event.meta.ts }));
+        } else if self.sheets.is_empty() {
+            self.sheets.push(Sheet::new(Part::Whole));
         }
-        let (s, ms) = (ddl.ts_ms.div_euclid(1000), ddl.ts_ms.rem_euclid(1000));
-        self.text.push_str(&format!("SET timestamp={s}.{ms:03};\n"));
-        if ddl.sql.contains(['\0', '\r']) || ddl.sql.to_ascii_lowercase().contains("delimiter") {
-            // The stock client would change these bytes, or take the word for a command.
-            self.text.push_str("SET @binsync_ddl=CONVERT(");
-            quote::bytes(&mut self.text, ddl.sql.as_bytes());
-            self.text.push_str(" USING utf8mb4);\nPREPARE binsync_ddl FROM @binsync_ddl;\nEXECUTE binsync_ddl;\nDEALLOCATE PREPARE binsync_ddl;\n");
-        } else {
-            self.text.push_str(&ddl.sql);
-            self.text.push_str(";\n");
+        if let Some(sheet) = self.sheets.last_mut() {
+            sheet.ddl(&self.note, text);
         }
-        self.text.push_str("SET timestamp=DEFAULT;\n");
+        Ok(())
     }
 
     /// The line before a statement: time, position, xid, table.
@@ -200,22 +283,23 @@ impl Writer<'_> {
             let text = time.map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
             self.time = (meta.ts, text.unwrap_or_default());
         }
-        self.text.push_str("-- ");
-        self.text.push_str(&self.time.1);
+        let note = &mut self.note;
+        note.clear();
+        note.push_str("-- ");
+        note.push_str(&self.time.1);
         if let Some(position) = meta.position {
-            let _ = write!(self.text, " {position}");
+            let _ = write!(note, " {position}");
         }
         if let Some(xid) = meta.xid {
-            let _ = write!(self.text, " xid {xid}");
+            let _ = write!(note, " xid {xid}");
         }
-        self.text.push(' ');
-        self.text.push_str(meta.op.name());
-        self.text.push(' ');
-        self.text.push_str(&printable(&meta.database));
+        note.push(' ');
+        note.push_str(meta.op.name());
+        note.push(' ');
+        note.push_str(&printable(&meta.database));
         if !meta.table.is_empty() {
-            self.text.push('.');
-            self.text.push_str(&printable(&meta.table));
+            note.push('.');
+            note.push_str(&printable(&meta.table));
         }
-        self.text.push('\n');
     }
 }

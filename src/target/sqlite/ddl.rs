@@ -16,7 +16,7 @@ use crate::event::def::{Column, TableDef};
 use crate::event::{Op, TableName};
 
 /// The table being made while its predecessor still has the name.
-const NEW: &str = "\"binsync_new\"";
+pub(super) const NEW: &str = "\"binsync_new\"";
 
 /// Does what the statement did at the source.
 pub(super) fn run(conn: &Connection, ddl: &Ddl) -> Result<()> {
@@ -64,7 +64,7 @@ pub(super) fn run(conn: &Connection, ddl: &Ddl) -> Result<()> {
     }
 }
 
-fn not_told() -> Error {
+pub(super) fn not_told() -> Error {
     Error::stopped("the message does not tell the table's definition")
         .help("go on without statements, with --type insert,update,delete")
 }
@@ -101,21 +101,20 @@ fn alter(
             .and_then(|()| schema::own(conn, &new))
             .map_err(|e| failed(&new.to_string(), &e))?;
     }
-    Change { conn, name: &new, before, after, clauses, ts_ms: ddl.ts_ms }.run()
+    Change { name: &new, before, after, clauses, ts_ms: ddl.ts_ms }.run(conn)
 }
 
 /// One table's change of columns.
-struct Change<'a> {
-    conn: &'a Connection,
-    name: &'a TableName,
-    before: &'a TableDef,
-    after: &'a TableDef,
-    clauses: &'a [Clause],
-    ts_ms: i64,
+pub(super) struct Change<'a> {
+    pub(super) name: &'a TableName,
+    pub(super) before: &'a TableDef,
+    pub(super) after: &'a TableDef,
+    pub(super) clauses: &'a [Clause],
+    pub(super) ts_ms: i64,
 }
 
 /// Where a column's values come from.
-enum From<'a> {
+pub(super) enum From<'a> {
     /// An old column, as they are.
     Same(usize),
     /// An old column, as another type prints them.
@@ -125,8 +124,8 @@ enum From<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn run(&self) -> Result<()> {
-        let found = schema::columns(self.conn, self.name).map_err(|e| self.failed(&e))?;
+    fn run(&self, conn: &Connection) -> Result<()> {
+        let found = schema::columns(conn, self.name).map_err(|e| self.failed(&e))?;
         let has = |c: &Column| found.iter().any(|(name, _)| same(name, &c.name));
         if found.len() != self.before.columns.len() || !self.before.columns.iter().all(has) {
             let names: Vec<_> = found.into_iter().map(|(name, _)| name).collect();
@@ -137,15 +136,20 @@ impl<'a> Change<'a> {
             ))
             .help("bring the table to the source's definition, then run the same command again"));
         }
+        match self.origins()? {
+            Some(from) => self.rebuild(conn, &from),
+            None => Ok(()),
+        }
+    }
+
+    /// Where each column's values come from; none when the table stays as it is.
+    pub(super) fn origins(&self) -> Result<Option<Vec<From<'a>>>> {
         let from = self.after.columns.iter().map(|c| self.from(c)).collect::<Result<Vec<_>>>()?;
         let untouched =
             from.iter().enumerate().all(|(n, f)| matches!(f, From::Same(old) if *old == n));
         let same_shape =
             schema::create_sql(self.before, NEW) == schema::create_sql(self.after, NEW);
-        match untouched && same_shape {
-            true => Ok(()),
-            false => self.rebuild(&from),
-        }
+        Ok((!untouched || !same_shape).then_some(from))
     }
 
     fn failed(&self, e: &rusqlite::Error) -> Error {
@@ -196,7 +200,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    fn unknown(&self, column: &Column, what: &str) -> Error {
+    pub(super) fn unknown(&self, column: &Column, what: &str) -> Error {
         Error::stopped(format!(
             "{}: column {:?} {what}: what its old rows hold afterwards is not told, and not guessed",
             self.name, column.name
@@ -204,11 +208,10 @@ impl<'a> Change<'a> {
         .help("leave the table out with --exclude-table")
     }
 
-    fn rebuild(&self, from: &[From<'_>]) -> Result<()> {
+    fn rebuild(&self, conn: &Connection, from: &[From<'_>]) -> Result<()> {
         let table = quoted(self.name);
         let sql = |e: rusqlite::Error| self.failed(&e);
-        let others: Vec<(String, String)> = self
-            .conn
+        let others: Vec<(String, String)> = conn
             .prepare(
                 "SELECT name, sql FROM sqlite_master WHERE tbl_name=?1 AND sql IS NOT NULL \
                  AND type IN ('index','trigger')",
@@ -222,13 +225,12 @@ impl<'a> Change<'a> {
             })
             .map_err(sql)?;
         schema::check_widths(self.after)?;
-        self.conn.execute_batch(&schema::create_sql(self.after, NEW)).map_err(sql)?;
-        self.copy(&table, from)?;
-        self.conn
-            .execute_batch(&format!("DROP TABLE {table}; ALTER TABLE {NEW} RENAME TO {table}"))
+        conn.execute_batch(&schema::create_sql(self.after, NEW)).map_err(sql)?;
+        self.copy(conn, &table, from)?;
+        conn.execute_batch(&format!("DROP TABLE {table}; ALTER TABLE {NEW} RENAME TO {table}"))
             .map_err(sql)?;
         for (name, text) in others {
-            self.conn.execute_batch(&text).map_err(|e| {
+            conn.execute_batch(&text).map_err(|e| {
                 Error::stopped(format!(
                     "{}: {name:?}, which is not the source's, does not fit the table any more: {e}",
                     self.name
@@ -239,15 +241,15 @@ impl<'a> Change<'a> {
         Ok(())
     }
 
-    fn copy(&self, table: &str, from: &[From<'_>]) -> Result<()> {
+    fn copy(&self, conn: &Connection, table: &str, from: &[From<'_>]) -> Result<()> {
         let sql = |e: rusqlite::Error| self.failed(&e);
         let names = self.before.columns.iter().map(|c| schema::column_name(&c.name));
         let names: Vec<_> = names.collect();
         let marks = vec!["?"; from.len()].join(",");
         let mut select =
-            self.conn.prepare(&format!("SELECT {} FROM {table}", names.join(","))).map_err(sql)?;
+            conn.prepare(&format!("SELECT {} FROM {table}", names.join(","))).map_err(sql)?;
         let mut insert =
-            self.conn.prepare(&format!("INSERT INTO {NEW} VALUES ({marks})")).map_err(sql)?;
+            conn.prepare(&format!("INSERT INTO {NEW} VALUES ({marks})")).map_err(sql)?;
         let computed = self.after.columns.iter().find(|c| c.generated);
         let mut rows = select.query(()).map_err(sql)?;
         while let Some(row) = rows.next().map_err(sql)? {

@@ -1,0 +1,78 @@
+//! How statements are written: whose SQL, for how many rows, how much of a row they name.
+
+use super::Guard;
+
+/// Whose SQL is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// MySQL and MariaDB.
+    Mysql,
+    /// SQLite.
+    Sqlite,
+}
+
+/// What becomes of a row that comes where one of its key is already. Rows of a table without a
+/// primary key are always inserted plainly: nothing says which row is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Insert {
+    /// The statement fails.
+    Plain,
+    /// The old row stays.
+    Ignore,
+    /// The old row goes.
+    Replace,
+    /// The old row takes the values of the new one.
+    Upsert,
+}
+
+/// How much of a row an UPDATE or DELETE names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Images {
+    /// What changes, and what [`Guard`] asks for.
+    Minimal,
+    /// Every column of the event, in what is set as in the condition.
+    Full,
+}
+
+/// How statements are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    /// Whose SQL.
+    pub dialect: Dialect,
+    /// What has to be the same for a row to be changed.
+    pub guard: Guard,
+    /// Rows of one statement, at most.
+    pub rows: usize,
+    /// How rows are inserted.
+    pub insert: Insert,
+    /// How much of a row is named.
+    pub images: Images,
+    /// Bytes of one statement, at most.
+    pub packet: usize,
+}
+
+/// A statement of several rows is closed at this size, in bytes.
+const STATEMENT_BYTES: usize = 256 << 10;
+/// SQLite takes expressions of a depth of 1000 at most.
+const SQLITE_CONDITIONS: usize = 500;
+
+impl Form {
+    /// Statements of at most so many rows, for whoever counts what each touches.
+    pub fn new(dialect: Dialect, guard: Guard, rows: usize) -> Self {
+        let (insert, images) = (Insert::Plain, Images::Minimal);
+        Self { dialect, guard, rows: rows.max(1), insert, images, packet: usize::MAX }
+    }
+
+    /// The size at which a further row begins another statement.
+    pub(super) fn full_at(&self) -> usize {
+        STATEMENT_BYTES.min(self.packet / 2)
+    }
+
+    /// How many conditions, each for a row, may stand side by side.
+    pub(super) fn conditions(&self) -> usize {
+        match self.dialect {
+            Dialect::Mysql => self.rows,
+            Dialect::Sqlite => self.rows.min(SQLITE_CONDITIONS),
+        }
+    }
+}
