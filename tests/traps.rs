@@ -156,8 +156,7 @@ type Way = (&'static str, fn(&Spool, &Fresh, &Sprung));
 const COPIED: [Way; 2] =
     [("apply on a copy", taken_back_by_apply), ("SQL on a copy", taken_back_by_sql)];
 
-fn each_trap(kind: Kind, mut traps: Vec<Trap>) {
-    traps.retain(|trap| trap.only.is_none_or(|only| only == kind));
+fn each_trap(kind: Kind, traps: Vec<Trap>) {
     let (source, copy) = (source(kind), fresh(kind));
     let (sprung, spool) = spring(&source, traps);
     let damaged = source.dump();

@@ -1,7 +1,7 @@
 //! What a trap is.
 
 use super::Sprung;
-use crate::support::{Kind, servers::quoted};
+use crate::support::servers::quoted;
 
 #[derive(Clone)]
 pub struct Trap {
@@ -19,7 +19,6 @@ pub struct Trap {
     pub select: Vec<&'static str>,
     /// More arguments of `apply`, which `render` does not have.
     pub apply: Vec<&'static str>,
-    pub only: Option<Kind>,
     pub ends: Ends,
 }
 
@@ -49,7 +48,6 @@ pub fn trap(name: &str, setup: &str, damage: &str) -> Trap {
         since: empty(),
         select: vec![],
         apply: vec![],
-        only: None,
         ends: Ends::Same,
     }
 }
@@ -69,10 +67,6 @@ impl Trap {
 
     pub fn apply(self, args: &[&'static str]) -> Trap {
         Trap { apply: args.into(), ..self }
-    }
-
-    pub fn only(self, kind: Kind) -> Trap {
-        Trap { only: Some(kind), ..self }
     }
 
     pub fn refused(self, words: &[&'static str]) -> Trap {

@@ -88,7 +88,7 @@ impl AllowArgs {
     fn allows(&self, loss: &Loss) -> bool {
         match loss {
             Loss::Statement { .. } => self.allow_ddl,
-            Loss::Cascade(_) => self.allow_cascades,
+            Loss::Cascade { .. } => self.allow_cascades,
             Loss::Incomplete(_) => self.allow_incomplete,
             Loss::Images { .. } => false,
         }
