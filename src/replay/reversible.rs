@@ -89,6 +89,8 @@ impl fmt::Display for Loss {
 /// What [`losses`] finds.
 #[derive(Debug, Default)]
 pub struct Found {
+    /// Whether there is anything to take back.
+    pub rows: bool,
     /// Tables and databases that the stretch creates: they stay.
     pub created: Vec<TableName>,
     /// What cannot be taken back.
@@ -131,7 +133,7 @@ pub fn losses(
     logs_cascades: Option<bool>,
 ) -> Result<Found> {
     let rows = selected_rows(spool, selection)?;
-    let mut found = Found::default();
+    let mut found = Found { rows: !rows.is_empty(), ..Found::default() };
     for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
         statement(spool, message, selection, &rows, &mut found)?;
     }

@@ -29,6 +29,8 @@ pub enum Ends {
     Same,
     /// Refused before the first byte, by `apply` and by `render`.
     Refused(Vec<&'static str>),
+    /// No row change tells of it.
+    Nothing,
     /// The target's tables cannot take the rows back: `apply` says why, the stock client stops.
     Unfit(Vec<&'static str>),
     /// The same of a single row, which no dry run can tell.
@@ -71,6 +73,10 @@ impl Trap {
 
     pub fn refused(self, words: &[&'static str]) -> Trap {
         Trap { ends: Ends::Refused(words.into()), ..self }
+    }
+
+    pub fn nothing(self) -> Trap {
+        Trap { ends: Ends::Nothing, ..self }
     }
 
     pub fn unfit(self, words: &[&'static str]) -> Trap {
