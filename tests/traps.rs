@@ -103,9 +103,16 @@ fn looked_at(spool: &Spool, server: &Fresh, sprung: &Sprung) {
     };
 }
 
+fn taken_back_in_order(spool: &Spool, server: &Fresh, sprung: &Sprung) {
+    ended(apply(spool, server, sprung, &["--serial"]), &sprung.0);
+}
+
 fn taken_back_by_apply(spool: &Spool, server: &Fresh, sprung: &Sprung) {
-    let done = apply(spool, server, sprung, &[]);
-    match &sprung.0.ends {
+    ended(apply(spool, server, sprung, &[]), &sprung.0);
+}
+
+fn ended(done: Run, trap: &Trap) {
+    match &trap.ends {
         Ends::Same => done.code(0),
         Ends::Kept(_, words) | Ends::Fails(words) | Ends::Unfit(words) | Ends::Refused(words) => {
             done.code(4).says(words)
@@ -163,7 +170,7 @@ impl Failed {
 type Way = (&'static str, fn(&Spool, &Fresh, &Sprung));
 
 const COPIED: [Way; 2] =
-    [("apply on a copy", taken_back_by_apply), ("SQL on a copy", taken_back_by_sql)];
+    [("apply --serial on a copy", taken_back_in_order), ("SQL on a copy", taken_back_by_sql)];
 
 fn each_trap(kind: Kind, traps: Vec<Trap>) {
     let (source, copy) = (source(kind), fresh(kind));
