@@ -73,6 +73,9 @@ impl Drop for Odd<'_> {
     }
 }
 
+/// Said when the stretch has no row changes.
+const NOTHING: &[&str] = &["nothing to take back", "TRUNCATE"];
+
 /// The tool, from another time zone than the server's.
 fn from_elsewhere(spool: &Spool, args: &[&str]) -> Run {
     let mut command = spool.command(args);
@@ -96,16 +99,25 @@ fn looked_at(spool: &Spool, server: &Fresh, sprung: &Sprung) {
             look.code(3)
         }
         Ends::Unfit(words) | Ends::Refused(words) => look.code(4).says(words),
+        Ends::Nothing => look.code(2).says(NOTHING),
     };
 }
 
+fn taken_back_in_order(spool: &Spool, server: &Fresh, sprung: &Sprung) {
+    ended(apply(spool, server, sprung, &["--serial"]), &sprung.0);
+}
+
 fn taken_back_by_apply(spool: &Spool, server: &Fresh, sprung: &Sprung) {
-    let done = apply(spool, server, sprung, &[]);
-    match &sprung.0.ends {
+    ended(apply(spool, server, sprung, &[]), &sprung.0);
+}
+
+fn ended(done: Run, trap: &Trap) {
+    match &trap.ends {
         Ends::Same => done.code(0),
         Ends::Kept(_, words) | Ends::Fails(words) | Ends::Unfit(words) | Ends::Refused(words) => {
             done.code(4).says(words)
         }
+        Ends::Nothing => done.code(2).says(NOTHING),
     };
 }
 
@@ -113,10 +125,14 @@ fn taken_back_by_apply(spool: &Spool, server: &Fresh, sprung: &Sprung) {
 fn taken_back_by_sql(spool: &Spool, server: &Fresh, (trap, range): &Sprung) {
     let args = ["render", "--reverse", "--position", range];
     let sql = from_elsewhere(spool, &[&args, &trap.select[..]].concat());
-    if let Ends::Refused(words) = &trap.ends {
+    let refused = |sql: Run| {
         assert_eq!(sql.text(), "", "something was written before the refusal");
-        sql.code(4).says(words);
-        return;
+        sql
+    };
+    match &trap.ends {
+        Ends::Refused(words) => return drop(refused(sql).code(4).says(words)),
+        Ends::Nothing => return drop(refused(sql).code(2).says(NOTHING)),
+        _ => {}
     }
     let fed = server.try_feed(&sql.code(0).stdout);
     match trap.ends {
@@ -125,7 +141,7 @@ fn taken_back_by_sql(spool: &Spool, server: &Fresh, (trap, range): &Sprung) {
             assert!(fed.is_err(), "the stock client saw nothing wrong")
         }
         // No client can tell that an UPDATE met no row.
-        Ends::Kept(..) | Ends::Refused(_) => {}
+        Ends::Kept(..) | Ends::Refused(_) | Ends::Nothing => {}
     }
 }
 
@@ -154,10 +170,9 @@ impl Failed {
 type Way = (&'static str, fn(&Spool, &Fresh, &Sprung));
 
 const COPIED: [Way; 2] =
-    [("apply on a copy", taken_back_by_apply), ("SQL on a copy", taken_back_by_sql)];
+    [("apply --serial on a copy", taken_back_in_order), ("SQL on a copy", taken_back_by_sql)];
 
-fn each_trap(kind: Kind, mut traps: Vec<Trap>) {
-    traps.retain(|trap| trap.only.is_none_or(|only| only == kind));
+fn each_trap(kind: Kind, traps: Vec<Trap>) {
     let (source, copy) = (source(kind), fresh(kind));
     let (sprung, spool) = spring(&source, traps);
     let damaged = source.dump();

@@ -26,7 +26,12 @@ pub enum Loss {
         sql: String,
     },
     /// A foreign key changed rows that the source did not log.
-    Cascade(ForeignKey),
+    Cascade {
+        /// Which.
+        key: ForeignKey,
+        /// Whether that is known, or only to be feared.
+        known: bool,
+    },
     /// Something of the stretch is not in the spool.
     Incomplete(String),
     /// Row images lack columns, so that the former rows are not known.
@@ -43,7 +48,7 @@ impl Loss {
     pub fn flag(&self) -> Option<&'static str> {
         match self {
             Self::Statement { .. } => Some("--allow-ddl"),
-            Self::Cascade(_) => Some("--allow-cascades"),
+            Self::Cascade { .. } => Some("--allow-cascades"),
             Self::Incomplete(_) => Some("--allow-incomplete"),
             Self::Images { .. } => None,
         }
@@ -60,11 +65,17 @@ impl fmt::Display for Loss {
                     printable(sql)
                 )
             }
-            Self::Cascade(key) => write!(
-                f,
-                "{}: what its foreign key to {} deleted or changed is not in the source's binlog",
-                key.child, key.parent
-            ),
+            Self::Cascade { key, known } => {
+                let (child, parent) = (&key.child, &key.parent);
+                write!(f, "{child}: what its foreign key to {parent} deleted or changed is ")?;
+                f.write_str(match known {
+                    true => "not in the source's binlog",
+                    false => {
+                        "in the binlog only of MySQL 9.6 and later; which the source is, \
+                         `binsync schema add --from URL` asks it"
+                    }
+                })
+            }
             Self::Incomplete(what) => f.write_str(what),
             Self::Images { table, seq } => write!(
                 f,
@@ -78,6 +89,8 @@ impl fmt::Display for Loss {
 /// What [`losses`] finds.
 #[derive(Debug, Default)]
 pub struct Found {
+    /// Whether there is anything to take back.
+    pub rows: bool,
     /// Tables and databases that the stretch creates: they stay.
     pub created: Vec<TableName>,
     /// What cannot be taken back.
@@ -128,13 +141,13 @@ pub fn losses(
     logs_cascades: Option<bool>,
 ) -> Result<Found> {
     let rows = selected_rows(spool, selection)?;
-    let mut found = Found::default();
+    let mut found = Found { rows: !rows.is_empty(), ..Found::default() };
     for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
         statement(spool, message, selection, &rows, &mut found)?;
     }
     if logs_cascades != Some(true) {
         for key in definitions.foreign_keys.iter().chain(foreign_keys) {
-            let loss = Loss::Cascade(key.clone());
+            let loss = Loss::Cascade { key: key.clone(), known: logs_cascades.is_some() };
             if !found.losses.contains(&loss) && acted(spool, selection, &rows, key)? {
                 found.losses.push(loss);
             }

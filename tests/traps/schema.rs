@@ -12,6 +12,8 @@ pub fn list() -> Vec<Trap> {
     vec![
         later("column_added_in_the_middle", "ALTER TABLE t ADD c INT NOT NULL DEFAULT 5 AFTER id"),
         later("column_added_first", "ALTER TABLE t ADD c VARCHAR(9) DEFAULT 'x' FIRST"),
+        later("generated_column_added", "ALTER TABLE t ADD c INT AS (b*2) VIRTUAL AFTER id"),
+        later("invisible_column_added", "ALTER TABLE t ADD c INT DEFAULT 5 INVISIBLE"),
         later("required_column_added", "ALTER TABLE t ADD c INT NOT NULL AFTER id").unfit(&["required_column_added.t", "\"c\"", "default"]),
         later("columns_moved", "ALTER TABLE t MODIFY b INT FIRST"),
         later("column_dropped", "ALTER TABLE t DROP b").unfit(&["column_dropped.t", "\"b\"", "--drop-column"]),

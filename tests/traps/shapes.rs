@@ -44,6 +44,10 @@ pub fn list() -> Vec<Trap> {
         trap("minimal_images_of_a_delete", unique, "SET SESSION binlog_row_image=MINIMAL; DELETE FROM t WHERE id=1; SET SESSION binlog_row_image=FULL").refused(&["minimal_images_of_a_delete.t", "binlog_row_image=FULL"]),
         trap("images_without_blobs", "CREATE TABLE t (id INT PRIMARY KEY, v INT, b BLOB); INSERT INTO t VALUES (1,1,X'00')", "SET SESSION binlog_row_image=NOBLOB; DELETE FROM t; SET SESSION binlog_row_image=FULL").refused(&["images_without_blobs.t", "binlog_row_image=FULL"]),
         super::cascades::family(),
+        trap("zero_in_an_auto_increment_key", "SET sql_mode='NO_AUTO_VALUE_ON_ZERO'; CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT); INSERT INTO t VALUES (0,1),(1,2); SET sql_mode=''", "UPDATE t SET v=9; DELETE FROM t WHERE id=0"),
+        trap("parent_and_child", "CREATE TABLE p (id INT PRIMARY KEY); CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id)); INSERT INTO p VALUES (1),(2); INSERT INTO c VALUES (1,1),(2,2)", "BEGIN; DELETE FROM c; DELETE FROM p WHERE id=1; COMMIT; INSERT INTO p VALUES (3); UPDATE p SET id=4 WHERE id=3; INSERT INTO c VALUES (4,4)"),
+        trap("parent_in_the_same_table", "CREATE TABLE t (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES t (id)); INSERT INTO t VALUES (9,NULL); INSERT INTO t VALUES (5,9); INSERT INTO t VALUES (1,5)", "DELETE FROM t WHERE id=1; BEGIN; DELETE FROM t WHERE id=5; DELETE FROM t; COMMIT"),
+        trap("only_truncated", "CREATE TABLE t (id INT); INSERT INTO t VALUES (1)", "TRUNCATE TABLE t").nothing(),
     ]
 }
 

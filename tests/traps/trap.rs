@@ -1,7 +1,7 @@
 //! What a trap is.
 
 use super::Sprung;
-use crate::support::{Kind, servers::quoted};
+use crate::support::servers::quoted;
 
 #[derive(Clone)]
 pub struct Trap {
@@ -19,7 +19,6 @@ pub struct Trap {
     pub select: Vec<&'static str>,
     /// More arguments of `apply`, which `render` does not have.
     pub apply: Vec<&'static str>,
-    pub only: Option<Kind>,
     pub ends: Ends,
 }
 
@@ -30,6 +29,8 @@ pub enum Ends {
     Same,
     /// Refused before the first byte, by `apply` and by `render`.
     Refused(Vec<&'static str>),
+    /// No row change tells of it.
+    Nothing,
     /// The target's tables cannot take the rows back: `apply` says why, the stock client stops.
     Unfit(Vec<&'static str>),
     /// The same of a single row, which no dry run can tell.
@@ -49,7 +50,6 @@ pub fn trap(name: &str, setup: &str, damage: &str) -> Trap {
         since: empty(),
         select: vec![],
         apply: vec![],
-        only: None,
         ends: Ends::Same,
     }
 }
@@ -71,12 +71,12 @@ impl Trap {
         Trap { apply: args.into(), ..self }
     }
 
-    pub fn only(self, kind: Kind) -> Trap {
-        Trap { only: Some(kind), ..self }
-    }
-
     pub fn refused(self, words: &[&'static str]) -> Trap {
         Trap { ends: Ends::Refused(words.into()), ..self }
+    }
+
+    pub fn nothing(self) -> Trap {
+        Trap { ends: Ends::Nothing, ..self }
     }
 
     pub fn unfit(self, words: &[&'static str]) -> Trap {

@@ -168,7 +168,8 @@ impl ApplyArgs {
         Options {
             logs_cascades: match self.source_logs_cascades.as_deref() {
                 Some(answer) => Some(answer == "yes"),
-                None => definitions.logs_cascades,
+                // Whoever lets such rows be lost takes it that they are not logged.
+                None => definitions.logs_cascades.or(self.allow.allow_cascades.then_some(false)),
             },
             lanes: if self.serial { 1 } else { self.lanes.into() },
             target_binlog: !self.no_target_binlog,

@@ -89,7 +89,7 @@ impl AllowArgs {
     fn allows(&self, loss: &Loss) -> bool {
         match loss {
             Loss::Statement { .. } => self.allow_ddl,
-            Loss::Cascade(_) => self.allow_cascades,
+            Loss::Cascade { .. } => self.allow_cascades,
             Loss::Incomplete(_) => self.allow_incomplete,
             Loss::Images { .. } => false,
         }
@@ -98,7 +98,7 @@ impl AllowArgs {
     /// Says what cannot be taken back; true when there is anything.
     ///
     /// # Errors
-    /// When some of it is not allowed.
+    /// When some of it is not allowed, or there is nothing to take back (usage).
     fn check(&self, found: &Found, output: &Output) -> Result<bool> {
         if !found.created.is_empty() {
             output.note(&format!(
@@ -107,6 +107,12 @@ impl AllowArgs {
             ));
         }
         let refused: Vec<&Loss> = found.losses.iter().filter(|loss| !self.allows(loss)).collect();
+        if refused.is_empty() && !found.rows {
+            return Err(Error::usage("no row change is selected: there is nothing to take back")
+                .help(
+                    "`binsync log` lists what there is; TRUNCATE and DROP leave no row changes",
+                ));
+        }
         if refused.is_empty() {
             found.losses.iter().for_each(|loss| output.say(&format!("not taken back: {loss}")));
             return Ok(!found.losses.is_empty());

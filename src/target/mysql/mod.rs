@@ -116,7 +116,8 @@ impl Mysql {
             }
             (true, None) => {
                 return Err(Error::stopped(format!(
-                    "{}: a foreign key of the target changes rows by itself, and whether the                      source's binlog holds those rows is not known",
+                    "{}: a foreign key of the target changes rows by itself, and whether the \
+                     source's binlog holds those rows is not known",
                     table.name
                 ))
                 .help(
