@@ -4,7 +4,7 @@ use super::output::{Output, count};
 use crate::capture::Watch as _;
 use clap::Args;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::replay::Selection;
 use crate::replay::cut::Cut;
 use crate::replay::reversible::{Found, Loss, refusal};
