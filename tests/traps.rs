@@ -1,8 +1,8 @@
 //! The traps of taking back: each is a table, a damage and later work. The undo leaves the table as if the damage had
 //! never been, or it is refused with the reason and nothing is changed; it never ends with 0 and a wrong table.
 //!
-//! All traps of a list are run on one source, each in a database of its own. They are taken back by `apply --reverse`
-//! on the source itself; and on a copy of it with other settings, by `apply` and by rendered SQL.
+//! All traps of a list are run on one source, each in a database of its own, and on a copy of it. They are taken back by
+//! `apply --reverse` on the source itself, and on the copy by rendered SQL; both have other settings by then.
 
 mod cascades;
 mod large;
@@ -51,7 +51,7 @@ fn spring(source: &Fresh, traps: Vec<Trap>) -> (Vec<Sprung>, Spool) {
     (sprung, Spool::of(&write(&dir, "traps.jsonl", producer.lines())))
 }
 
-/// Settings of the copy that the source does not have; dropped, they are gone.
+/// Settings that are not the tests' usual ones; dropped, they are gone.
 struct Odd<'a>(&'a Fresh);
 
 impl Odd<'_> {
@@ -103,16 +103,9 @@ fn looked_at(spool: &Spool, server: &Fresh, sprung: &Sprung) {
     };
 }
 
-fn taken_back_in_order(spool: &Spool, server: &Fresh, sprung: &Sprung) {
-    ended(apply(spool, server, sprung, &["--serial"]), &sprung.0);
-}
-
 fn taken_back_by_apply(spool: &Spool, server: &Fresh, sprung: &Sprung) {
-    ended(apply(spool, server, sprung, &[]), &sprung.0);
-}
-
-fn ended(done: Run, trap: &Trap) {
-    match &trap.ends {
+    let done = apply(spool, server, sprung, &[]);
+    match &sprung.0.ends {
         Ends::Same => done.code(0),
         Ends::Kept(_, words) | Ends::Fails(words) | Ends::Unfit(words) | Ends::Refused(words) => {
             done.code(4).says(words)
@@ -166,39 +159,32 @@ impl Failed {
     }
 }
 
-/// How a trap is taken back on a copy.
-type Way = (&'static str, fn(&Spool, &Fresh, &Sprung));
-
-const COPIED: [Way; 2] =
-    [("apply --serial on a copy", taken_back_in_order), ("SQL on a copy", taken_back_by_sql)];
-
+/// What each trap comes to on the source, and on a copy.
 fn each_trap(kind: Kind, traps: Vec<Trap>) {
     let (source, copy) = (source(kind), fresh(kind));
     let (sprung, spool) = spring(&source, traps);
     let damaged = source.dump();
-    let healed = |one: &&Sprung| matches!(one.0.ends, Ends::Same);
-    let healed: Vec<Sprung> = sprung.iter().filter(healed).cloned().collect();
+    let only = |takes: fn(&Trap) -> bool| -> Vec<Sprung> {
+        sprung.iter().filter(|one| takes(&one.0)).cloned().collect()
+    };
+    let healed = only(|trap| matches!(trap.ends, Ends::Same));
     copy.feed(script(&healed, |trap| [&trap.setup, &trap.instead, &trap.since]));
     let whole = copy.dump();
+    copy.empty();
+    copy.feed(script(&sprung, |trap| [&trap.setup, &trap.damage, &trap.since]));
+    assert_same_dump(&copy.dump(), &damaged, "the copy is as the source");
+
+    let _odd = [&source, &copy].map(Odd::set);
     let mut failed = Failed(Vec::new());
-
     failed.each("dry run", &sprung, |one| looked_at(&spool, &source, one));
-    let by = "apply on the source";
-    failed.each(by, &sprung, |one| taken_back_by_apply(&spool, &source, one));
+    failed.each("apply", &sprung, |one| taken_back_by_apply(&spool, &source, one));
     let found = source.dump();
-    failed.each(by, &sprung, |one| check(&found, &whole, &damaged, one, by));
+    failed.each("apply", &sprung, |one| check(&found, &whole, &damaged, one, "apply"));
 
-    let _odd = Odd::set(&copy);
-    for (by, undo) in COPIED {
-        copy.empty();
-        copy.feed(script(&sprung, |trap| [&trap.setup, &trap.damage, &trap.since]));
-        assert_same_dump(&copy.dump(), &damaged, "the copy is as the source");
-        let able = |one: &&Sprung| one.0.apply.is_empty() || by.starts_with("apply");
-        let able: Vec<Sprung> = sprung.iter().filter(able).cloned().collect();
-        failed.each(by, &able, |one| undo(&spool, &copy, one));
-        let found = copy.dump();
-        failed.each(by, &able, |one| check(&found, &whole, &damaged, one, by));
-    }
+    let able = only(|trap| trap.apply.is_empty());
+    failed.each("SQL", &able, |one| taken_back_by_sql(&spool, &copy, one));
+    let found = copy.dump();
+    failed.each("SQL", &able, |one| check(&found, &whole, &damaged, one, "SQL"));
     assert!(failed.0.is_empty(), "on {}:\n{}", kind.name(), failed.0.join("\n"));
 }
 
