@@ -1,5 +1,6 @@
 //! `apply`.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -12,6 +13,7 @@ use crate::cli::output::{Output, count, counted};
 use crate::cli::select::SelectArgs;
 use crate::cli::{DIFFERS, DONE, Global, secret, stop_flag};
 use crate::error::{Error, Result};
+use crate::event::TableName;
 use crate::replay::apply::{
     Applier, How, Job, Journal, OnConflict, OnDdl, Outcome, Report, follow,
 };
@@ -284,11 +286,19 @@ fn go(
     output: &Output,
 ) -> Result<()> {
     let range = &job.selection.range;
-    let total = range.end - range.start;
+    let (from, total) = (range.end, range.end - range.start);
+    // Told again with each new connection, but once is enough.
+    let mut keyless = HashSet::new();
+    let mut say_keyless = |table: TableName| {
+        if keyless.insert(table.clone()) {
+            output.note(&format!(
+                "{table} has no key at the target: rows are found by their content"
+            ));
+        }
+    };
     let mut report = |report| match report {
         Report::Note(text) => output.say(&text),
-        Report::Keyless(table) => output
-            .note(&format!("{table} has no key at the target: rows are found by their content")),
+        Report::Keyless(table) => say_keyless(table),
         Report::Reached(seq, _) => {
             output.reached(done(job.run.direction, job.selection, seq), total);
         }
@@ -299,11 +309,9 @@ fn go(
     }
     output.clear();
     output.note("following what is captured; Ctrl-C ends it");
-    let from = range.end;
     let mut report = |report| match report {
         Report::Note(text) => output.say(&text),
-        Report::Keyless(table) => output
-            .note(&format!("{table} has no key at the target: rows are found by their content")),
+        Report::Keyless(table) => say_keyless(table),
         Report::Reached(seq, ts) => output.following(seq.saturating_sub(from), ts),
     };
     follow::follow(spool, job, applier, &mut report)
