@@ -2,7 +2,7 @@
 
 use crate::support::{
     Fresh, Kind, Spool, assert_rows_equal, dump::schema_only, fresh, read, rows_only,
-    servers::KINDS,
+    servers::KINDS, temp_dir,
 };
 
 const ROWS: [&str; 2] = ["--type", "insert,update,delete"];
@@ -48,6 +48,23 @@ fn a_misfit_is_refused_before_the_first_write() {
 #[test]
 fn a_misfit_is_refused_before_the_first_write_also_in_the_sources_order() {
     refused_before_the_first_write(Kind::MariaDb, &["--serial"]);
+}
+
+/// The advice can be followed: a run that was refused has not taken the name.
+#[test]
+fn after_a_refusal_the_name_is_free_for_another_selection() {
+    let dir = temp_dir();
+    let file = format!("sqlite:{}", dir.path().join("shop.db").display());
+    let (server, spool) = shop(Kind::MariaDb);
+    server.sql(MISFITS[0].0);
+    let late = ["--since", "2026-11-22T12:49:22Z"];
+    for (url, first) in [(server.url(), &ROWS[..]), (file, &late[..])] {
+        spool.apply(&url, first).code(4);
+        let again = ["--exclude-table", "shop.*", "--type", "insert,update,delete"];
+        spool.apply(&url, again).code(0);
+        // A run that has begun keeps it.
+        spool.apply(&url, first).code(2).says(&["belongs to another run"]);
+    }
 }
 
 #[test]

@@ -149,6 +149,14 @@ pub trait Target: Send {
     /// When the name belongs to another run (usage), or the target cannot be reached.
     fn start(&mut self, run: &Run, first: u64) -> Result<Standing>;
 
+    /// Gives a claim up that was the first of its name, and under which nothing was done.
+    ///
+    /// # Errors
+    /// When the target cannot be reached.
+    fn forget(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// The table as it stands at the target; `def` is the source's definition, where known.
     ///
     /// # Errors

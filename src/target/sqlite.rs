@@ -287,6 +287,18 @@ impl Target for Sqlite {
         Ok(Standing { seq, ..Standing::default() })
     }
 
+    fn forget(&mut self) -> Result<()> {
+        let (session, claim) = (&self.session, &self.claim);
+        session
+            .conn
+            .execute(
+                "DELETE FROM binsync_progress WHERE name=?1 AND epoch=?2 AND seq=?3",
+                (&claim.name, stored(claim.epoch)?, stored(claim.seq)?),
+            )
+            .map(|_| ())
+            .map_err(|e| failed(&session.file, &e))
+    }
+
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
         let Some(def) = def else {
             return Err(Error::stopped(format!(

@@ -81,10 +81,15 @@ pub(super) fn run(
     if fresh {
         // What a skipped statement would have made is not there.
         let to_run = if job.how.on_ddl == OnDdl::Skip { &HashMap::new() } else { &ddl };
-        preflight::check(spool, job, to_run, &left, target, report)?;
-        if direction == Direction::Forward {
-            whole::check(spool, job, to_run, &left, target)?;
+        let mut checked = preflight::check(spool, job, to_run, &left, target, report);
+        if checked.is_ok() && direction == Direction::Forward {
+            checked = whole::check(spool, job, to_run, &left, target);
         }
+        if checked.is_err() && standing == (Standing { seq: first, ..Standing::default() }) {
+            // Another selection may take the name; why it was refused is what matters.
+            let _ = target.forget();
+        }
+        checked?;
     }
     let chunked = target.open_lanes()?;
     let begun = standing.window;

@@ -236,6 +236,6 @@ fn refuse(missing: &BTreeMap<TableName, String>) -> Result<()> {
     ))
     .help(
         "copy them from the source with --until TIME --base URL, or leave them out with \
-         --exclude-table; a new --target file knows nothing of this run",
+         --exclude-table",
     ))
 }

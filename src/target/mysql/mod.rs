@@ -170,6 +170,14 @@ impl Target for Mysql {
         Ok(standing)
     }
 
+    fn forget(&mut self) -> Result<()> {
+        let Claim { name, epoch, seq } = self.claim.clone();
+        self.step(
+            "DELETE FROM binsync.progress WHERE name=? AND epoch=? AND seq=?",
+            (name, epoch, seq),
+        )
+    }
+
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
         let allow_triggers = self.options.allow_triggers;
         let table = schema::table(self.conn(), name, def).map_err(|e| failed("target", &e))?;
