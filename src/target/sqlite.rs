@@ -288,15 +288,10 @@ impl Target for Sqlite {
     }
 
     fn forget(&mut self) -> Result<()> {
-        let (session, claim) = (&self.session, &self.claim);
-        session
-            .conn
-            .execute(
-                "DELETE FROM binsync_progress WHERE name=?1 AND epoch=?2 AND seq=?3",
-                (&claim.name, stored(claim.epoch)?, stored(claim.seq)?),
-            )
-            .map(|_| ())
-            .map_err(|e| failed(&session.file, &e))
+        let delete = "DELETE FROM binsync_progress WHERE name=?1 AND epoch=1 AND seq=?2";
+        let (name, seq) = (&self.claim.name, stored(self.claim.seq)?);
+        let done = self.session.conn.execute(delete, (name, seq));
+        done.map(|_| ()).map_err(|e| failed(&self.session.file, &e))
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {

