@@ -2,7 +2,7 @@
 
 use crate::{
     conversion::without_coordinates,
-    generator::{HOT_KEYS, HOT_ROWS, KEYLESS, UNIFORM_KEYS, Workload, generate},
+    generator::{DELETED, HOT_KEYS, HOT_ROWS, KEYLESS, UNIFORM_KEYS, Workload, generate},
     support::{
         Kind, MariaDb, MySql, Proxy, assert_rows_equal, assert_same_dump, broker,
         dump::is_one_of,
@@ -88,6 +88,7 @@ fn the_benchmarks_streams_are_what_their_sql_does() {
         Workload { rows: 300, transactions: 300, ..UNIFORM_KEYS },
         Workload { transactions: 100, ..HOT_ROWS },
         Workload { rows: 300, transactions: 200, ..KEYLESS },
+        Workload { rows: 300, ..DELETED },
     ] {
         let (mut stream, mut sql) = (Vec::new(), Vec::new());
         let end = generate(&mut stream, &mut sql, workload).unwrap();

@@ -11,6 +11,7 @@
     reason = "a benchmark stops at what it did not expect; it shares the tests' harness and needs only a part of it"
 )]
 
+mod asked;
 mod database;
 mod feed;
 mod follow;
@@ -22,11 +23,12 @@ mod peers;
 mod process;
 mod replica;
 mod report;
+mod restore;
 #[path = "../support/mod.rs"]
 mod support;
 
 use generator::Workload;
-use material::Material;
+use material::{Long, Material};
 use pair::Pair;
 use serde_json::{Map, Value, json};
 use std::{cell::OnceCell, str::FromStr};
@@ -43,7 +45,7 @@ const fn measure(name: &'static str, bar: &'static str, run: fn(&Bench) -> Value
     Measure { name, bar, run }
 }
 
-const MEASURES: [Measure; 13] = [
+const MEASURES: [Measure; 15] = [
     measure("import", "<= 4.0 x the time of zstd -1", peers::import),
     measure("capture", ">= 0.9 x the rate of a bare consumer", peers::capture),
     measure("render", "<= 0.5 x the time of mariadb-binlog --flashback", peers::render),
@@ -55,7 +57,17 @@ const MEASURES: [Measure; 13] = [
     measure("delay", "2 ms a round trip: <= 1.5 x the time without", replica::delay),
     measure("hot", "200,000 updates of 10 rows: >= 10 x the rate of a replica", replica::hot),
     measure("keyless", "10,000 changes, no key: <= 2.0 x a replica", replica::keyless),
+    measure(
+        "restore",
+        "200,000 deleted rows: <= 1.5 x mariadb < 1000-row INSERTs",
+        restore::restore,
+    ),
     measure("follow", "publish to visible at 2,000/s: p99 < 1 s", follow::follow),
+    measure(
+        "asked",
+        "10,000,000 events: log --biggest, history <= 50 ms, peaks <= 128 MiB",
+        asked::asked,
+    ),
     measure("memory", "apply of 10,000,000 events: peak <= 256 MiB", memory::memory),
 ];
 
@@ -66,6 +78,7 @@ pub struct Bench {
     events: usize,
     seconds: usize,
     hot_keys: OnceCell<Material>,
+    long: OnceCell<Long>,
     pair: OnceCell<Pair>,
 }
 
@@ -80,6 +93,11 @@ impl Bench {
 
     fn hot_keys(&self) -> &Material {
         self.hot_keys.get_or_init(|| self.material("hot-keys", generator::HOT_KEYS))
+    }
+
+    /// The stream that does not fit into memory.
+    fn long(&self) -> &Long {
+        self.long.get_or_init(|| Long::import(self))
     }
 
     /// The MariaDB source of that workload, and its target.
@@ -105,6 +123,7 @@ fn main() {
         events: 10_000_000,
         seconds: 60,
         hot_keys: OnceCell::new(),
+        long: OnceCell::new(),
         pair: OnceCell::new(),
     };
     let mut chosen: Vec<&Measure> = Vec::new();

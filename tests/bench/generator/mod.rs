@@ -41,6 +41,8 @@ pub enum Change {
     Update,
     /// One update or delete of one row, in tables that have no key.
     Keyless,
+    /// Every row is deleted.
+    Clear,
 }
 
 impl Workload {
@@ -79,6 +81,9 @@ pub const KEYLESS: Workload = Workload {
     change: Change::Keyless,
 };
 
+/// 200,000 rows, and one transaction that deletes them.
+pub const DELETED: Workload = Workload { transactions: 1, change: Change::Clear, ..HOT_KEYS };
+
 /// A row as its table holds it.
 pub struct Row {
     pub id: usize,
@@ -107,6 +112,7 @@ pub fn generate(stream: impl Write, sql: impl Write, workload: Workload) -> Resu
             Change::Mixed => mixed(&mut out, &mut random, &mut tables)?,
             Change::Update => update_k(&mut out, &mut random, &mut tables, None)?,
             Change::Keyless => keyless(&mut out, &mut random, &mut tables)?,
+            Change::Clear => clear(&mut out, &mut tables)?,
         }
         out.commit()?;
     }
@@ -119,11 +125,14 @@ pub fn write_end(mut sql: impl Write, tables: &[Vec<Row>], workload: Workload) -
     for (place, rows) in tables.iter().enumerate() {
         let name = format!("sbtest{}", place + 1);
         writeln!(sql, "{};", out::create_table(&name, workload.keyed()))?;
-        for part in rows.chunks(out::ROWS_PER_LOAD) {
-            out::write_load(&mut sql, &name, part)?;
-        }
+        write_rows(&mut sql, &name, rows, out::ROWS_PER_LOAD)?;
     }
     sql.flush()
+}
+
+/// The SQL that inserts rows into a table, so many with a statement.
+pub fn write_rows(sql: &mut impl Write, table: &str, rows: &[Row], most: usize) -> Result<()> {
+    rows.chunks(most).try_for_each(|part| out::write_load(sql, table, part))
 }
 
 /// A place in the stream: the number of the row event in its transaction, or nothing for the last one.
@@ -171,4 +180,16 @@ fn keyless<S: Write, Q: Write>(
     let (table, place) = random.pick(tables);
     let row = tables[table - 1].swap_remove(place);
     out.delete(table, &row, None)
+}
+
+fn clear<S: Write, Q: Write>(out: &mut Out<S, Q>, tables: &mut [Vec<Row>]) -> Result<()> {
+    let last = tables.iter().map(Vec::len).sum::<usize>() - 1;
+    let mut place = 0;
+    for (table, rows) in tables.iter_mut().enumerate() {
+        for row in rows.drain(..) {
+            out.delete(table + 1, &row, (place < last).then_some(place))?;
+            place += 1;
+        }
+    }
+    Ok(())
 }
