@@ -340,7 +340,9 @@ fn tell(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Out
         output.say(&format!("{} passed over", counted(outcome.ddl_skipped, "DDL statement")));
     }
     if outcome.row_events() + outcome.ddl == 0 && !selection.range.is_empty() {
-        output.note("nothing was left to do: the progress in the target stands behind the stretch");
+        output.note(
+            "nothing was left to do: the progress in the target stands behind the selected changes",
+        );
     }
     let (verb, how) = match args.dry_run {
         true => ("would apply", counted(written(outcome), "row change")),
