@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::reversible::{losses, refusal};
 use super::snapshot::Snapshot;
-use super::{Definitions, Selection};
+use super::{Definitions, Selection, selected};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Kind, TableDef};
@@ -107,7 +107,8 @@ fn copied(
     let mut selection = Selection { range, filter: wanted.filter.clone(), words };
     let definitions = Definitions::load(spool)?;
     // What the base's foreign keys changed is looked after where its tables are chosen.
-    let found = losses(spool, &definitions, &selection, &[], Some(true))?;
+    let rows = selected::rows(spool, &selection)?;
+    let found = losses(spool, &definitions, &selection, &rows, &[], Some(true))?;
     if !found.losses.is_empty() {
         return Err(refusal(&found.losses.iter().collect::<Vec<_>>())
             .help("take a later time, or leave the table out with --exclude-table"));

@@ -19,6 +19,7 @@ pub mod cut;
 mod origin;
 pub mod render;
 pub mod reversible;
+pub mod selected;
 pub mod snapshot;
 
 /// What a command takes from the spool.

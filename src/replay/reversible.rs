@@ -1,10 +1,10 @@
 //! What a reverse of a stretch cannot take back, found before anything is written.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
 use super::cut::{Cut, describe};
+use super::selected::Selected;
 use super::{Definitions, Selection, ahead};
 use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
@@ -119,15 +119,7 @@ pub fn refusal(losses: &[&Loss]) -> Error {
     Error::stopped(format!("what cannot be taken back:\n{}", list.join("\n")))
 }
 
-/// The selected rows of a table: from the first message to behind the last, and kinds.
-#[derive(Clone, Debug)]
-struct Rows {
-    seqs: Range<Seq>,
-    updates: bool,
-    deletes: bool,
-}
-
-/// Finds what a reverse of the selection cannot take back. `foreign_keys` are those that change
+/// Finds what a reverse of the selection cannot take back. `rows` are its rows; `foreign_keys` are those that change
 /// rows, besides the ones the stream tells of; `logs_cascades`: whether the source logs what they
 /// change.
 ///
@@ -137,66 +129,29 @@ pub fn losses(
     spool: &Spool,
     definitions: &Definitions,
     selection: &Selection,
+    rows: &Selected,
     foreign_keys: &[ForeignKey],
     logs_cascades: Option<bool>,
 ) -> Result<Found> {
-    let rows = selected_rows(spool, selection)?;
     let mut found = Found { rows: !rows.is_empty(), ..Found::default() };
     for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
-        statement(spool, message, selection, &rows, &mut found)?;
+        statement(spool, message, selection, rows, &mut found)?;
     }
     if logs_cascades != Some(true) {
         for key in definitions.foreign_keys.iter().chain(foreign_keys) {
             let loss = Loss::Cascade { key: key.clone(), known: logs_cascades.is_some() };
-            if !found.losses.contains(&loss) && acted(spool, selection, &rows, key)? {
+            if !found.losses.contains(&loss) && acted(spool, selection, rows, key)? {
                 found.losses.push(loss);
             }
         }
     }
-    incomplete(spool, selection, &rows, &mut found)?;
-    for (table, rows) in &rows {
+    incomplete(spool, selection, rows, &mut found)?;
+    for (table, rows) in rows {
         if let Some(seq) = partial(spool, definitions, selection, table, &rows.seqs)? {
             found.losses.push(Loss::Images { table: table.clone(), seq });
         }
     }
     Ok(found)
-}
-
-/// The tables that have selected rows, as far as the index tells.
-///
-/// # Errors
-/// When the index cannot be read.
-pub fn tables(spool: &Spool, selection: &Selection) -> Result<Vec<TableName>> {
-    Ok(selected_rows(spool, selection)?.into_keys().collect())
-}
-
-/// The selected rows by table, as far as the index tells.
-fn selected_rows(spool: &Spool, selection: &Selection) -> Result<BTreeMap<TableName, Rows>> {
-    let filter = &selection.filter;
-    let [inserts, updates, deletes] =
-        [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
-    let mut all: BTreeMap<TableName, Rows> = BTreeMap::new();
-    for transaction in spool.transactions(selection.range.clone(), Order::Forward) {
-        let t = transaction?;
-        if !filter.takes_transaction(t.xid, t.thread_id, t.server_id) {
-            continue;
-        }
-        for (name, counts) in &t.tables {
-            let [i, u, d] = [
-                inserts && counts.insert > 0,
-                updates && counts.update > 0,
-                deletes && counts.delete > 0,
-            ];
-            if !(i || u || d) || name.database == "maxwell" || !filter.takes_table(name) {
-                continue;
-            }
-            let new = Rows { seqs: t.first..t.last + 1, updates: false, deletes: false };
-            let rows = all.entry(name.clone()).or_insert(new);
-            rows.seqs.end = t.last + 1;
-            (rows.updates, rows.deletes) = (rows.updates || u, rows.deletes || d);
-        }
-    }
-    Ok(all)
 }
 
 /// A statement is a loss when it is itself to be taken back, or changed a table between rows that
@@ -205,7 +160,7 @@ fn statement(
     spool: &Spool,
     message: &DdlRef,
     selection: &Selection,
-    rows: &BTreeMap<TableName, Rows>,
+    rows: &Selected,
     found: &mut Found,
 ) -> Result<()> {
     let bytes = spool.record(message.seq)?;
@@ -245,12 +200,7 @@ fn alters_in_place(event: &Event<'_>) -> bool {
 }
 
 /// True when a foreign key may have changed rows for what is selected.
-fn acted(
-    spool: &Spool,
-    selection: &Selection,
-    rows: &BTreeMap<TableName, Rows>,
-    key: &ForeignKey,
-) -> Result<bool> {
+fn acted(spool: &Spool, selection: &Selection, rows: &Selected, key: &ForeignKey) -> Result<bool> {
     let Some(parent) = rows.get(&key.parent) else { return Ok(false) };
     if key.on_delete && parent.deletes {
         return Ok(true);
@@ -270,7 +220,7 @@ fn acted(
 fn incomplete(
     spool: &Spool,
     selection: &Selection,
-    rows: &BTreeMap<TableName, Rows>,
+    rows: &Selected,
     found: &mut Found,
 ) -> Result<()> {
     // Single transactions may be whole where the stretch around them is not.

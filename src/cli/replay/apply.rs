@@ -19,7 +19,7 @@ use crate::replay::apply::{
 };
 use crate::replay::cut::Cut;
 use crate::replay::reversible::{late, losses};
-use crate::replay::{Definitions, Selection};
+use crate::replay::{Definitions, Selection, selected};
 use crate::route::Route;
 use crate::spool::Spool;
 use crate::target::dry::Dry;
@@ -232,16 +232,17 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let (selection, cut, mut differs) = args.selected(&spool, &run, &output)?;
     spool.refresh()?;
     let definitions = Definitions::load(&spool)?;
-    route::check(&route, &spool, &definitions, &selection, args.reverse)?;
+    let back = args.reverse.then(|| selected::rows(&spool, &selection)).transpose()?;
+    route::check(&route, &spool, &definitions, &selection.filter, back.as_ref())?;
     let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
     let journal = Journal::new(journal);
     let findings = Findings::new(global.json, args.reverse);
     let target = secret::with_password(&args.target, args.password_file.as_deref())?;
     let options = args.options(&definitions);
     let mut open = || open_target(&target, &options, args);
-    if args.reverse {
+    if let Some(rows) = &back {
         let (keys, logged) = (open()?.foreign_keys()?, options.logs_cascades);
-        let mut found = losses(&spool, &definitions, &selection, &keys, logged)?;
+        let mut found = losses(&spool, &definitions, &selection, rows, &keys, logged)?;
         found.losses.extend(cut.as_ref().and_then(|cut| late(cut, &selection.filter)));
         differs |= args.allow.check(&found, &output)?;
     }

@@ -15,10 +15,10 @@ use crate::cli::output::{Output, counted};
 use crate::cli::select::SelectArgs;
 use crate::cli::{DIFFERS, DONE, Global, size, stop_flag};
 use crate::error::{Context as _, Error, Result};
-use crate::replay::Definitions;
 use crate::replay::apply::Report;
 use crate::replay::render::{self, Folder, Outcome, Single, Split, What};
 use crate::replay::reversible::{late, losses};
+use crate::replay::{Definitions, selected};
 use crate::spool::Spool;
 use crate::sql::{Dialect, Form, Guard, Images, Insert};
 
@@ -194,19 +194,22 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let words = [vec![args.select.words(true)], route.words()].concat().join(" ");
     let (selection, cut) = args.select.select(&spool, words, &output)?;
     let definitions = Definitions::load(&spool)?;
+    let rows = selected::rows(&spool, &selection)?;
+    let back = args.reverse.then_some(&rows);
+    route::check(&route, &spool, &definitions, &selection.filter, back)?;
     let differs = match args.reverse {
         false => say_damage(&spool, &cut, &output)?,
         true => {
             let logged = definitions.logs_cascades;
-            let mut found = losses(&spool, &definitions, &selection, &[], logged)?;
+            let mut found = losses(&spool, &definitions, &selection, &rows, &[], logged)?;
             found.losses.extend(late(&cut, &selection.filter));
             args.allow.check(&found, &output)?
         }
     };
-    route::check(&route, &spool, &definitions, &selection, args.reverse)?;
     let what = What {
         definitions: &definitions,
         selection: &selection,
+        rows: &rows,
         route: &route,
         direction: direction(args.reverse),
         form: args.form(),
@@ -254,7 +257,7 @@ fn script(
         };
         return render::net(spool, what, &(Arc::new(Mutex::new(out)) as _), &stop, &mut report);
     }
-    let mut sink = Single::new(&mut out, render::head(spool, what)?);
+    let mut sink = Single::new(&mut out, render::head(spool, what));
     render::render(spool, what, &mut sink, &mut |seq| reached(what, output, seq))
 }
 
@@ -282,7 +285,7 @@ fn folder(spool: &Spool, what: &What<'_>, path: &Path, output: &Output) -> Resul
         true => Err(Error::failed(format!("{}: stopped by a signal", path.display()))),
         false => Ok(()),
     };
-    let mut folder = Folder::new(path, render::head(spool, what)?, &go_on)?;
+    let mut folder = Folder::new(path, render::head(spool, what), &go_on)?;
     let outcome = render::render(spool, what, &mut folder, &mut |seq| reached(what, output, seq))?;
     output.note(&format!("{} in {}", counted(folder.files, "file"), path.display()));
     Ok(outcome)

@@ -4,7 +4,9 @@ use clap::Args;
 
 use crate::error::Result;
 use crate::event::TableName;
-use crate::replay::{Definitions, Selection, reversible};
+use crate::filter::Filter;
+use crate::replay::Definitions;
+use crate::replay::selected::Selected;
 use crate::route::Route;
 use crate::spool::Spool;
 
@@ -36,7 +38,7 @@ impl RouteArgs {
     }
 }
 
-/// Holds the rules against the tables that are selected.
+/// Holds the rules against the tables that are selected, going back those of the selected rows.
 ///
 /// # Errors
 /// When a rule concerns none of them, or two go to one (usage).
@@ -44,18 +46,18 @@ pub(super) fn check(
     route: &Route,
     spool: &Spool,
     definitions: &Definitions,
-    selection: &Selection,
-    reverse: bool,
+    filter: &Filter,
+    back: Option<&Selected>,
 ) -> Result<()> {
     if route.is_empty() {
         return Ok(());
     }
     let rows_of = |name: &TableName| !name.table.is_empty() && name.database != "maxwell";
-    let taken = |name: &TableName| rows_of(name) && selection.filter.takes_table(name);
-    let tables: Vec<TableName> = match reverse {
+    let taken = |name: &TableName| rows_of(name) && filter.takes_table(name);
+    let tables: Vec<TableName> = match back {
         // A table that was renamed since goes where it stands now, which is in the stream, too.
-        true => reversible::tables(spool, selection)?,
-        false => spool.tables()?.into_iter().filter(taken).collect(),
+        Some(rows) => rows.keys().cloned().collect(),
+        None => spool.tables()?.into_iter().filter(taken).collect(),
     };
     for def in tables.iter().flat_map(|table| definitions.history.of(table)) {
         route.def(def)?;

@@ -1,15 +1,12 @@
 //! What cannot be rendered, said before the first byte.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::{Split, What};
 use crate::error::{Error, Result};
-use crate::event::def::TableDef;
-use crate::event::{TableName, maxwell, printable};
-use crate::filter::Type;
+use crate::event::{maxwell, printable};
 use crate::replay::refuse_routed;
-use crate::spool::{Order, Seq, Spool};
+use crate::spool::{Seq, Spool};
 use crate::target::{Direction, script};
 
 /// The selected statements as SQL, by the sequence of their first message.
@@ -50,35 +47,24 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
 ///
 /// # Errors
 /// When one is not known or cannot be written.
-pub(super) fn tables(spool: &Spool, what: &What<'_>) -> Result<()> {
-    let filter = &what.selection.filter;
-    if filter.reads_rows() {
+pub(super) fn tables(what: &What<'_>) -> Result<()> {
+    if what.selection.filter.reads_rows() {
         // Which tables have such rows is known only when they are read.
         return Ok(());
     }
-    let mut seen: HashMap<TableName, Arc<TableDef>> = HashMap::new();
-    for transaction in spool.transactions(what.selection.range.clone(), Order::Forward) {
-        let t = transaction?;
-        if !filter.takes_transaction(t.xid, t.thread_id, t.server_id) {
-            continue;
-        }
-        for (name, counts) in &t.tables {
-            let kinds = [
-                (Type::Insert, counts.insert),
-                (Type::Update, counts.update),
-                (Type::Delete, counts.delete),
-            ];
-            let any = kinds.iter().any(|(kind, rows)| *rows > 0 && filter.takes_type(*kind));
-            if !any || !filter.takes_table(name) || name.database == "maxwell" {
-                continue;
+    let history = &what.definitions.history;
+    for (name, rows) in what.rows {
+        let mut seq = rows.seqs.start;
+        while seq < rows.seqs.end {
+            match history.at(name, seq) {
+                // Dropped in between; the rows before and after have a table.
+                None if seq > rows.seqs.start => {}
+                Some(def) if def.complete => {
+                    script::table(what.form.dialect, &what.route.def(&def)?)?;
+                }
+                _ => return Err(script::unknown(name).at(format!("message {seq}"))),
             }
-            let def = what.definitions.history.at(name, t.first).filter(|def| def.complete);
-            let def =
-                def.ok_or_else(|| script::unknown(name).at(format!("message {}", t.first)))?;
-            if seen.get(name).is_none_or(|known| !Arc::ptr_eq(known, &def)) {
-                script::table(what.form.dialect, &what.route.def(&def)?)?;
-                seen.insert(name.clone(), def);
-            }
+            seq = history.span(name, seq).end;
         }
     }
     Ok(())

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use super::reversible::tables;
+use super::selected::Selected;
 use super::{Definitions, Selection};
 use crate::error::{Context as _, Result};
 use crate::event::printable;
@@ -52,6 +52,8 @@ pub struct What<'s> {
     pub definitions: &'s Definitions,
     /// What to take.
     pub selection: &'s Selection,
+    /// Its rows.
+    pub rows: &'s Selected,
     /// Where it goes.
     pub route: &'s Route,
     /// Forward or back.
@@ -138,9 +140,9 @@ pub fn render(
     sink: &mut dyn Sink,
     report: &mut dyn FnMut(Seq),
 ) -> Result<Outcome> {
-    let What { definitions, selection, route, direction, form, split } = *what;
+    let What { definitions, selection, route, direction, form, split, .. } = *what;
     let ddl = check::statements(spool, what)?;
-    check::tables(spool, what)?;
+    check::tables(what)?;
     let bootstraps = spool.bootstraps()?;
     let job = Job { definitions, selection, route, direction, form, split, bootstraps, ddl };
     let (send, receive) = sync_channel::<Work>(0);
@@ -159,10 +161,7 @@ pub fn render(
 }
 
 /// What a script begins with.
-///
-/// # Errors
-/// When the spool cannot be read.
-pub fn head(spool: &Spool, what: &What<'_>) -> Result<String> {
+pub fn head(spool: &Spool, what: &What<'_>) -> String {
     let Range { start, end } = what.selection.range;
     let dialect = what.form.dialect;
     let mut text = format!(
@@ -184,11 +183,11 @@ pub fn head(spool: &Spool, what: &What<'_>) -> Result<String> {
         text.push_str(&format!("-- {reason}\nSET foreign_key_checks=0;\n"));
     }
     if what.direction == Direction::Reverse && !what.route.is_empty() {
-        for name in tables(spool, what.selection)?.iter().filter(|t| what.route.renames(t)) {
+        for name in what.rows.keys().filter(|table| what.route.renames(table)) {
             text.push_str(&script::rescue(dialect, &what.route.table(name), name));
         }
     }
-    Ok(text)
+    text
 }
 
 /// Renders stretches until there are no more.

@@ -32,7 +32,7 @@ pub fn net(
         let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("writing SQL")
     };
-    write(&head(spool, what)?)?;
+    write(&head(spool, what))?;
     let run = Run {
         name: String::new(),
         spool: spool.id().to_owned(),
