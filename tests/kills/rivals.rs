@@ -48,8 +48,12 @@ fn of_two_applies_of_one_name_one_stops() {
     two_at_once(&Case::restarts(true));
 }
 
+/// The server looks anew for its list of transactions only when nobody has asked for it for a tenth of a second.
+const LIST_AGE: Duration = Duration::from_millis(150);
+
 /// Is a transaction open that has changed rows, or none at all? One that only reads or holds locks is neither.
 fn in_a_transaction(server: &Server) -> Option<bool> {
+    sleep(LIST_AGE);
     let open = server.query("SELECT trx_rows_modified>0 FROM information_schema.innodb_trx");
     if open.is_empty() { Some(false) } else { open.contains('1').then_some(true) }
 }
