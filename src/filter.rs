@@ -170,6 +170,9 @@ impl Filter {
 
     /// True when events of that table are chosen.
     pub fn takes_table(&self, name: &TableName) -> bool {
+        if self.takes_every_table() {
+            return true;
+        }
         if self.apart.contains(name) {
             return false;
         }

@@ -31,8 +31,8 @@ fn spool_of(lines: &[String]) -> Spool {
     spool
 }
 
-/// Neither way writes anything without the flag; with it both take back the rest and end with 3.
-fn named_and_allowed(spool: &Spool, args: &[&str], words: &[&str], flag: &str) {
+/// Neither way writes anything without the flag; with it both take back the rest, so many rows, and end with 3.
+fn named_and_allowed(spool: &Spool, args: &[&str], words: &[&str], flag: &str, rows: usize) {
     let dir = temp_dir();
     let file = dir.path().join("x.db");
     let url = format!("sqlite:{}", file.display());
@@ -44,9 +44,11 @@ fn named_and_allowed(spool: &Spool, args: &[&str], words: &[&str], flag: &str) {
     refused.says(words).says(&[flag]);
     spool.apply(&url, &undo).code(4).says(words).says(&[flag]);
     let allowed = render(&[flag]).code(3);
-    assert!(allowed.text().contains("-- binsync: complete"), "{}", allowed.text());
+    let end = format!("-- binsync: complete: {rows} row events in");
+    assert!(allowed.text().contains(&end), "{}", allowed.text());
     allowed.says(words);
-    spool.apply(&url, [&undo[..], &[flag]].concat()).code(3).says(words);
+    let done = spool.apply(&url, [&undo[..], &[flag]].concat()).code(3).says(words);
+    done.says(&[&format!("applied {rows} row event")]);
 }
 
 #[test]
@@ -56,9 +58,9 @@ fn a_statement_between_the_rows() {
     let lines = [create, row(2, "delete", "t", 7), alter, row(4, "delete", "t", 8)];
     let spool = spool_of(&lines);
     let words = ["d.t: a statement (message 3)", "MODIFY p"];
-    named_and_allowed(&spool, &[], &words, "--allow-ddl");
-    named_and_allowed(&spool, &["--type", "delete"], &words, "--allow-ddl");
-    named_and_allowed(&spool, &["--xid", "2,4"], &words, "--allow-ddl");
+    named_and_allowed(&spool, &[], &words, "--allow-ddl", 2);
+    named_and_allowed(&spool, &["--type", "delete"], &words, "--allow-ddl", 2);
+    named_and_allowed(&spool, &["--xid", "2,4"], &words, "--allow-ddl", 2);
     // After the rows it only moved the columns, which are matched by name.
     spool.run(["render", "--reverse", "--xid", "2"]).code(0);
     spool.run(["render", "--reverse", "--xid", "4"]).code(0);
@@ -69,7 +71,7 @@ fn a_table_that_was_dropped_since_is_another_one() {
     let create = |n| ddl(n, "table-create", "t", "CREATE TABLE t (id INT PRIMARY KEY, p INT)");
     let drop = ddl(3, "table-drop", "t", "DROP TABLE t");
     let spool = spool_of(&[create(1), row(2, "delete", "t", 7), drop, create(4)]);
-    named_and_allowed(&spool, &["--xid", "2"], &["DROP TABLE t"], "--allow-ddl");
+    named_and_allowed(&spool, &["--xid", "2"], &["DROP TABLE t"], "--allow-ddl", 1);
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn rows_that_a_foreign_key_deleted() {
     let lines = [parent, child, row(3, "insert", "child", 1), row(4, "delete", "parent", 1)];
     let spool = spool_of(&lines);
     let words = ["d.child", "foreign key to d.parent"];
-    named_and_allowed(&spool, &["--type", "delete"], &words, "--allow-cascades");
+    named_and_allowed(&spool, &["--type", "delete"], &words, "--allow-cascades", 1);
     spool.run(["render", "--reverse", "--type", "insert"]).code(0);
     // The target's own foreign keys count, too, when the stream does not tell of one.
     let untold = spool_of(&[
@@ -113,6 +115,7 @@ fn a_stretch_that_is_not_whole() {
         &["--type", "insert"],
         &["gap before message 3"],
         "--allow-incomplete",
+        4,
     );
     // A transaction that is whole by itself does not need the others.
     spool.run(["render", "--reverse", "--xid", "4"]).code(0);
@@ -124,6 +127,7 @@ fn a_stretch_that_is_not_whole() {
         &["--type", "insert"],
         &["message 3 cannot be read"],
         "--allow-incomplete",
+        2,
     );
     let spool = spool_of(&[row(50, "insert", "t", 1), row(60, "insert", "t", 2)]);
     let early = ["--since", "1970-01-01T00:00:10Z", "--type", "insert"];

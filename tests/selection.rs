@@ -58,6 +58,24 @@ fn a_selection_by_value_is_rendered() {
 }
 
 #[test]
+fn values_that_no_row_has_are_nothing_to_take_back() {
+    let spool = Spool::recording("mariadb-incident");
+    let dir = temp_dir();
+    let url = format!("sqlite:{}", dir.path().join("shop.db").display());
+    spool.apply(&url, [] as [&str; 0]).code(0);
+    let undo = ["--reverse", "--type", "update", "--where", "id=33", "--changed"];
+    for (column, code) in [("email", 0), ("created", 2)] {
+        let args = [&undo[..], &[column]].concat();
+        let run = spool.run([&["render"], &args[..]].concat()).code(code);
+        assert_eq!(run.stdout.is_empty(), code == 2);
+        // Also the second time: the first has not taken the name.
+        for _ in 0..2 {
+            spool.apply(&url, &args).code(code);
+        }
+    }
+}
+
+#[test]
 fn what_the_stream_can_never_match_is_refused() {
     let mariadb = Spool::recording("mariadb-incident");
     for (args, words) in [

@@ -202,25 +202,15 @@ impl Notes {
 mod tests {
     use super::*;
     use crate::event::TableName;
-    use crate::spool::{Counts, Transaction, TransactionKind};
+    use crate::spool::{Counts, Transaction};
 
     #[test]
     fn a_transaction_shows_its_rows_by_table_and_kind() {
         let table = |name: &str, insert, update, delete| {
             (TableName::new("shop", name), Counts { insert, update, delete })
         };
-        let transaction = Transaction {
-            first: 1,
-            last: 9,
-            epoch: 1,
-            ts: 0,
-            xid: Some(7),
-            position: None,
-            thread_id: None,
-            server_id: None,
-            kind: TransactionKind::Rows,
-            tables: vec![table("orders", 12, 3, 1), table("c\n", 0, 900, 0)],
-        };
+        let tables = vec![table("orders", 12, 3, 1), table("c\n", 0, 900, 0)];
+        let transaction = Transaction::with_rows(tables);
         assert_eq!(page::rows(&transaction), "shop.orders +12 ~3 -1, shop.c\\x0A ~900");
     }
 }

@@ -147,21 +147,12 @@ fn length(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spool::{Counts, Transaction, TransactionKind};
+    use crate::spool::{Counts, Transaction};
 
     fn at(ts: i64, table: &str, delete: u64) -> Transaction {
-        Transaction {
-            first: 1,
-            last: 1,
-            epoch: 1,
-            ts,
-            xid: None,
-            position: None,
-            thread_id: None,
-            server_id: None,
-            kind: TransactionKind::Rows,
-            tables: vec![(TableName::new("shop", table), Counts { insert: 1, update: 0, delete })],
-        }
+        let counts = Counts { insert: 1, update: 0, delete };
+        let tables = vec![(TableName::new("shop", table), counts)];
+        Transaction { ts, ..Transaction::with_rows(tables) }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the target's rows have to be before a stretch is taken back: one look for each row.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::net::fold;
@@ -8,19 +8,6 @@ use super::op::{Act, RowOp};
 use super::window::{Chunk, Plan, Rows};
 use super::{Image, Table};
 use crate::error::Result;
-use crate::event::TableName;
-
-/// The keys, as text, of the rows that are looked for: that one of them is in the place of a row
-/// that comes back is no conflict, since it leaves.
-#[derive(Debug, Default)]
-pub struct Present(HashMap<TableName, HashSet<Vec<String>>>);
-
-impl Present {
-    /// True when a row of that table with this key is looked for.
-    pub fn has(&self, table: &TableName, key: &[String]) -> bool {
-        self.0.get(table).is_some_and(|keys| keys.contains(key))
-    }
-}
 
 /// A row before and after all its changes, the last message of them, how many equal rows, and
 /// whether it is written whatever is there.

@@ -7,7 +7,7 @@ use crate::event::def::{Column, TableDef};
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Op, TableName};
 
-pub mod look;
+mod look;
 pub mod net;
 pub mod op;
 pub mod window;

@@ -108,18 +108,8 @@ mod tests {
         let table = |name: &str, insert, update, delete| {
             (TableName::new("shop", name), Counts { insert, update, delete })
         };
-        let t = Transaction {
-            first: 1,
-            last: 9,
-            epoch: 1,
-            ts: 0,
-            xid: Some(7),
-            position: None,
-            thread_id: None,
-            server_id: None,
-            kind: TransactionKind::Rows,
-            tables: vec![table("orders", 12, 3, 1), table("customers", 0, 900, 0)],
-        };
+        let tables = vec![table("orders", 12, 3, 1), table("customers", 0, 900, 0)];
+        let t = Transaction { xid: Some(7), ..Transaction::with_rows(tables) };
         let part = |tables: &[String], types: &[Type], xids: &[u64]| {
             let filter = Filter::new(tables, &[], types, xids).expect("a filter");
             by_index(t.clone(), &filter).map(|t| t.tables)

@@ -104,18 +104,8 @@ mod tests {
         let mut stats = Stats::default();
         let counts = Counts { insert: 2, update: 0, delete: 1 };
         for ts in [100, 101, 100, 50_000, 5_000_000] {
-            let t = Transaction {
-                first: 1,
-                last: 1,
-                epoch: 1,
-                ts,
-                xid: None,
-                position: None,
-                thread_id: None,
-                server_id: None,
-                kind: TransactionKind::Rows,
-                tables: vec![(TableName::new("d", "t"), counts)],
-            };
+            let tables = vec![(TableName::new("d", "t"), counts)];
+            let t = Transaction { ts, ..Transaction::with_rows(tables) };
             stats.add(&t);
         }
         assert_eq!(stats.length, 14_400);

@@ -190,20 +190,16 @@ fn starts(files: Vec<File>) -> Vec<Vec<Found>> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use crate::spool::TransactionKind;
 
     fn transaction(file: u64, xid: u64, thread: Option<u64>) -> Transaction {
         Transaction {
             first: xid,
             last: xid,
-            epoch: 1,
-            ts: 0,
             xid: Some(xid),
             position: Some(("bin".into(), file, 4)),
             thread_id: thread,
             server_id: Some(1),
-            kind: TransactionKind::Rows,
-            tables: Vec::new(),
+            ..Transaction::with_rows(Vec::new())
         }
     }
 

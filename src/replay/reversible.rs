@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use super::cut::{Cut, describe};
-use super::selected::Selected;
+use super::selected::{Rows, Selected};
 use super::{Definitions, Selection, ahead};
 use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
@@ -133,7 +133,7 @@ pub fn losses(
     foreign_keys: &[ForeignKey],
     logs_cascades: Option<bool>,
 ) -> Result<Found> {
-    let mut found = Found { rows: !rows.is_empty(), ..Found::default() };
+    let mut found = Found { rows: any_row(spool, selection, rows)?, ..Found::default() };
     for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
         statement(spool, message, selection, rows, &mut found)?;
     }
@@ -265,6 +265,19 @@ fn partial(
         Body::Row { data, .. } => lacks(seq, width(data)),
         Body::Ddl { .. } | Body::Nothing => false,
     })
+}
+
+/// True when a row is selected: what the index cannot tell is read, up to the first.
+fn any_row(spool: &Spool, selection: &Selection, rows: &Selected) -> Result<bool> {
+    if !selection.filter.reads_rows() {
+        return Ok(!rows.is_empty());
+    }
+    for (table, Rows { seqs, .. }) in rows {
+        if any_event(spool, selection, table, seqs, |_, _| true)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The first selected row event of a table that is one of those looked for.

@@ -6,8 +6,8 @@ use std::ops::Range;
 use super::Selection;
 use crate::error::Result;
 use crate::event::TableName;
-use crate::filter::Type;
-use crate::spool::{Counts, Order, Seq, Spool};
+use crate::filter::{Filter, Type};
+use crate::spool::{Counts, Order, Seq, Spool, Transaction};
 
 /// The selected rows of a table.
 #[derive(Clone, Debug)]
@@ -23,36 +23,38 @@ pub struct Rows {
 /// The selected rows by table.
 pub type Selected = BTreeMap<TableName, Rows>;
 
+/// True when a transaction changes rows of the table that are selected.
+pub(super) fn has(filter: &Filter, t: &Transaction, name: &TableName, rows: &Counts) -> bool {
+    let kinds =
+        [(Type::Insert, rows.insert), (Type::Update, rows.update), (Type::Delete, rows.delete)];
+    kinds.iter().any(|(kind, n)| *n > 0 && filter.takes_type(*kind))
+        && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
+        && name.database != "maxwell"
+        && filter.takes_table(name)
+}
+
 /// Finds the selected rows.
 ///
 /// # Errors
 /// When the index cannot be read.
 pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
     let filter = &selection.filter;
-    let [inserts, updates, deletes] =
-        [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
+    let [updates, deletes] = [Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
     let mut all = Selected::new();
     for transaction in spool.transactions(selection.range.clone(), Order::Forward) {
         let t = transaction?;
-        if !filter.takes_transaction(t.xid, t.thread_id, t.server_id) {
-            continue;
-        }
-        for (name, Counts { insert, update, delete }) in &t.tables {
-            let (updated, deleted) = (updates && *update > 0, deletes && *delete > 0);
-            if !(inserts && *insert > 0 || updated || deleted) {
+        for (name, counts) in &t.tables {
+            if !has(filter, &t, name, counts) {
                 continue;
             }
-            // Most transactions are about tables that were met before.
             if !all.contains_key(name) {
-                if name.database == "maxwell" || !filter.takes_table(name) {
-                    continue;
-                }
                 let seqs = t.first..t.last + 1;
                 all.insert(name.clone(), Rows { seqs, updates: false, deletes: false });
             }
             if let Some(rows) = all.get_mut(name) {
                 rows.seqs.end = t.last + 1;
-                (rows.updates, rows.deletes) = (rows.updates || updated, rows.deletes || deleted);
+                rows.updates |= updates && counts.update > 0;
+                rows.deletes |= deletes && counts.delete > 0;
             }
         }
     }

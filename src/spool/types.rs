@@ -95,6 +95,25 @@ pub struct Transaction {
     pub tables: Vec<(TableName, Counts)>,
 }
 
+#[cfg(test)]
+impl Transaction {
+    /// One whose rows, and nothing else of it, matter to a test.
+    pub(crate) fn with_rows(tables: Vec<(TableName, Counts)>) -> Self {
+        Self {
+            first: 1,
+            last: 1,
+            epoch: 1,
+            ts: 0,
+            xid: None,
+            position: None,
+            thread_id: None,
+            server_id: None,
+            kind: TransactionKind::Rows,
+            tables,
+        }
+    }
+}
+
 impl Transaction {
     /// Row events in all tables.
     pub fn rows(&self) -> u64 {

@@ -79,10 +79,6 @@ impl Target for Dry {
         Ok(!self.lanes.is_empty())
     }
 
-    fn open_window(&mut self, _: Window) -> Result<()> {
-        Ok(())
-    }
-
     fn close_window(&mut self, window: Window) -> Result<()> {
         self.claim.seq = window.end;
         Ok(())
@@ -173,10 +169,6 @@ impl Session for Nothing {
     }
 
     fn commit(&mut self, _: &Claim, _: Option<u64>) -> Result<()> {
-        Ok(())
-    }
-
-    fn keep_alive(&mut self) -> Result<()> {
         Ok(())
     }
 

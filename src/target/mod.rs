@@ -205,19 +205,25 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// When the target refuses the connections.
-    fn open_lanes(&mut self) -> Result<bool>;
+    fn open_lanes(&mut self) -> Result<bool> {
+        Ok(false)
+    }
 
-    /// Begins a window at where the run stands.
+    /// Begins a window at where the run stands; only asked of a target that commits in chunks.
     ///
     /// # Errors
     /// When another run has taken over.
-    fn open_window(&mut self, window: Window) -> Result<()>;
+    fn open_window(&mut self, _: Window) -> Result<()> {
+        Ok(())
+    }
 
     /// Ends the window: the run stands behind it, its chunks are forgotten, in one transaction.
     ///
     /// # Errors
     /// As [`Target::open_window`].
-    fn close_window(&mut self, window: Window) -> Result<()>;
+    fn close_window(&mut self, _: Window) -> Result<()> {
+        Ok(())
+    }
 
     /// Runs a DDL statement exactly once, the progress standing at `next` afterwards.
     ///
@@ -227,14 +233,18 @@ pub trait Target: Send {
 
     /// How many rows a second one connection writes, tried on a temporary table in that database;
     /// none where it cannot be tried.
-    fn pace(&mut self, database: &str) -> Option<f64>;
+    fn pace(&mut self, _: &str) -> Option<f64> {
+        None
+    }
 
     /// Keeps idle connections open; the server ends those that say nothing for a while, so that
     /// the locks of a client that is gone do not stay.
     ///
     /// # Errors
     /// When a connection is lost.
-    fn keep_alive(&mut self) -> Result<()>;
+    fn keep_alive(&mut self) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A row as the target has it: column names, and values as it prints them, NULL as none.
@@ -303,7 +313,9 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// When the connection is lost.
-    fn keep_alive(&mut self) -> Result<()>;
+    fn keep_alive(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Rolls the open transaction back, if there is one.
     fn rollback(&mut self);

@@ -18,8 +18,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::{
-    Claim, Ddl, Direction, FoundRow, Mark, Run, Session, Sessions, Standing, Target, Window,
-    expect, shown, taken_over,
+    Claim, Ddl, Direction, FoundRow, Mark, Run, Session, Sessions, Standing, Target, expect, shown,
+    taken_over,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
@@ -198,10 +198,6 @@ impl Session for SqliteSession {
         Ok(())
     }
 
-    fn keep_alive(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     fn rollback(&mut self) {
         if self.in_transaction {
             // SQLite may have rolled back by itself, as on a full disk.
@@ -336,18 +332,6 @@ impl Target for Sqlite {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
     }
 
-    fn open_lanes(&mut self) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn open_window(&mut self, _: Window) -> Result<()> {
-        Ok(())
-    }
-
-    fn close_window(&mut self, _: Window) -> Result<()> {
-        Ok(())
-    }
-
     fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
         let (session, claim) = (&mut self.session, &mut self.claim);
         let place = || format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
@@ -362,14 +346,6 @@ impl Target for Sqlite {
         session.tables.clear();
         session.absent.clear();
         done
-    }
-
-    fn pace(&mut self, _: &str) -> Option<f64> {
-        None
-    }
-
-    fn keep_alive(&mut self) -> Result<()> {
-        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cli::{DIFFERS, DONE, Global, secret, stop_flag};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::replay::apply::{
-    Applier, How, Job, Journal, OnConflict, OnDdl, Outcome, Report, follow,
+    Applier, How, Job, Journal, Mode, OnConflict, OnDdl, Outcome, Report, follow,
 };
 use crate::replay::cut::Cut;
 use crate::replay::reversible::{late, losses};
@@ -141,10 +141,12 @@ pub enum DdlArg {
 impl ApplyArgs {
     fn how(&self) -> How {
         How {
-            serial: self.serial,
-            // Looking is done row by row, whatever lies between its changes.
-            net: self.net || self.looks(),
-            look: self.looks(),
+            mode: match (self.looks(), self.serial, self.net) {
+                (true, ..) => Mode::Look,
+                (_, true, _) => Mode::Serial,
+                (_, _, true) => Mode::Net,
+                _ => Mode::Windows,
+            },
             window: self.window as usize,
             on_ddl: match self.ddl {
                 DdlArg::Apply => OnDdl::Apply,

@@ -7,13 +7,12 @@ use super::bind::{bound, describe};
 use super::conflict::{Policy, Writer};
 use super::lanes::{Lanes, Pace};
 use super::reader::Events;
-use super::{Job, Outcome};
+use super::{Job, Mode, Outcome};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
-use crate::plan::look::Present;
-use crate::plan::window::{Plan, Rows};
+use crate::plan::window::{Plan, Present, Rows};
 use crate::spool::Seq;
 use crate::target::{Ddl, Mark, Standing, Target, Window};
 
@@ -80,7 +79,7 @@ impl<'p, 's> Executor<'p, 's> {
         let lanes = self.target.sessions().lanes.len();
         let wide = lanes > 0
             && !self.open
-            && !self.job.how.serial
+            && self.job.how.mode != Mode::Serial
             && work.plan.ops() > 2 * self.chunk as usize;
         let done = match self.begun.take() {
             Some(window) => self.chunks(work, window),

@@ -48,16 +48,33 @@ pub enum OnDdl {
     Stop,
 }
 
+/// In what pieces a selection is applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Windows of whole source transactions, each folded.
+    Windows,
+    /// Each source transaction is one target transaction, in commit order.
+    Serial,
+    /// Only the net effect of the whole selection is written.
+    Net,
+    /// Nothing is written: the whole selection is folded, and each row looked at, whether it is as
+    /// it has to be.
+    Look,
+}
+
+impl Mode {
+    /// True when the whole selection is folded.
+    fn folds_all(self) -> bool {
+        matches!(self, Self::Net | Self::Look)
+    }
+}
+
 /// How a selection is applied.
 pub struct How {
-    /// Each source transaction is one target transaction, in commit order.
-    pub serial: bool,
+    /// In what pieces.
+    pub mode: Mode,
     /// Row events that are folded together, about, where several lanes share them.
     pub window: usize,
-    /// Only the net effect of the whole selection is written.
-    pub net: bool,
-    /// Nothing is written: each row is looked at once, whether it is as it has to be. With `net`.
-    pub look: bool,
     /// What is done about DDL.
     pub on_ddl: OnDdl,
     /// What is done about rows that are not as the stream has them.

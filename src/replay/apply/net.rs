@@ -11,7 +11,7 @@ use super::execute::Work;
 use super::pass::{Pass, lock};
 use super::reader::{Events, Stretch, events_of};
 use super::spill::{Parts, Spill};
-use super::{Report, stopped};
+use super::{Mode, Report, stopped};
 use crate::error::{Error, Result};
 use crate::plan::Table;
 use crate::plan::window::Plan;
@@ -100,7 +100,7 @@ impl Pass<'_, '_> {
             lock(&self.reader).0.left_out += left_out;
             let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
             executor.keep_alive()?;
-            lock(to).spill.add(rows, self.job.how.look)?;
+            lock(to).spill.add(rows, self.job.how.mode == Mode::Look)?;
             self.next_turn();
         }
     }
@@ -127,7 +127,7 @@ impl Pass<'_, '_> {
         let n = parts.len();
         let window = Window { end: to, parts: n as u32, chunk: self.chunk };
         // Where a unique value can be in the way, all rows that leave have to leave first.
-        let look = self.job.how.look;
+        let look = self.job.how.mode == Mode::Look;
         let halves = !look && !parts.tables().iter().all(|table| table.stands_alone());
         let passes: &[Option<bool>] = if halves { &[Some(true), Some(false)] } else { &[None] };
         if halves {
@@ -190,7 +190,7 @@ impl Pass<'_, '_> {
             let rows = parts.rows(&records)?;
             let (back, chunk) = (self.back(), self.chunk as usize);
             let plan = match leaving {
-                _ if self.job.how.look => Plan::looks(&rows)?,
+                _ if self.job.how.mode == Mode::Look => Plan::looks(&rows)?,
                 Some(leaving) => Plan::new(&rows, back, chunk)?.half(leaving, chunk),
                 None => Plan::new(&rows, back, chunk)?,
             };

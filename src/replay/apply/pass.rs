@@ -9,7 +9,7 @@ use std::thread;
 
 use super::execute::{Executor, Work};
 use super::reader::{Cut, Events, Limits, Reader};
-use super::{Job, OnDdl, Outcome, Report, net, preflight, stopped, whole};
+use super::{Job, Mode, OnDdl, Outcome, Report, net, preflight, stopped, whole};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, maxwell, printable};
@@ -93,12 +93,12 @@ pub(super) fn run(
     }
     let chunked = target.open_lanes()?;
     let begun = standing.window;
-    let parts = match (begun, job.how.net) {
+    let parts = match (begun, job.how.mode.folds_all()) {
         (Some(window), _) => window.parts,
         (None, true) => net::parts(spool, left.end - left.start, job.how.window)?,
         (None, false) => 1,
     };
-    if begun.is_none() && job.how.net && !job.how.look {
+    if begun.is_none() && job.how.mode == Mode::Net {
         report(Report::Note(net::announcement(direction, parts)));
     }
     // A limited rate is kept within seconds, and no connection is idle for longer.
@@ -109,10 +109,11 @@ pub(super) fn run(
     // A window that is written in one transaction is a quarter as large.
     let whole = Limits { rows: window, bytes: WINDOW_BYTES };
     let quarter = Limits { rows: whole.rows.div_ceil(4), bytes: WINDOW_BYTES / 4 };
-    let limits = match (begun.is_some() || job.how.net, target.sessions().lanes.len()) {
+    let limits = match (begun.is_some() || job.how.mode.folds_all(), target.sessions().lanes.len())
+    {
         (true, _) if parts > 1 => quarter,
         (true, _) => ALL,
-        (false, _) if job.how.serial => Limits { rows: 1, ..quarter },
+        (false, _) if job.how.mode == Mode::Serial => Limits { rows: 1, ..quarter },
         (false, 0) => quarter,
         (false, _) => whole,
     };
@@ -128,7 +129,7 @@ pub(super) fn run(
             job,
             target,
             standing,
-            careful || job.how.look,
+            careful || job.how.mode == Mode::Look,
             chunked,
             chunk,
         )),
@@ -136,7 +137,7 @@ pub(super) fn run(
         turned: Condvar::new(),
         tables: Mutex::new(HashMap::new()),
         chunk,
-        serial: job.how.serial && begun.is_none(),
+        serial: job.how.mode == Mode::Serial && begun.is_none(),
         ended: AtomicBool::new(false),
     };
     let results = thread::scope(|scope| {
@@ -253,7 +254,7 @@ impl<'p, 's> Pass<'p, 's> {
             let held = matches!(cut, Cut::Ddl(_)).then_some(reader);
             let rows = self.bind(&events)?;
             let plan = match self.serial {
-                _ if self.job.how.look => Plan::looks(&rows)?,
+                _ if self.job.how.mode == Mode::Look => Plan::looks(&rows)?,
                 true => Plan::in_order(&rows, self.back()),
                 false => Plan::new(&rows, self.back(), self.chunk as usize)?,
             };

@@ -1,14 +1,14 @@
 //! Every table of the selection held against the target, before the first write.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::bind::bound;
 use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
-use crate::filter::Filter;
-use crate::spool::{Counts, Order, Seq, Spool, Transaction};
+use crate::replay::{Selection, selected};
+use crate::spool::{Seq, Spool};
 use crate::target::{Ddl, Direction, Target};
 
 /// Asks the target for every table whose rows are selected, but for those that a statement in the
@@ -24,29 +24,22 @@ pub(super) fn check(
     target: &mut dyn Target,
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
-    let filter = &job.selection.filter;
     let back = job.run.direction == Direction::Reverse;
-    let mut seen: HashSet<TableName> = HashSet::new();
+    let selection = Selection { range: left.clone(), ..job.selection.clone() };
     let mut refused: Vec<Error> = Vec::new();
-    for transaction in spool.transactions(left.clone(), Order::Forward) {
-        let t = transaction?;
-        for (name, counts) in &t.tables {
-            if !is_taken(filter, &t, name, counts)
-                || !seen.insert(name.clone())
-                || is_made(ddl, name, t.first)
-            {
-                continue;
-            }
-            let def = job.definitions.history.at(name, t.first);
-            if back && job.route.renames(name) {
-                target.rescue(&job.route.table(name), name)?;
-            }
-            match bound(target, job, name, def.as_deref()) {
-                Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
-                Ok(_) => {}
-                Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
-                Err(e) => refused.push(e),
-            }
+    for (name, rows) in selected::rows(spool, &selection)? {
+        if is_made(ddl, &name, rows.seqs.start) {
+            continue;
+        }
+        let def = job.definitions.history.at(&name, rows.seqs.start);
+        if back && job.route.renames(&name) {
+            target.rescue(&job.route.table(&name), &name)?;
+        }
+        match bound(target, job, &name, def.as_deref()) {
+            Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
+            Ok(_) => {}
+            Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
+            Err(e) => refused.push(e),
         }
     }
     match refused.len() {
@@ -61,14 +54,6 @@ pub(super) fn check(
             .help("mend them, or leave them out with --exclude-table"))
         }
     }
-}
-
-/// True when the transaction changes rows of the table that are selected.
-pub(super) fn is_taken(filter: &Filter, t: &Transaction, name: &TableName, rows: &Counts) -> bool {
-    rows.rows() > 0
-        && filter.takes_table(name)
-        && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
-        && name.database != "maxwell"
 }
 
 /// True when a statement before `seq` makes or changes the table, or makes its database.

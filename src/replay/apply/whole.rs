@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::Job;
-use super::preflight::is_taken;
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Event, Op, TableName, maxwell};
 use crate::filter::Type;
 use crate::replay::cut::describe;
+use crate::replay::selected;
 use crate::route::Route;
 use crate::spool::{Bootstrap, Order, Seq, Spool, Transaction};
 use crate::target::{Ddl, Target};
@@ -49,7 +49,7 @@ pub(super) fn check(
             tables.copy(copy, *whole, &mut missing)?;
         }
         for (name, counts) in &t.tables {
-            if t.last < left.start || !is_taken(&selection.filter, &t, name, counts) {
+            if t.last < left.start || !selected::has(&selection.filter, &t, name, counts) {
                 continue;
             }
             match tables.origin(name)? {

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::{Counts, Outcome, What, check, head};
 use crate::error::{Context as _, Result};
-use crate::replay::apply::{Applier, How, Job, Journal, OnConflict, OnDdl, Report};
+use crate::replay::apply::{Applier, How, Job, Journal, Mode, OnConflict, OnDdl, Report};
 use crate::spool::Spool;
 use crate::target::script::{Out, Script};
 use crate::target::{Run, Target};
@@ -40,10 +40,8 @@ pub fn net(
         selection: what.selection.words.clone(),
     };
     let how = How {
-        serial: false,
+        mode: Mode::Net,
         window: WINDOW,
-        net: true,
-        look: false,
         on_ddl: OnDdl::Apply,
         on_conflict: OnConflict::Stop,
         most_rows: None,

@@ -9,7 +9,7 @@ use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 use crate::sql::{Form, Item, Statements};
-use crate::target::{Claim, Ddl, FoundRow, Mark, Run, Session, Sessions, Standing, Target, Window};
+use crate::target::{Claim, Ddl, FoundRow, Mark, Run, Session, Sessions, Standing, Target};
 
 /// Where a script goes.
 pub type Out = Arc<Mutex<dyn Write + Send>>;
@@ -92,10 +92,6 @@ impl Session for Writer {
         }
     }
 
-    fn keep_alive(&mut self) -> Result<()> {
-        Ok(())
-    }
-
     fn rollback(&mut self) {}
 }
 
@@ -122,30 +118,10 @@ impl Target for Script {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
     }
 
-    fn open_lanes(&mut self) -> Result<bool> {
-        Ok(false)
-    }
-
-    fn open_window(&mut self, _: Window) -> Result<()> {
-        Ok(())
-    }
-
-    fn close_window(&mut self, _: Window) -> Result<()> {
-        Ok(())
-    }
-
     fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
         let Form { dialect, packet, .. } = self.session.form;
         self.session.text(&super::ddl(dialect, ddl, packet)?)?;
         self.claim.seq = next;
-        Ok(())
-    }
-
-    fn pace(&mut self, _: &str) -> Option<f64> {
-        None
-    }
-
-    fn keep_alive(&mut self) -> Result<()> {
         Ok(())
     }
 }
