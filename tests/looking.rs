@@ -38,7 +38,31 @@ fn rows_that_are_as_they_were_left_match_and_nothing_is_written() {
             &read(&format!("{}-incident.repaired.sql", kind.name())),
             "the repair",
         );
+        // What is done is not planned again.
+        let again = [&args[..], &["--dry-run".to_owned()]].concat();
+        let again = spool.apply(&server.url(), &again).code(0).says(&["nothing was left to do"]);
+        assert_eq!(again.text(), "");
+        let other =
+            [&args[..2], &["1".to_owned(), "--name".to_owned(), "apply".to_owned()]].concat();
+        let other = [&other[..], &["--dry-run".to_owned()]].concat();
+        spool.apply(&server.url(), &other).code(2);
     }
+}
+
+#[test]
+fn what_an_interrupted_undo_has_done_is_not_planned_again() {
+    let (server, spool, args) = damaged_shop(Kind::MariaDb);
+    spool.apply(&server.url(), &args).code(0);
+    // As if it had ended between the two transactions: the later one is undone, the earlier one not yet.
+    let orders = spool.run(["log", "--json", "--xid", &culprits("mariadb-incident")[0]]).ok();
+    let orders: Value = serde_json::from_str(orders.lines().next().unwrap()).unwrap();
+    let behind = orders["last_seq"].as_u64().unwrap() + 1;
+    server.sql(&format!(
+        "DELETE FROM shop.orders WHERE id<=900; UPDATE binsync.progress SET seq={behind} WHERE name LIKE 'undo%'"
+    ));
+    let told = look(&spool, &server, &args, 0);
+    assert!(told.contains("shop.orders  900 row events, 900 rows: 900 match"), "{told}");
+    assert!(!told.contains("shop.customers"), "{told}");
 }
 
 #[test]

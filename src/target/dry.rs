@@ -39,8 +39,9 @@ impl Dry {
 impl Target for Dry {
     fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
         self.session.rows = run.direction == Direction::Reverse;
-        self.claim.seq = first;
-        Ok(Standing { seq: first, ..Standing::default() })
+        // What was begun inside a window shows in the rows.
+        self.claim.seq = self.session.real.standing(run)?.map_or(first, |standing| standing.seq);
+        Ok(Standing { seq: self.claim.seq, ..Standing::default() })
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
@@ -61,6 +62,10 @@ impl Target for Dry {
             self.rescue.insert(name.clone(), like.clone());
         }
         Ok(())
+    }
+
+    fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {
+        self.session.real.standing(run)
     }
 
     fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {

@@ -149,6 +149,14 @@ pub trait Target: Send {
     /// When the name belongs to another run (usage), or the target cannot be reached.
     fn start(&mut self, run: &Run, first: u64) -> Result<Standing>;
 
+    /// Where the run stands, without claiming it; `None` when the target knows nothing of it.
+    ///
+    /// # Errors
+    /// As [`Target::start`].
+    fn standing(&mut self, _: &Run) -> Result<Option<Standing>> {
+        Ok(None)
+    }
+
     /// Gives a claim up that was the first of its name, and under which nothing was done.
     ///
     /// # Errors
@@ -332,6 +340,19 @@ fn expect(place: &str, wanted: Expect, found: u64) -> Result<()> {
         Expect::Rows(rows) if rows != found => Err(mismatch(place, found, rows)),
         Expect::Rows(_) | Expect::Any => Ok(()),
     }
+}
+
+/// Refuses a name that belongs to another run.
+fn same_run(run: &Run, spool: &str, direction: &str, selection: &str) -> Result<()> {
+    if (spool, direction, selection) == (&*run.spool, run.direction.name(), &*run.selection) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "the name {:?} belongs to another run\n  that run:  {direction}, spool {spool}, \
+         selection {selection}\n  this run:  {run}",
+        run.name
+    ))
+    .help("give this run a --name of its own"))
 }
 
 /// Another run has taken the name over.

@@ -283,6 +283,11 @@ impl Target for Sqlite {
         Ok(Standing { seq, ..Standing::default() })
     }
 
+    fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {
+        let seq = schema::standing(&self.session.conn, &self.session.file, run)?;
+        Ok(seq.map(|seq| Standing { seq, ..Standing::default() }))
+    }
+
     fn forget(&mut self) -> Result<()> {
         let delete = "DELETE FROM binsync_progress WHERE name=?1 AND epoch=1 AND seq=?2";
         let (name, seq) = (&self.claim.name, stored(self.claim.seq)?);

@@ -22,6 +22,7 @@ mod ddl;
 mod fit;
 mod foreign_keys;
 mod keyless;
+mod progress;
 pub mod schema;
 mod session;
 
@@ -157,7 +158,7 @@ fn session(url: &str, options: &Options, direction: Direction) -> Result<MysqlSe
 impl Target for Mysql {
     fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
         self.main = session(&self.url, &self.options, run.direction)?;
-        let (epoch, standing) = schema::claim(self.conn(), run, first)?;
+        let (epoch, standing) = progress::claim(self.conn(), run, first)?;
         self.claim = Claim { name: run.name.clone(), epoch, seq: standing.seq };
         let pending: Option<u64> = self
             .conn()
@@ -168,6 +169,10 @@ impl Target for Mysql {
             self.query("DO RELEASE_ALL_LOCKS()")?;
         }
         Ok(standing)
+    }
+
+    fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {
+        progress::standing(self.conn(), run)
     }
 
     fn forget(&mut self) -> Result<()> {

@@ -5,100 +5,12 @@ use std::collections::BTreeMap;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Result as Sql};
 
-use super::connect::failed;
 use super::foreign_keys::ForeignKeys;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, ForeignKey, Kind, TableDef};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
-use crate::target::{Run, Standing, Window};
-
-const PROGRESS: [&str; 4] = [
-    "CREATE DATABASE IF NOT EXISTS binsync CHARACTER SET utf8mb4",
-    "CREATE TABLE IF NOT EXISTS binsync.progress (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
-     utf8mb4_bin PRIMARY KEY, spool VARCHAR(64) NOT NULL, direction VARCHAR(10) NOT NULL, \
-     selection TEXT NOT NULL, epoch BIGINT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL, \
-     window_end BIGINT UNSIGNED, window_parts INT UNSIGNED, window_chunk INT UNSIGNED) \
-     ENGINE=InnoDB",
-    "CREATE TABLE IF NOT EXISTS binsync.chunk (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
-     utf8mb4_bin NOT NULL, n BIGINT UNSIGNED NOT NULL, hash BIGINT UNSIGNED NOT NULL, PRIMARY KEY \
-     (name, n)) ENGINE=InnoDB",
-    "CREATE TABLE IF NOT EXISTS binsync.intent (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
-     utf8mb4_bin PRIMARY KEY, seq BIGINT UNSIGNED NOT NULL, fingerprint LONGTEXT NOT NULL) \
-     ENGINE=InnoDB",
-];
-
-/// Epoch, sequence; end, parts and chunk size of the open window.
-type StandingRow = (u64, u64, Option<u64>, Option<u32>, Option<u32>);
-
-/// Claims a progress row: takes the next epoch, waiting for whoever holds the row, and returns
-/// the epoch and where the run stands.
-///
-/// # Errors
-/// When the name belongs to another run (usage), or the server refuses.
-pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, Standing)> {
-    let sql = |e: mysql::Error| match failed("target: progress tables", &e) {
-        e if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost | ErrorKind::ReadOnly) => e,
-        e => e
-            .kept_as(ErrorKind::Failed)
-            .help("the user needs the right to create and write the database `binsync`"),
-    };
-    let exists: Option<u64> = conn
-        .query_first(
-            "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='binsync' \
-             AND TABLE_NAME IN ('progress','chunk','intent')",
-        )
-        .map_err(sql)?;
-    if exists != Some(3) {
-        for statement in PROGRESS {
-            conn.query_drop(statement).map_err(sql)?;
-        }
-    }
-    conn.exec_drop(
-        "INSERT IGNORE INTO binsync.progress (name, spool, direction, selection, epoch, seq) \
-         VALUES (?,?,?,?,0,?)",
-        (&run.name, &run.spool, run.direction.name(), &run.selection, first),
-    )
-    .map_err(sql)?;
-    let row: Option<(String, String, String)> = conn
-        .exec_first(
-            "SELECT spool, direction, selection FROM binsync.progress WHERE name=?",
-            (&run.name,),
-        )
-        .map_err(sql)?;
-    let (spool, direction, selection) =
-        row.ok_or_else(|| Error::failed("target: the progress row vanished"))?;
-    if (&*spool, &*direction, &*selection) != (&*run.spool, run.direction.name(), &*run.selection) {
-        return Err(Error::usage(format!(
-            "the name {:?} belongs to another run\n  that run:  {direction}, spool {spool}, \
-             selection {selection}\n  this run:  {run}",
-            run.name
-        ))
-        .help("give this run a --name of its own"));
-    }
-    conn.exec_drop("UPDATE binsync.progress SET epoch=epoch+1 WHERE name=?", (&run.name,))
-        .map_err(|e| match failed("target: progress", &e) {
-            e if e.kind() == ErrorKind::Retry => e.at(format!(
-                "waiting for another apply named {:?} to end its transaction",
-                run.name
-            )),
-            e => e,
-        })?;
-    let row: Option<StandingRow> = conn
-        .exec_first(
-            "SELECT epoch, seq, window_end, window_parts, window_chunk FROM binsync.progress WHERE name=?",
-            (&run.name,),
-        )
-        .map_err(sql)?;
-    let (epoch, seq, end, parts, chunk) =
-        row.ok_or_else(|| Error::failed("target: the progress row vanished"))?;
-    let window = end.zip(parts.zip(chunk));
-    let window = window.map(|(end, (parts, chunk))| Window { end, parts, chunk });
-    let chunks: Vec<(u64, u64)> =
-        conn.exec("SELECT n, hash FROM binsync.chunk WHERE name=?", (&run.name,)).map_err(sql)?;
-    Ok((epoch, Standing { seq, window, chunks: chunks.into_iter().collect() }))
-}
 
 /// Names of a table's columns, in order; none when there is no such table.
 pub(super) fn column_names(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {

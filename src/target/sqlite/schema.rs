@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result as Sql};
 
-use super::super::Run;
+use super::super::{Run, same_run};
 use super::{failed, stored};
 use crate::error::{Error, Result};
 use crate::event::def::{Column, Kind, TableDef};
@@ -61,14 +61,7 @@ pub(super) fn standing(conn: &Connection, file: &str, run: &Run) -> Result<Optio
         .optional()
         .map_err(sql)?;
     let Some((spool, known, selection, seq)) = known else { return Ok(None) };
-    if (&*spool, &*known, &*selection) != (&*run.spool, run.direction.name(), &*run.selection) {
-        return Err(Error::usage(format!(
-            "{file}: the name {:?} belongs to another run\n  that run:  {known}, spool {spool}, \
-             selection {selection}\n  this run:  {run}",
-            run.name
-        ))
-        .help("give this run a --name of its own"));
-    }
+    same_run(run, &spool, &known, &selection).map_err(|e| e.at(file))?;
     Ok(Some(seq.unsigned_abs()))
 }
 
