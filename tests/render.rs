@@ -1,7 +1,7 @@
 //! Rendered SQL is what the stock client runs unchanged, to the same end as an apply.
 
 use crate::support::{Kind, Spool, assert_rows_equal, assert_same_dump, fresh, read, temp_dir};
-use std::fs;
+use std::{fs, io::Read as _, process::Stdio};
 
 fn rendered_through_the_stock_client(name: &str) {
     let server = fresh(Kind::of(name));
@@ -45,4 +45,17 @@ fn a_file_holds_what_stdout_would() {
     let file = dir.path().join("out.sql");
     spool.run(["render", "-o", file.to_str().unwrap()]).code(0);
     assert!(fs::read(file).unwrap() == spool.render([] as [&str; 0]), "the file and stdout differ");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let spool = Spool::recording("mariadb-sysbench");
+    for mode in [&["render"][..], &["render", "--net"]] {
+        let mut command = spool.command(mode);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 100]).unwrap();
+        let done = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success() && !said.contains("Broken"), "{mode:?}: {said}");
+    }
 }

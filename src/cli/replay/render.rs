@@ -216,7 +216,15 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
         split: args.split(),
     };
     let outcome = match (&args.output, what.split) {
-        (None, _) => script(args, &spool, &what, std::io::stdout(), &output),
+        (None, _) => {
+            let gone = Arc::new(AtomicBool::new(false));
+            let done = script(args, &spool, &what, Piped { gone: gone.clone() }, &output);
+            if done.is_err() && gone.load(Ordering::Relaxed) {
+                output.clear();
+                return Ok(DONE);
+            }
+            done
+        }
         (Some(path), None) => file(args, &spool, &what, path, &output),
         (Some(path), Some(_)) => folder(&spool, &what, path, &output),
     };
@@ -236,6 +244,30 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
 fn reached(what: &What<'_>, output: &Output, seq: u64) {
     let range = &what.selection.range;
     output.reached(done(what.direction, what.selection, seq), range.end - range.start);
+}
+
+/// stdout; a reader that went away has seen enough.
+struct Piped {
+    gone: Arc<AtomicBool>,
+}
+
+impl Piped {
+    fn noted<T>(&self, done: std::io::Result<T>) -> std::io::Result<T> {
+        if done.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+        done
+    }
+}
+
+impl Write for Piped {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.noted(std::io::stdout().write(bytes))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.noted(std::io::stdout().flush())
+    }
 }
 
 /// One script.

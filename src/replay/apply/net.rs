@@ -205,12 +205,10 @@ impl Pass<'_, '_> {
 
 /// Where a net effect would not be the same as the changes one by one, said before it begins.
 pub(super) fn announcement(direction: Direction, parts: u32) -> String {
-    let kind = match direction {
-        Direction::Forward => "net effect",
-        Direction::Reverse => "net effect, backwards",
-    };
+    let way = if direction == Direction::Reverse { ", backwards" } else { "" };
     format!(
-        "{kind} of the whole selection, folded in {parts} part{}: the target is consistent only at the end",
+        "net effect of the whole selection{way}, folded in {parts} part{}: the target is \
+         consistent only at the end",
         if parts == 1 { "" } else { "s" }
     )
 }

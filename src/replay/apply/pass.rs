@@ -98,7 +98,7 @@ pub(super) fn run(
         (None, true) => net::parts(spool, left.end - left.start, job.how.window)?,
         (None, false) => 1,
     };
-    if begun.is_none() && job.how.mode == Mode::Net {
+    if begun.is_none() && chunked && job.how.mode == Mode::Net {
         report(Report::Note(net::announcement(direction, parts)));
     }
     // A limited rate is kept within seconds, and no connection is idle for longer.
