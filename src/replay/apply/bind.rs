@@ -3,16 +3,14 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::Job;
+use super::bound::describe;
 use super::pass::{Pass, lock};
 use super::reader::Events;
 use crate::error::{ErrorKind, Result};
-use crate::event::def::TableDef;
-use crate::event::{Event, Op, TableName};
+use crate::event::{Event, Op};
 use crate::plan::window::Rows;
 use crate::plan::{Change, Table};
 use crate::spool::Seq;
-use crate::target::{Direction, Target};
 
 impl Pass<'_, '_> {
     /// Binds events to the target's tables, table by table.
@@ -81,27 +79,6 @@ impl Pass<'_, '_> {
     }
 }
 
-/// The target's table for a table of the stream; `def` is the stream's definition.
-///
-/// # Errors
-/// As [`Target::table`], and when a column rule does not fit.
-pub(super) fn bound(
-    target: &mut dyn Target,
-    job: &Job<'_>,
-    name: &TableName,
-    def: Option<&TableDef>,
-) -> Result<Arc<Table>> {
-    let route = job.route;
-    if route.is_empty() {
-        return target.table(name, def);
-    }
-    let def = def.map(|def| route.def(def)).transpose()?;
-    let mut table = Table::clone(&*target.table(&route.table(name), def.as_ref())?);
-    table.route(&route.columns(name))?;
-    table.rescue |= job.run.direction == Direction::Reverse && route.renames(name);
-    Ok(Arc::new(table))
-}
-
 /// Where the changes of a table's events go.
 struct Place<'e> {
     database: &'e str,
@@ -116,16 +93,4 @@ impl Place<'_> {
             && self.database == event.meta.database
             && self.seqs.contains(&seq)
     }
-}
-
-/// An event in words: message, kind, xid, position.
-pub(super) fn describe(seq: Seq, event: &Event<'_>) -> String {
-    let mut text = format!("message {seq} ({}", event.meta.op.name());
-    if let Some(xid) = event.meta.xid {
-        text.push_str(&format!(", xid {xid}"));
-    }
-    if let Some(position) = event.meta.position {
-        text.push_str(&format!(", {position}"));
-    }
-    text + ")"
 }

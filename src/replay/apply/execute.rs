@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::bind::{bound, describe};
+use super::bound::{bound, describe};
 use super::conflict::{Policy, Writer};
 use super::lanes::{Lanes, Pace};
 use super::reader::Events;
 use super::{Job, Mode, Outcome};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
@@ -271,13 +271,4 @@ fn describe_event(events: &Events<'_>, seq: Seq) -> String {
     // A reverse reads them from the last to the first.
     let found = events.iter().find(|(s, _)| *s == seq);
     found.map_or_else(|| format!("message {seq}"), |(seq, event)| describe(*seq, event))
-}
-
-/// A chunk was planned otherwise by an earlier run.
-pub(super) fn planned_otherwise(n: u64) -> Error {
-    Error::stopped(format!(
-        "part {n} of the window that an earlier run has begun is committed at the target, but is \
-         not what is planned now: a table or the program has changed since"
-    ))
-    .help("bring the target's tables back to what they were, or use that run's version of binsync")
 }

@@ -7,7 +7,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::conflict::{Policy, Writer};
-use super::execute::planned_otherwise;
 use super::{Outcome, back_off, stopped};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::window::Chunk;
@@ -183,6 +182,15 @@ impl Lanes {
             let _ = self.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         }
     }
+}
+
+/// A chunk was planned otherwise by an earlier run.
+fn planned_otherwise(n: u64) -> Error {
+    Error::stopped(format!(
+        "part {n} of the window that an earlier run has begun is committed at the target, but is \
+         not what is planned now: a table or the program has changed since"
+    ))
+    .help("bring the target's tables back to what they were, or use that run's version of binsync")
 }
 
 /// Holds up row changes so that they do not exceed a rate.

@@ -21,6 +21,7 @@ use crate::spool::{Seq, Spool};
 use crate::target::{Run, Target};
 
 mod bind;
+mod bound;
 mod conflict;
 mod execute;
 pub mod follow;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::bind::bound;
+use super::bound::bound;
 use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
