@@ -1,6 +1,6 @@
 //! What the target's rows have to be before a stretch is taken back: one look for each row.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::net::fold;
@@ -8,6 +8,29 @@ use super::op::{Act, RowOp};
 use super::window::{Chunk, Plan, Rows};
 use super::{Image, Table};
 use crate::error::Result;
+use crate::event::TableName;
+use crate::event::def::Kind;
+
+/// The keys, as text, of the rows that are looked for: that one of them is in the place of a row
+/// that comes back is no conflict, since it leaves.
+#[derive(Debug, Default)]
+pub struct Present(HashMap<TableName, HashSet<Vec<String>>>);
+
+impl Present {
+    /// True when the row that the target found by the key of `image` is looked for. Only in text do
+    /// keys differ that a server takes for the same; other values it may print in its own way.
+    pub fn has(&self, table: &Table, image: &Image<'_>, row: &[(String, Option<String>)]) -> bool {
+        let Ok(mut key) = text_key(image, table) else { return false };
+        for (part, &i) in key.iter_mut().zip(&table.key) {
+            let column = &table.columns[i];
+            let found = row.iter().find(|(name, _)| *name == column.name);
+            if let (Kind::Text, Some((_, Some(text)))) = (column.kind, found) {
+                part.clone_from(text);
+            }
+        }
+        self.0.get(&table.name).is_some_and(|keys| keys.contains(&key))
+    }
+}
 
 /// A row before and after all its changes, the last message of them, how many equal rows, and
 /// whether it is written whatever is there.
@@ -61,7 +84,7 @@ impl<'b, 'a> Plan<'b, 'a> {
     }
 }
 
-/// The key as the target prints it, for most types.
+/// The key as text.
 fn text_key(image: &Image<'_>, table: &Table) -> Result<Vec<String>> {
     let text = |value: crate::event::row::Value<'_>| {
         value.string().map_or_else(|| value.0.to_owned(), |text| text.into_owned())

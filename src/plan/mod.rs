@@ -7,7 +7,7 @@ use crate::event::def::{Column, TableDef};
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Op, TableName};
 
-mod look;
+pub mod look;
 pub mod net;
 pub mod op;
 pub mod window;

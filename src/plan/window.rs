@@ -15,16 +15,15 @@
 //! same transactions, and those that are committed are recognised by number and [`Chunk::hash`].
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
+use super::look::Present;
 use super::net::{Net, fold};
 use super::op::{Act, RowOp};
 use super::{Change, Image, Table, touched};
 use crate::error::Result;
-use crate::event::TableName;
 use crate::event::def::Kind;
 
 /// A target transaction carries about so many bytes of values at most.
@@ -55,18 +54,6 @@ pub struct Plan<'b, 'a> {
     pub ordered: bool,
     /// Of a plan that only looks: the rows it looks for.
     pub present: Present,
-}
-
-/// The keys, as text, of the rows that are looked for: that one of them is in the place of a row
-/// that comes back is no conflict, since it leaves.
-#[derive(Debug, Default)]
-pub struct Present(pub(super) HashMap<TableName, HashSet<Vec<String>>>);
-
-impl Present {
-    /// True when a row of that table with this key is looked for.
-    pub fn has(&self, table: &TableName, key: &[String]) -> bool {
-        self.0.get(table).is_some_and(|keys| keys.contains(key))
-    }
 }
 
 impl<'b, 'a> Plan<'b, 'a> {

@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::printable;
+use crate::plan::look::Present;
 use crate::plan::op::{Act, RowOp};
-use crate::plan::window::Present;
 use crate::plan::{Image, Table};
 use crate::spool::Seq;
 use crate::target::{FoundRow, Session};
@@ -209,13 +209,8 @@ impl<'w> Writer<'w> {
     /// True when the row in the place of one that comes back is itself one that leaves: its key
     /// is another one that the target's collation takes for the same.
     fn leaves(&self, op: &RowOp<'_, '_>, now: Option<&[(String, Option<String>)]>) -> bool {
-        let (Act::Insert(_), Some(row)) = (op.act, now) else { return false };
-        let value = |i: &usize| {
-            let name = &op.table.columns[*i].name;
-            row.iter().find(|(column, _)| column == name).and_then(|(_, value)| value.clone())
-        };
-        let key: Option<Vec<String>> = op.table.key.iter().map(value).collect();
-        key.is_some_and(|key| self.policy.present.has(&op.table.name, &key))
+        let (Act::Insert(image), Some(row)) = (op.act, now) else { return false };
+        self.policy.present.has(op.table, image, row)
     }
 
     fn overwrite(&mut self, op: &RowOp<'_, '_>, exists: bool) -> Result<()> {
