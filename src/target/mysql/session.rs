@@ -6,7 +6,6 @@ use mysql::{Conn, Params, Value};
 use super::connect::failed;
 use super::keyless;
 use crate::error::{Error, Result};
-use crate::event::printable;
 use crate::plan::op::RowOp;
 use crate::sql::bulk::{Batch, Bulk, Encoder, Param};
 use crate::sql::{Dialect, Expect, Guard, Item, Statements, quote};
@@ -315,14 +314,11 @@ impl Session for MysqlSession {
 fn printed(value: Value) -> Option<String> {
     match value {
         Value::NULL => None,
-        Value::Bytes(bytes) => Some(match String::from_utf8(bytes) {
-            Ok(text) => printable(&text).into_owned(),
-            Err(e) => {
-                let mut hex = String::new();
-                quote::bytes(&mut hex, e.as_bytes());
-                hex
-            }
-        }),
+        Value::Bytes(bytes) => Some(String::from_utf8(bytes).unwrap_or_else(|e| {
+            let mut hex = String::new();
+            quote::bytes(&mut hex, e.as_bytes());
+            hex
+        })),
         other => Some(other.as_sql(false)),
     }
 }
