@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
@@ -15,6 +16,9 @@ use super::{Body, Event, Key, Meta, Op, Position};
 /// JSON nested deeper than this is refused: no MySQL or MariaDB value can be (their limits are
 /// 100 and 32), and a reader must not be led into deep recursion.
 pub const MAX_DEPTH: usize = 128;
+
+/// Seconds since 1970 that a server can have sent: up to the end of the year 9999.
+const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
 
 /// Why a message could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,7 +135,11 @@ fn op(kind: &str) -> Option<Op> {
 fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
     let text = |t: &Option<Text<'a>>| t.as_ref().map(|t| t.0.clone()).unwrap_or_default();
     let ts = env.ts.unwrap_or_default();
-    let (ts, ts_ms) = if op.is_ddl() { (ts.div_euclid(1000), ts) } else { (ts, ts * 1000) };
+    let (ts, ts_ms) =
+        if op.is_ddl() { (ts.div_euclid(1000), ts) } else { (ts, ts.saturating_mul(1000)) };
+    if !TIMES.contains(&ts) {
+        return Err(Damage(format!("{ts} is no time")));
+    }
     let position = match env.position {
         None => None,
         // With GTID as position the producer sends an object; that is no file position.
@@ -240,6 +248,11 @@ mod tests {
         assert!(damage(b"{\"type\":\"\xff\"}").starts_with("not UTF-8"));
         assert!(damage(br#"{"type":"odd","database":"a"}"#).contains("\"odd\""));
         assert_eq!(damage(br#"{"type":"insert","database":"a","table":"t"}"#), "no data");
+        for ts in [i64::MAX, i64::MIN, -1] {
+            let row =
+                format!(r#"{{"type":"insert","database":"a","table":"t","ts":{ts},"data":{{}}}}"#);
+            assert_eq!(damage(row.as_bytes()), format!("{ts} is no time"));
+        }
         let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         let row =
             format!(r#"{{"type":"insert","database":"a","table":"t","data":{{"j":{deep}}}}}"#);
