@@ -101,7 +101,11 @@ fn each_moment(kind: Kind, seed: u64) {
     let source = source(kind);
     let (lines, moments) = workload::watched(&source, seed, looks);
     let case = Case::of(source, &lines);
-    assert!(moments.iter().any(|m| m.content.rows() > 20), "seed {seed} has little to show");
+    let telling = moments.iter().filter(|m| m.content.rows() > 20).count();
+    assert!(
+        telling * 2 >= looks,
+        "seed {seed}: only {telling} of {looks} moments have much to show"
+    );
     for (number, moment) in moments.iter().enumerate() {
         let what = |how: &str| format!("seed {seed} on {}, {how}, moment {number}", kind.name());
         let (until, file) = (time(moment.time), format!("forward-{number}.db"));

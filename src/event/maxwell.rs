@@ -135,8 +135,7 @@ fn op(kind: &str) -> Option<Op> {
 fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
     let text = |t: &Option<Text<'a>>| t.as_ref().map(|t| t.0.clone()).unwrap_or_default();
     let ts = env.ts.unwrap_or_default();
-    let (ts, ts_ms) =
-        if op.is_ddl() { (ts.div_euclid(1000), ts) } else { (ts, ts.saturating_mul(1000)) };
+    let (ts, ms) = if op.is_ddl() { (ts.div_euclid(1000), ts.rem_euclid(1000)) } else { (ts, 0) };
     if !TIMES.contains(&ts) {
         return Err(Damage(format!("{ts} is no time")));
     }
@@ -150,7 +149,7 @@ fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
         database: text(&env.database),
         table: text(&env.table),
         ts,
-        ts_ms,
+        ts_ms: ts * 1000 + ms,
         xid: env.xid,
         xoffset: env.xoffset,
         commit: env.commit.unwrap_or(false),

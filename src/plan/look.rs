@@ -1,36 +1,14 @@
 //! What the target's rows have to be before a stretch is taken back: one look for each row.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::net::fold;
 use super::op::{Act, RowOp};
+use super::present::text_key;
 use super::window::{Chunk, Plan, Rows};
 use super::{Image, Table};
 use crate::error::Result;
-use crate::event::TableName;
-use crate::event::def::Kind;
-
-/// The keys, as text, of the rows that are looked for: that one of them is in the place of a row
-/// that comes back is no conflict, since it leaves.
-#[derive(Debug, Default)]
-pub struct Present(HashMap<TableName, HashSet<Vec<String>>>);
-
-impl Present {
-    /// True when the row that the target found by the key of `image` is looked for. Only in text do
-    /// keys differ that a server takes for the same; other values it may print in its own way.
-    pub fn has(&self, table: &Table, image: &Image<'_>, row: &[(String, Option<String>)]) -> bool {
-        let Ok(mut key) = text_key(image, table) else { return false };
-        for (part, &i) in key.iter_mut().zip(&table.key) {
-            let column = &table.columns[i];
-            let found = row.iter().find(|(name, _)| *name == column.name);
-            if let (Kind::Text, Some((_, Some(text)))) = (column.kind, found) {
-                part.clone_from(text);
-            }
-        }
-        self.0.get(&table.name).is_some_and(|keys| keys.contains(&key))
-    }
-}
 
 /// A row before and after all its changes, the last message of them, how many equal rows, and
 /// whether it is written whatever is there.
@@ -55,7 +33,7 @@ impl<'b, 'a> Plan<'b, 'a> {
             let rest = changes[taken..].iter();
             let rest = rest.map(|c| (c.before.as_ref(), c.after.as_ref(), c.seq, 1, c.overwrite));
             let all: Vec<Looked<'b, 'a>> = folded.chain(rest).collect();
-            let present = plan.present.0.entry(table.name.clone()).or_default();
+            let present = plan.present.of(&table.name);
             // Keys that rows come to, and what comes where no row is looked for.
             let (mut reached, mut coming) = (HashSet::new(), Vec::new());
             for (n, look) in all.iter().enumerate() {
@@ -82,14 +60,6 @@ impl<'b, 'a> Plan<'b, 'a> {
         plan.phases[0].push(Chunk { ops });
         Ok(plan)
     }
-}
-
-/// The key as text.
-fn text_key(image: &Image<'_>, table: &Table) -> Result<Vec<String>> {
-    let text = |value: crate::event::row::Value<'_>| {
-        value.string().map_or_else(|| value.0.to_owned(), |text| text.into_owned())
-    };
-    Ok(image.key(table)?.into_iter().map(text).collect())
 }
 
 fn op<'b, 'a>(

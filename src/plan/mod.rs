@@ -7,9 +7,10 @@ use crate::event::def::{Column, TableDef};
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Op, TableName};
 
-pub mod look;
+mod look;
 pub mod net;
 pub mod op;
+pub mod present;
 pub mod window;
 
 /// A table as changes are planned for it: the columns that may appear in events, and its keys.

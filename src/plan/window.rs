@@ -19,9 +19,9 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::look::Present;
 use super::net::{Net, fold};
 use super::op::{Act, RowOp};
+use super::present::Present;
 use super::{Change, Image, Table, touched};
 use crate::error::Result;
 use crate::event::def::Kind;

@@ -248,7 +248,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         found.losses.extend(cut.as_ref().and_then(|cut| late(cut, &selection.filter)));
         differs |= args.allow.check(&found, &output)?;
     }
-    if args.dry_run && open()?.standing(&run)?.is_some_and(|standing| standing.window.is_some()) {
+    if args.looks() && open()?.standing(&run)?.is_some_and(|standing| standing.window.is_some()) {
         output.say(
             "an earlier run of this name was interrupted: rows that it has written since its last \
              window show as changed; run it again to finish it",

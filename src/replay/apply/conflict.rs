@@ -11,8 +11,8 @@ use serde_json::value::RawValue;
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::printable;
-use crate::plan::look::Present;
 use crate::plan::op::{Act, RowOp};
+use crate::plan::present::Present;
 use crate::plan::{Image, Table};
 use crate::spool::Seq;
 use crate::target::{FoundRow, Session};

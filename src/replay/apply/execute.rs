@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
-use crate::plan::look::Present;
+use crate::plan::present::Present;
 use crate::plan::window::{Plan, Rows};
 use crate::spool::Seq;
 use crate::target::{Ddl, Mark, Standing, Target, Window};
