@@ -29,7 +29,7 @@ fn an_interrupted_undo_goes_on() {
 
 #[test]
 fn an_interrupted_undo_into_keyless_tables_goes_on() {
-    everything_undone(&Case::restarts(true).undone(true), &[]);
+    everything_undone(&Case::restarts(true).undone(true), &["--window", "1000"]);
 }
 
 #[test]
