@@ -168,8 +168,11 @@ impl Filter {
         self.tables.is_none() && self.excluded.is_empty() && self.apart.is_empty()
     }
 
-    /// True when events of that table are chosen.
+    /// True when events of that table are chosen; book-keeping never is.
     pub fn takes_table(&self, name: &TableName) -> bool {
+        if name.is_housekeeping() {
+            return false;
+        }
         if self.takes_every_table() {
             return true;
         }
@@ -257,9 +260,21 @@ mod tests {
     }
 
     #[test]
-    fn the_producers_housekeeping_is_never_taken() {
+    fn housekeeping_is_never_taken_and_a_table_that_is_called_like_it_is() {
         let row = r#"{"type":"insert","database":"maxwell","table":"bootstrap","data":{}}"#;
-        assert!(!takes(&Filter::default(), row));
+        let drop =
+            r#"{"type":"database-drop","database":"binsync","ts":1,"sql":"DROP DATABASE binsync"}"#;
+        let all = Filter::default();
+        let every = Filter::new(&["*".to_owned()], &[], &[], &[]).expect("a filter");
+        for filter in [&all, &every] {
+            assert!(!takes(filter, row) && !takes(filter, drop));
+            assert!(!takes(filter, &row.replace("maxwell", "binsync")));
+            assert!(!takes(filter, &drop.replace(r#""ts""#, r#""table":"progress","ts""#)));
+            assert!(takes(filter, &row.replace("maxwell", "shop")));
+            assert!(takes(filter, &row.replace("bootstrap", "orders")));
+        }
+        let ours = TableName::new("binsync", "chunk");
+        assert!(!all.takes_table(&ours) && !every.takes_table(&ours));
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod limits;
 mod looking;
 mod net_effect;
 mod other_kind;
+mod own_rows;
 mod plain;
 mod policies;
 mod reading;

@@ -96,6 +96,21 @@ impl TableName {
     pub fn new(database: impl Into<String>, table: impl Into<String>) -> Self {
         Self { database: database.into(), table: table.into() }
     }
+
+    /// True for book-keeping: the producer's own tables, and all that a run of ours keeps in its
+    /// target, which is in the stream when that target is recorded as well. It is stored, and no
+    /// command applies, shows, counts or takes it back.
+    pub fn is_housekeeping(&self) -> bool {
+        is_housekeeping(&self.database, &self.table)
+    }
+}
+
+fn is_housekeeping(database: &str, table: &str) -> bool {
+    match database {
+        "binsync" => true,
+        "maxwell" => matches!(table, "bootstrap" | "heartbeats"),
+        _ => false,
+    }
 }
 
 /// Shows `db.table`, control characters escaped, so that a name cannot end a comment or a line.
@@ -189,12 +204,9 @@ impl Meta<'_> {
         TableName::new(self.database.as_ref(), self.table.as_ref())
     }
 
-    /// True for the producer's own book-keeping, which no replay writes.
+    /// True for a sign of life, and as [`TableName::is_housekeeping`] has it.
     pub fn is_housekeeping(&self) -> bool {
-        self.op == Op::Heartbeat
-            || (self.op.is_row()
-                && self.database == "maxwell"
-                && matches!(self.table.as_ref(), "bootstrap" | "heartbeats"))
+        self.op == Op::Heartbeat || is_housekeeping(&self.database, &self.table)
     }
 }
 

@@ -75,11 +75,12 @@ impl Definitions {
     }
 
     /// The statement whose first message is at `seq`, with all its messages; `None` when the
-    /// message at `seq` is a further one of a statement that ran already.
+    /// message at `seq` is a further one of a statement that ran already. One that is to be `run`
+    /// is held against this filter.
     ///
     /// # Errors
     /// When a table it names is not in the selection: half a statement cannot be run.
-    pub fn statement(&self, spool: &Spool, filter: &Filter, seq: Seq) -> Result<Option<Ddl>> {
+    pub fn statement(&self, spool: &Spool, run: Option<&Filter>, seq: Seq) -> Result<Option<Ddl>> {
         let Some(group) = self.ddl.iter().find(|d| d.seq == seq).map(|d| d.group) else {
             return Err(Error::failed(format!("message {seq}: not known as a DDL statement")));
         };
@@ -92,16 +93,46 @@ impl Definitions {
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
             self.add_message(&mut statement, message.seq, &event)?;
         }
-        if let Some(ddl) = &statement
+        if let (Some(ddl), Some(filter)) = (&statement, run)
             && let Some(outside) = ddl.names.iter().find(|name| !filter.takes_table(name))
         {
+            let (what, help) = match outside.is_housekeeping() {
+                true => (
+                    "is book-keeping and never written",
+                    "run what is meant for the other tables at the target by hand, and leave DDL \
+                     out with --type insert,update,delete",
+                ),
+                false => (
+                    "is not selected",
+                    "select that table too, or leave DDL out with --type insert,update,delete",
+                ),
+            };
             return Err(Error::stopped(format!(
-                "DDL statement (message {seq}) also names {outside}, which is not selected: {}",
+                "DDL statement (message {seq}) also names {outside}, which {what}: {}",
                 printable(&ddl.sql)
             ))
-            .help("select that table too, or leave DDL out with --type insert,update,delete"));
+            .help(help));
         }
         Ok(statement)
+    }
+
+    /// The statements of which a message is selected, by the sequence of their first message.
+    ///
+    /// # Errors
+    /// When the spool cannot be read.
+    fn selected(&self, spool: &Spool, selection: &Selection) -> Result<Vec<Seq>> {
+        let mut groups: Vec<Seq> = Vec::new();
+        for message in self.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
+            if groups.last() == Some(&message.group) {
+                continue;
+            }
+            let bytes = spool.record(message.seq)?;
+            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+            if selection.filter.takes(&event.meta) {
+                groups.push(message.group);
+            }
+        }
+        Ok(groups)
     }
 
     /// Adds what one message tells to the statement it belongs to, the first one beginning it.

@@ -29,7 +29,6 @@ pub(super) fn has(filter: &Filter, t: &Transaction, name: &TableName, rows: &Cou
         [(Type::Insert, rows.insert), (Type::Update, rows.update), (Type::Delete, rows.delete)];
     kinds.iter().any(|(kind, n)| *n > 0 && filter.takes_type(*kind))
         && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
-        && name.database != "maxwell"
         && filter.takes_table(name)
 }
 

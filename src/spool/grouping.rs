@@ -36,7 +36,7 @@ struct Open {
 pub(super) struct At {
     pub(super) seq: Seq,
     pub(super) epoch: u32,
-    /// The table's number; `None` for the producer's own tables, which no transaction counts.
+    /// The table's number; `None` for book-keeping, which no transaction counts.
     pub(super) table: Option<u32>,
 }
 
@@ -125,7 +125,7 @@ impl Grouping {
                 !ends
             });
         }
-        // Nothing but the producer's own tables: no transaction of anyone's.
+        // Nothing but book-keeping: no transaction of anyone's.
         if open.tables.is_empty() {
             return;
         }

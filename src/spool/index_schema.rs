@@ -3,7 +3,7 @@
 /// Marks the file as ours ("bsnc").
 pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(super) const VERSION: i64 = 4;
+pub(super) const VERSION: i64 = 5;
 /// Most tables are small, and so may a spool be.
 pub(super) const PAGE: u32 = 1024;
 

@@ -241,7 +241,8 @@ impl Indexer {
     /// Takes what a message says of keys.
     fn add_key(&mut self, seq: Seq, event: &Event<'_>) {
         match event.body {
-            Body::Row { .. } if !event.meta.is_housekeeping() => {
+            _ if event.meta.is_housekeeping() => {}
+            Body::Row { .. } => {
                 let table = self.tracker.tables.id(&event.meta);
                 self.keyed.row(table, seq, event);
                 self.widths.row(table, seq, event);

@@ -143,6 +143,7 @@ impl Tracker {
             Op::Heartbeat => {}
             op if op.is_row() => self.row(item, event, stored, notes)?,
             op if op.is_ddl() => self.ddl(item, event, stored, notes)?,
+            _ if event.meta.is_housekeeping() => {}
             _ => {
                 let table = self.tables.id(&event.meta);
                 self.state.grouping.bootstrap(item.seq, table, &event.meta, notes);
@@ -173,10 +174,7 @@ impl Tracker {
         stored.remember(Entry { seq, ident, xid: meta.xid, row: true });
         notes.at_time(meta.ts);
         self.state.statement = self.state.statement.filter(|s| s.position.is_some());
-        let table = match meta.is_housekeeping() {
-            true => None,
-            false => Some(self.tables.id(meta)),
-        };
+        let table = self.table(meta);
         let before = notes.closed.len();
         let at = At { seq, epoch: self.epoch_number(), table };
         self.state.grouping.row(at, meta, notes);
@@ -186,6 +184,11 @@ impl Tracker {
             }
         }
         Ok(())
+    }
+
+    /// The table's number, but for book-keeping, which is nobody's table.
+    fn table(&mut self, meta: &Meta<'_>) -> Option<u32> {
+        (!meta.is_housekeeping()).then(|| self.tables.id(meta))
     }
 
     /// True when a row with a position is a re-send. Above the high-water mark it cannot be.
@@ -325,8 +328,8 @@ impl Tracker {
         if run.is_some_and(|mark| ident > mark) {
             return;
         }
-        let table = self.tables.id(meta);
-        if !self.state.grouping.is_held_back(Some(table)) {
+        let table = self.table(meta);
+        if !self.state.grouping.is_held_back(table) {
             let at = meta.position.map(|p| p.to_string()).unwrap_or_default();
             let detail = format!("position went back to {at}, where nothing was stored");
             notes.gap(seq, GapKind::PositionBack, detail);

@@ -52,8 +52,7 @@ pub(super) fn check(
     if route.is_empty() {
         return Ok(());
     }
-    let rows_of = |name: &TableName| !name.table.is_empty() && name.database != "maxwell";
-    let taken = |name: &TableName| rows_of(name) && filter.takes_table(name);
+    let taken = |name: &TableName| !name.table.is_empty() && filter.takes_table(name);
     let tables: Vec<TableName> = match back {
         // A table that was renamed since goes where it stands now, which is in the stream, too.
         Some(rows) => rows.keys().cloned().collect(),

@@ -12,8 +12,8 @@ use super::reader::{Cut, Events, Limits, Reader};
 use super::{Job, Mode, OnDdl, Outcome, Report, net, preflight, stopped, whole};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::{TableName, maxwell, printable};
-use crate::filter::{Filter, Type};
+use crate::event::{TableName, printable};
+use crate::filter::Type;
 use crate::plan::Table;
 use crate::plan::window::Plan;
 use crate::replay::{ahead, refuse_routed};
@@ -195,22 +195,14 @@ fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
     if job.run.direction == Direction::Reverse || !selection.filter.takes_type(Type::Ddl) {
         return Ok(all);
     }
-    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
-        let bytes = spool.record(message.seq)?;
-        let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-        if !selection.filter.takes(&event.meta) {
-            continue;
-        }
+    for seq in definitions.selected(spool, selection)? {
         // A statement that is not run may name what it likes.
-        let filter = match job.how.on_ddl {
-            OnDdl::Apply => &selection.filter,
-            OnDdl::Skip | OnDdl::Stop => &Filter::default(),
-        };
-        if let Some(ddl) = definitions.statement(spool, filter, message.seq)? {
+        let run = (job.how.on_ddl == OnDdl::Apply).then_some(&selection.filter);
+        if let Some(ddl) = definitions.statement(spool, run, seq)? {
             if job.how.on_ddl == OnDdl::Apply {
                 refuse_routed(job.route, &ddl)?;
             }
-            all.insert(message.seq, ddl);
+            all.insert(seq, ddl);
         }
     }
     Ok(all)

@@ -153,7 +153,7 @@ impl Stretch {
         }
         for transaction in spool.transactions(self.range(), Order::Forward) {
             let t = transaction?;
-            let taken = |name: &TableName| filter.takes_table(name) && name.database != "maxwell";
+            let taken = |name: &TableName| filter.takes_table(name);
             let rows = t.tables.iter().filter(|(name, counts)| counts.rows() > 0 && taken(name));
             if let Some((name, _)) = rows.into_iter().find(|(name, _)| !tables.contains(name)) {
                 return Err(Error::stopped(format!(

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{Split, What};
 use crate::error::{Error, Result};
-use crate::event::{maxwell, printable};
+use crate::event::printable;
 use crate::replay::refuse_routed;
 use crate::spool::{Seq, Spool};
 use crate::target::{Direction, script};
@@ -19,13 +19,8 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
     if what.direction == Direction::Reverse {
         return Ok(all);
     }
-    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
-        let bytes = spool.record(message.seq)?;
-        let event = maxwell::parse_stored(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-        if !selection.filter.takes(&event.meta) {
-            continue;
-        }
-        let Some(ddl) = definitions.statement(spool, &selection.filter, message.seq)? else {
+    for seq in definitions.selected(spool, selection)? {
+        let Some(ddl) = definitions.statement(spool, Some(&selection.filter), seq)? else {
             continue;
         };
         refuse_routed(what.route, &ddl)?;
@@ -33,12 +28,12 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
             return Err(Error::stopped(format!(
                 "a file for each table holds rows only: this statement (message {}) would have to \
                  run between the rows of all: {}",
-                message.seq,
+                seq,
                 printable(&ddl.sql)
             ))
             .help("leave DDL out with --type insert,update,delete, or use --split transaction"));
         }
-        all.insert(message.seq, script::ddl(what.form.dialect, &ddl, what.form.packet)?);
+        all.insert(seq, script::ddl(what.form.dialect, &ddl, what.form.packet)?);
     }
     Ok(all)
 }

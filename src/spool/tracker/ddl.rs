@@ -51,7 +51,7 @@ impl Tracker {
         };
         self.state.statement = Some(Statement { group, ..new });
         notes.ddl.push(DdlNote { seq, group, epoch, position, hash, op: meta.op, sql: text });
-        let at = At { seq, epoch, table: Some(self.tables.id(meta)) };
+        let at = At { seq, epoch, table: self.table(meta) };
         self.state.grouping.statement(at, meta, notes);
         Ok(())
     }
