@@ -78,3 +78,28 @@ fn usage_errors() {
         binsync(args).code(2);
     }
 }
+
+/// A password is said once, and a URL that cannot be read is not repeated.
+#[test]
+fn passwords_in_urls() {
+    let spool = Spool::recording("mariadb-edges");
+    let file = spool.path().with_file_name("password");
+    std::fs::write(&file, "t\n").unwrap();
+    let file = ["--password-file", file.to_str().unwrap()];
+    let quiet = |run: crate::support::Run| {
+        assert!(!run.stderr.contains("hunter"), "a secret is shown:\n{}", run.stderr);
+    };
+    quiet(spool.apply("mysql://t:hunter2@h", file).code(2).says(&["--target", file[0]]));
+    for sign in ["#", "/", "?"] {
+        let url = format!("mysql://t:hunter{sign}hunter@127.0.0.1:1");
+        quiet(spool.apply(&url, NOTHING).code(2).says(&["--target", "%23", "%2F", sign]));
+        quiet(spool.run(["schema", "add", "--from", &url]).code(2).says(&["--from", "%23"]));
+        let base = ["--until", "2026-11-22T14:00:00", "--base", &url];
+        quiet(spool.apply("sqlite:x.db", base).code(2).says(&["--base", "%23"]));
+        let capture = ["capture", "--queue", "q", "--schema-from", &url];
+        quiet(spool.run(capture).code(2).says(&["--schema-from", "%23"]));
+    }
+    for fault in ["mysql://t:hunter2@:x", "mysqls://t:hunter2@h", "t:hunter2@h"] {
+        quiet(spool.apply(fault, NOTHING).one_of(&[1, 2]));
+    }
+}

@@ -80,7 +80,7 @@ pub struct ImportArgs {
 /// Runs `binsync capture`.
 pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
     if let Some(url) = &args.schema_from {
-        super::schema::add(global, &super::secret::with_password(url, None)?)?;
+        super::schema::add(global, &super::secret::with_password("--schema-from", url, None)?)?;
     }
     let stop = stop_flag()?;
     let config = Config {

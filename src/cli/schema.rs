@@ -44,9 +44,10 @@ pub struct ShowArgs {
 /// When the server or the spool cannot be read.
 pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
     match command {
-        SchemaCommand::Add(args) => {
-            add(global, &secret::with_password(&args.from, args.password_file.as_deref())?)
-        }
+        SchemaCommand::Add(args) => add(
+            global,
+            &secret::with_password("--from", &args.from, args.password_file.as_deref())?,
+        ),
         SchemaCommand::Show(args) => show(global, args),
     }
 }

@@ -1,8 +1,9 @@
-//! Where a database password comes from when the URL holds none: a file, or `~/.my.cnf`.
+//! Secrets on the command line: where a password comes from when the URL holds none (a file, or
+//! `~/.my.cnf`), and what is wrong with a URL, said without showing it.
 
 use std::path::{Path, PathBuf};
 
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Error, Result};
 
 /// The first line of a password file.
 ///
@@ -13,16 +14,51 @@ pub(super) fn read(file: &Path) -> Result<String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
+/// The URL of a flag can be taken apart: no character of its user or password ends them early, so
+/// that the rest would be taken for a host, a port or a path, and shown. Nothing of it is shown here.
+///
+/// # Errors
+/// When one does (usage).
+pub(super) fn readable(flag: &str, url: &str) -> Result<()> {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let tail = rest.find(['/', '?', '#']).map_or("", |end| &rest[end..]);
+    let Some(sign) = tail.chars().next().filter(|_| tail.contains(['@', '#'])) else {
+        return Ok(());
+    };
+    let sign = if tail.contains('@') { sign } else { '#' };
+    Err(Error::usage(format!("{flag}: a `{sign}` in the URL ends its user, password and host"))
+        .help(
+            "write # as %23, / as %2F, ? as %3F and @ as %40 where they belong to a name or \
+             password; or leave the password out and give --password-file FILE",
+        ))
+}
+
+/// The password of the file, for a URL that holds none.
+///
+/// # Errors
+/// When the URL holds one as well (usage), or the file cannot be read.
+pub(super) fn of_file(flag: &str, in_url: bool, file: Option<&Path>) -> Result<Option<String>> {
+    match file {
+        Some(_) if in_url => Err(Error::usage(format!(
+            "{flag} holds a password, and --password-file (BINSYNC_PASSWORD_FILE) names another"
+        ))
+        .help("give one of the two")),
+        file => file.map(read).transpose(),
+    }
+}
+
 /// The URL with a password in it: its own, that of the file, or the one the stock client would
 /// take from the section `[client]` of `~/.my.cnf` for the same user.
 ///
 /// # Errors
-/// When the password file cannot be read.
-pub(super) fn with_password(url: &str, file: Option<&Path>) -> Result<String> {
+/// When the URL cannot be taken apart or holds a password as well (usage), or the file cannot be read.
+pub(super) fn with_password(flag: &str, url: &str, file: Option<&Path>) -> Result<String> {
+    readable(flag, url)?;
     let Some((scheme, rest)) = url.split_once("://") else {
         return Ok(url.to_owned());
     };
     let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
+    let own = of_file(flag, login.contains(':'), file)?;
     if login.contains(':') {
         return Ok(url.to_owned());
     }
@@ -32,8 +68,8 @@ pub(super) fn with_password(url: &str, file: Option<&Path>) -> Result<String> {
         "" => of("user").map(|user| escaped(&user)).unwrap_or_default(),
         login => login.to_owned(),
     };
-    let password = match file {
-        Some(file) => Some(read(file)?),
+    let password = match own {
+        Some(password) => Some(password),
         None => of("password").filter(|_| of("user").is_none_or(|u| escaped(&u) == user)),
     };
     Ok(match password {
@@ -81,10 +117,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pw");
         std::fs::write(&file, "a:b/c@\n").unwrap();
-        let url = with_password("mysql://joe@db:3306/x", Some(&file)).unwrap();
+        let url = with_password("--target", "mysql://joe@db:3306/x", Some(&file)).unwrap();
         assert_eq!(url, "mysql://joe:a%3Ab%2Fc%40@db:3306/x");
-        let own = with_password("mysql://joe:own@db", Some(&file)).unwrap();
-        assert_eq!(own, "mysql://joe:own@db");
+        let both = with_password("--target", "mysql://joe:own@db", Some(&file)).unwrap_err();
+        assert_eq!(both.kind(), crate::error::ErrorKind::Usage);
+        assert!(both.to_string().contains("--password-file") && !both.to_string().contains("own@"));
+    }
+
+    #[test]
+    fn a_sign_that_ends_a_password_is_named_and_the_password_is_not() {
+        for url in
+            ["a://u:hun#ter@h", "a://u:hun/ter@h:1/d", "a://u:hun?ter@h", "a://u:p@hun#ter@h"]
+        {
+            let said = readable("--target", url).unwrap_err().to_string();
+            assert!(said.contains("--target") && said.contains("%23"), "{said}");
+            assert!(!said.contains("hun") && !said.contains("ter@"), "{said}");
+        }
+        for url in ["a://u:hun%23ter@h:1/d?x=/y", "a://h", "sqlite:a#b@c", "no url at all #"] {
+            readable("--target", url).unwrap();
+        }
     }
 
     #[test]

@@ -210,7 +210,7 @@ impl ApplyArgs {
         output: &Output,
     ) -> Result<(Selection, Option<Cut>, bool)> {
         if let Some(url) = &self.base {
-            let url = secret::with_password(url, self.password_file.as_deref())?;
+            let url = secret::with_password("--base", url, self.password_file.as_deref())?;
             let (selection, differs) =
                 base::copy(spool.dir(), &self.select, run, [&url, &self.target], output)?;
             return Ok((selection, None, differs));
@@ -239,7 +239,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
     let journal = Journal::new(journal);
     let findings = Findings::new(global.json, args.reverse);
-    let target = secret::with_password(&args.target, args.password_file.as_deref())?;
+    let target = secret::with_password("--target", &args.target, args.password_file.as_deref())?;
     let options = args.options(&definitions);
     let mut open = || open_target(&target, &options, args);
     if let Some(rows) = &back {
