@@ -139,7 +139,8 @@ impl Drain<'_> {
             // Held messages of a lost session come again.
             self.held.clear();
             let tail = self.spool.tail(self.queue, usize::from(MAX_PREFETCH))?;
-            self.alignment = Some(Alignment::with(tail));
+            let frames = tail.into_iter().map(|frame| frame.records).collect();
+            self.alignment = Some(Alignment::with(frames));
         }
         let Some(alignment) = &mut self.alignment else {
             return self.store(messages, 0);
@@ -218,6 +219,7 @@ fn batch(
         arrival_ms: now.as_millis() as i64,
         queue,
         source,
+        ..Batch::default()
     }
 }
 
@@ -227,7 +229,7 @@ fn fingerprint(bytes: &[u8]) -> TailRecord {
 
 fn stored_sizes(spool: &mut SpoolWriter, queue: &str) -> Result<Sizes> {
     let tail = spool.tail(queue, usize::from(MAX_PREFETCH))?;
-    let lengths = tail.iter().flatten().map(|record| record.len);
+    let lengths = tail.iter().flat_map(|frame| &frame.records).map(|record| record.len);
     Ok(Sizes { count: lengths.clone().count() as u64, bytes: lengths.sum() })
 }
 

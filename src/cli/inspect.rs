@@ -166,6 +166,7 @@ impl Notes {
                 GapKind::XoffsetJump => "rows are missing",
                 GapKind::NoCommit => "a transaction has no commit",
                 GapKind::PositionBack => "the position goes back",
+                GapKind::MaybeTwice => "stored twice, perhaps",
             };
             at("gap", g.seq, format!("{kind}: {}", g.detail))
         }));

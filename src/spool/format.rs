@@ -9,7 +9,7 @@ pub const MAGIC: [u8; 8] = *b"binsync\x1a";
 /// Readers refuse a greater major version.
 pub const MAJOR: u8 = 1;
 /// A greater minor version adds only parts that a reader may skip.
-pub const MINOR: u8 = 0;
+pub const MINOR: u8 = 1;
 
 /// Offsets of the fixed fields, from the start of the skippable frame.
 pub mod at {
@@ -55,6 +55,10 @@ pub mod tag {
     pub const SOURCE: u64 = 4;
     /// Reserved: the sorted key-hash run of a sealed segment.
     pub const KEY_RUN: u64 = 5;
+    /// Flags of records that may be stored a second time, as those of [`REDELIVERED`].
+    pub const MAYBE_TWICE: u64 = 6;
+    /// The sequence behind the last record of the queue whose acknowledgement has arrived.
+    pub const ACKED: u64 = 7;
 }
 
 /// A spool's id.
@@ -98,6 +102,11 @@ pub struct Header {
     pub redelivered: Vec<bool>,
     /// The file they came from and the offset behind the last of them.
     pub source: Option<(String, u64)>,
+    /// Which of them may be stored before them already; empty when none.
+    pub maybe_twice: Vec<bool>,
+    /// Every record of the queue before this sequence was acknowledged, as the broker has
+    /// confirmed, when the frame was written.
+    pub acked: Option<u64>,
 }
 
 /// Why bytes are no header.
@@ -159,18 +168,18 @@ impl Header {
         if let Some(queue) = &self.queue {
             put_part(out, tag::QUEUE, queue.as_bytes());
         }
-        if self.redelivered.contains(&true) {
-            let mut bits = vec![0u8; self.redelivered.len().div_ceil(8)];
-            for (i, _) in self.redelivered.iter().enumerate().filter(|(_, set)| **set) {
-                bits[i / 8] |= 1 << (i % 8);
-            }
-            put_part(out, tag::REDELIVERED, &bits);
-        }
+        put_flags(out, tag::REDELIVERED, &self.redelivered);
         if let Some((name, end)) = &self.source {
             part.clear();
             put_varint(&mut part, *end);
             part.extend_from_slice(name.as_bytes());
             put_part(out, tag::SOURCE, &part);
+        }
+        put_flags(out, tag::MAYBE_TWICE, &self.maybe_twice);
+        if let Some(acked) = self.acked {
+            part.clear();
+            put_varint(&mut part, acked);
+            put_part(out, tag::ACKED, &part);
         }
     }
 
@@ -201,6 +210,8 @@ impl Header {
             queue: None,
             redelivered: Vec::new(),
             source: None,
+            maybe_twice: Vec::new(),
+            acked: None,
         };
         let records = u32_at(header, at::RECORDS) as usize;
         decoded
@@ -228,10 +239,9 @@ impl Header {
                     }
                 }
                 tag::QUEUE => self.queue = Some(String::from_utf8(part.to_vec()).ok()?),
-                tag::REDELIVERED => {
-                    let bit = |i: usize| part.get(i / 8).is_some_and(|b| b >> (i % 8) & 1 == 1);
-                    self.redelivered = (0..records.min(part.len() * 8)).map(bit).collect();
-                }
+                tag::REDELIVERED => self.redelivered = take_flags(part, records),
+                tag::MAYBE_TWICE => self.maybe_twice = take_flags(part, records),
+                tag::ACKED => self.acked = Some(take_varint(&mut part)?),
                 tag::SOURCE => {
                     let end = take_varint(&mut part)?;
                     self.source = Some((String::from_utf8(part.to_vec()).ok()?, end));
@@ -294,6 +304,22 @@ fn put_part(out: &mut Vec<u8>, tag: u64, part: &[u8]) {
     put_varint(out, tag);
     put_varint(out, part.len() as u64);
     out.extend_from_slice(part);
+}
+
+/// One bit a record, lowest bit first; nothing when none is set.
+fn put_flags(out: &mut Vec<u8>, tag: u64, flags: &[bool]) {
+    if flags.contains(&true) {
+        let mut bits = vec![0u8; flags.len().div_ceil(8)];
+        for (i, _) in flags.iter().enumerate().filter(|(_, set)| **set) {
+            bits[i / 8] |= 1 << (i % 8);
+        }
+        put_part(out, tag, &bits);
+    }
+}
+
+fn take_flags(part: &[u8], records: usize) -> Vec<bool> {
+    let bit = |i: usize| part.get(i / 8).is_some_and(|b| b >> (i % 8) & 1 == 1);
+    (0..records.min(part.len() * 8)).map(bit).collect()
 }
 
 /// Appends a number, seven bits a byte, lowest first, the high bit set on all but the last.

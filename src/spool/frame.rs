@@ -24,6 +24,11 @@ pub struct Batch {
     pub queue: Option<String>,
     /// The file they came from, and the offset in it behind the last of them.
     pub source: Option<(String, u64)>,
+    /// Which of them may be stored already; empty: none.
+    pub maybe_twice: Vec<bool>,
+    /// Every stored record of the queue before this sequence has been acknowledged, as the broker
+    /// has confirmed.
+    pub acked: Option<Seq>,
 }
 
 impl Batch {

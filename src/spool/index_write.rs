@@ -11,8 +11,8 @@ use crate::error::{Error, Result};
 use crate::event::TableName;
 
 /// Kinds of gaps by number.
-pub(super) const GAP_KINDS: [GapKind; 3] =
-    [GapKind::XoffsetJump, GapKind::NoCommit, GapKind::PositionBack];
+pub(super) const GAP_KINDS: [GapKind; 4] =
+    [GapKind::XoffsetJump, GapKind::NoCommit, GapKind::PositionBack, GapKind::MaybeTwice];
 
 /// A frame to be indexed.
 pub(super) struct NewFrame<'a> {

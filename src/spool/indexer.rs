@@ -19,7 +19,7 @@ use super::scan::{Found, Scan, Unread};
 use super::segment::{self, Decoder, SegmentReader};
 use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
-use super::types::{BadFrame, Order, Seq, Summary};
+use super::types::{BadFrame, GapKind, Order, Seq, Summary};
 use super::widths::Widths;
 use crate::error::{Context, Error, Result};
 use crate::event::def::TableDef;
@@ -214,6 +214,7 @@ impl Indexer {
             }
         }
         self.lookup.end();
+        note_maybe_twice(header, &mut notes);
         for (id, name) in self.tracker.tables.names().iter().enumerate().skip(self.tables) {
             self.index.add_table(id as u64, name)?;
         }
@@ -291,6 +292,21 @@ impl Indexer {
     /// True when something is added and not yet visible.
     pub(super) fn is_pending(&self) -> bool {
         self.pending > 0
+    }
+}
+
+/// Notes the runs of records that may be stored twice. Those that the message itself tells to be
+/// re-sends are in no doubt.
+fn note_maybe_twice(header: &Header, notes: &mut Notes) {
+    let doubted = |i: &usize| header.maybe_twice[*i] && !notes.resend.contains(*i);
+    let all: Vec<usize> = (0..header.maybe_twice.len()).filter(doubted).collect();
+    for run in all.chunk_by(|a, b| a + 1 == *b) {
+        let [from, to] = [run[0], run[run.len() - 1]].map(|i| header.first + i as u64);
+        let detail = format!(
+            "messages {from} to {to} were handed out a second time, and what they say does not \
+             tell whether they are some of those stored before them"
+        );
+        notes.gap(from, GapKind::MaybeTwice, detail);
     }
 }
 

@@ -50,6 +50,6 @@ pub use records::Records;
 pub use snapshots::{add_snapshot, snapshots};
 pub use types::{
     BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Order,
-    Recovery, SegmentInfo, Seq, Summary, TailRecord, Transaction, TransactionKind,
+    Recovery, SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,
 };
 pub use writer::{SEGMENT_BYTES, SpoolWriter, WriterOptions};

@@ -17,7 +17,7 @@ pub(super) enum Found {
         /// Where.
         place: Place,
         /// Its header.
-        header: Header,
+        header: Box<Header>,
         /// Its body, checksum right.
         body: Vec<u8>,
     },
@@ -46,7 +46,7 @@ pub(super) struct Scan {
 }
 
 enum Look {
-    Frame(Header, u64, Vec<u8>),
+    Frame(Box<Header>, u64, Vec<u8>),
     /// The header is right, the body is not; both together have this length.
     BadBody(u64),
     NoHeader(String),
@@ -109,7 +109,7 @@ impl Scan {
         let mut body = vec![0; header.compressed as usize];
         self.read(&mut body, offset + header_len)?;
         Ok(match format::crc32(&body) == header.body_crc {
-            true => Look::Frame(header, len, body),
+            true => Look::Frame(Box::new(header), len, body),
             false => Look::BadBody(len),
         })
     }

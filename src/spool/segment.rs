@@ -91,6 +91,8 @@ impl Encoder {
             queue: batch.queue.clone(),
             redelivered: batch.redelivered.clone(),
             source: batch.source.clone(),
+            maybe_twice: batch.maybe_twice.clone(),
+            acked: batch.acked,
         };
         let mut bytes = header.encode();
         if bytes.len() > MAX_HEADER {

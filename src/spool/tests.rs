@@ -240,7 +240,8 @@ fn a_reader_sees_what_a_live_writer_has_indexed() -> Result<()> {
         writer.append(&batch(&[row(n), row(n + 1)]))?;
     }
     let tail = writer.tail("q", 3)?;
-    assert_eq!((tail.len(), tail[1].len(), tail[1][1].len), (2, 2, row(200).len() as u64));
+    let records = &tail[1].records;
+    assert_eq!((tail.len(), records.len(), records[1].len), (2, 2, row(200).len() as u64));
     assert!(writer.tail("other", 3)?.is_empty());
     spool.refresh()?;
     assert_eq!(spool.end()?.next, 201);
@@ -301,6 +302,28 @@ fn sources_and_redelivered_flags_are_kept() -> Result<()> {
         panic!("no frame");
     };
     assert_eq!(header.redelivered, [false, true]);
+    Ok(())
+}
+
+#[test]
+fn a_frame_tells_which_before_it_are_acknowledged_and_which_of_its_records_may_be_twice()
+-> Result<()> {
+    let dir = tempfile::tempdir().context("temp")?;
+    let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
+    let equal = br#"{"database":"d","table":"t","type":"insert","ts":1,"xid":7,"data":{"a":1}}"#;
+    for (acked, twice) in [(None, false), (None, false), (Some(3), true)] {
+        let mut frame = batch(&[equal.to_vec(), equal.to_vec()]);
+        (frame.acked, frame.maybe_twice) = (acked, vec![twice; 2]);
+        writer.append(&frame)?;
+    }
+    let acked: Vec<bool> = writer.tail("q", 9)?.iter().map(|frame| frame.acked).collect();
+    assert_eq!(acked, [true, false, false]);
+    assert_eq!(writer.finish()?.gaps, 1);
+    index::delete(dir.path())?;
+    drop(SpoolWriter::open(dir.path(), options())?);
+    let gaps = Spool::open(dir.path())?.gaps()?;
+    assert_eq!((gaps.len(), gaps[0].seq, gaps[0].kind), (1, 5, GapKind::MaybeTwice));
+    assert!(gaps[0].detail.contains("messages 5 to 6"), "{}", gaps[0].detail);
     Ok(())
 }
 

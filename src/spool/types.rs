@@ -176,6 +176,8 @@ pub enum GapKind {
     NoCommit,
     /// The position went back, and what came then was not stored before.
     PositionBack,
+    /// Messages that the broker handed out again are stored, and may be stored before them already.
+    MaybeTwice,
 }
 
 /// A hole in the stream, noticed at a record.
@@ -287,8 +289,17 @@ pub struct Summary {
     pub epochs: u64,
 }
 
-/// Fingerprint of a stored record, for the alignment of redelivered messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A stored frame of a queue, for the alignment of redelivered messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TailFrame {
+    /// Its records.
+    pub records: Vec<TailRecord>,
+    /// The broker has confirmed that it was acknowledged, and will not hand it out again.
+    pub acked: bool,
+}
+
+/// Fingerprint of a stored record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TailRecord {
     /// Length in bytes.
     pub len: u64,

@@ -20,7 +20,7 @@ use super::indexing::Indexing;
 use super::lock::{Lock, Purpose};
 use super::recovery::{self, recover, renew};
 use super::segment::{self, Encoder, SegmentReader, sync_dir};
-use super::types::{Recovery, Seq, Summary, TailRecord};
+use super::types::{Recovery, Seq, Summary, TailFrame, TailRecord};
 use crate::error::{Context, Error, Result};
 
 /// A segment ends when its records reach this many bytes.
@@ -174,20 +174,22 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// When a frame cannot be read.
-    pub fn tail(&mut self, queue: &str, n: usize) -> Result<Vec<Vec<TailRecord>>> {
+    pub fn tail(&mut self, queue: &str, n: usize) -> Result<Vec<TailFrame>> {
         self.indexing.flush()?;
         let Some(index) = Index::open_read(&self.dir)? else {
             return Ok(Vec::new());
         };
         let mut segments = SegmentReader::new(&self.dir)?;
-        let mut frames = Vec::new();
+        let (mut frames, mut acked) = (Vec::new(), 0);
         for row in index.tail(queue, n as u64)?.into_iter().rev() {
-            let (_, frame) = segments.read(row.place)?;
+            let (header, frame) = segments.read(row.place)?;
+            acked = acked.max(header.acked.unwrap_or_default());
             let print =
                 |bytes: &[u8]| TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) };
-            frames.push(frame.records().map(|r| print(r.bytes)).collect());
+            frames.push((header.end(), frame.records().map(|r| print(r.bytes)).collect()));
         }
-        Ok(frames)
+        let frame = |(end, records)| TailFrame { records, acked: end <= acked };
+        Ok(frames.into_iter().map(frame).collect())
     }
 
     /// Free bytes on the spool's disk, and the reserve below which nothing more is to be taken:

@@ -15,6 +15,8 @@ fn sample() -> Header {
         queue: Some("maxwell".into()),
         redelivered: vec![false, true, false],
         source: Some(("/a b".into(), 1 << 40)),
+        maybe_twice: vec![true, false, false],
+        acked: Some(40),
     }
 }
 
@@ -55,6 +57,16 @@ fn a_newer_version_is_named_and_unknown_parts_are_skipped() {
     let crc = header_crc(&more);
     more[at::HEADER_CRC..at::SPOOL].copy_from_slice(&crc.to_le_bytes());
     assert_eq!(Header::decode(&more), Ok(sample()));
+}
+
+#[test]
+fn a_header_of_the_version_before_is_read_and_knows_nothing_of_acknowledgements() {
+    let older = Header { maybe_twice: Vec::new(), acked: None, ..sample() };
+    let mut bytes = older.encode();
+    bytes[at::MINOR] = 0;
+    let crc = header_crc(&bytes);
+    bytes[at::HEADER_CRC..at::SPOOL].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(Header::decode(&bytes), Ok(older));
 }
 
 #[test]
@@ -107,6 +119,8 @@ fn the_docs_hold_the_same_numbers() {
         (tag::REDELIVERED, "redelivered"),
         (tag::SOURCE, "source"),
         (tag::KEY_RUN, "key run"),
+        (tag::MAYBE_TWICE, "maybe twice"),
+        (tag::ACKED, "acknowledged"),
     ];
     for (tag, name) in tags {
         assert!(docs.contains(&format!("| {tag} | {name}")), "docs/format.md: tag {tag}");
