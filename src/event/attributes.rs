@@ -3,7 +3,7 @@
 use sqlparser::tokenizer::Token;
 
 use super::ddl::{group, is, skip, word};
-use super::def::Column;
+use super::def::{Column, Kind};
 
 /// What an old row gets in a new column, as far as the text says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +20,14 @@ pub enum ColumnDefault {
     Other,
 }
 
+/// FLOAT with more bits is DOUBLE.
+const FLOAT_BITS: u32 = 24;
+
 /// The attributes that `def` lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     pub(super) generated: bool,
     pub(super) on_update: bool,
-    pub(super) binary_width: Option<u32>,
     pub(super) zerofill: Option<u32>,
     /// The numbers or labels in the parentheses of its type.
     pub arguments: Vec<String>,
@@ -44,8 +46,16 @@ impl Attributes {
     pub fn set(&self, column: &mut Column) {
         column.generated = self.generated;
         column.on_update = self.on_update;
-        column.binary_width = self.binary_width;
         column.zerofill = self.zerofill;
+        let width = self.arguments.first().and_then(|n| n.parse().ok());
+        if column.type_name == "binary" {
+            column.binary_width = width.or(Some(1));
+        }
+        // FLOAT(p) says how many bits at least; FLOAT(m, d) how many digits.
+        let bits = width.filter(|_| self.arguments.len() == 1);
+        if column.kind == Kind::Float && bits.is_some_and(|bits| bits > FLOAT_BITS) {
+            column.set_double();
+        }
     }
 }
 
@@ -63,7 +73,6 @@ pub(super) fn attributes(definition: &[Token]) -> Attributes {
             t if is(t, "GENERATED") => found.generated = true,
             t if is(t, "AS") && rest.first() == Some(&Token::LParen) => found.generated = true,
             t if is(t, "ON") && next("UPDATE") => found.on_update = true,
-            t if i == 0 && is(t, "BINARY") => found.binary_width = width().or(Some(1)),
             t if is(t, "ZEROFILL") => found.zerofill = width().or_else(|| digits(definition)),
             t if is(t, "NOT") && next("NULL") => found.nullable = Some(false),
             t if is(t, "PRIMARY") => found.nullable = Some(false),

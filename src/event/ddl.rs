@@ -271,7 +271,10 @@ mod tests {
                     let flags = [(a.generated, "g"), (a.on_update, "u")];
                     let flags: String =
                         flags.iter().filter(|f| f.0).map(|f| f.1).collect::<Vec<_>>().concat();
-                    let width = a.binary_width.map(|w| format!("({w})")).unwrap_or_default();
+                    let width = match a.arguments.first() {
+                        Some(width) => format!("({width})"),
+                        None => String::new(),
+                    };
                     let zero = a.zerofill.map(|w| format!("z{w}")).unwrap_or_default();
                     let was = was.map(|w| format!("{w}>")).unwrap_or_default();
                     format!("{was}{name}{width}{zero}:{flags}")
@@ -288,7 +291,7 @@ mod tests {
             COMMENT 'as (1), on update', z INT(8) ZEROFILL, g INT GENERATED ALWAYS AS (id*2) \
             VIRTUAL, h VARCHAR(9) AS (CONCAT('a', z)) STORED, u TIMESTAMP DEFAULT (now()) ON \
             UPDATE CURRENT_TIMESTAMP, b BINARY, UNIQUE KEY (g), PRIMARY KEY (id)) /*! ENGINE=x */";
-        assert_eq!(names(sql), ["id:", "key(16):", "zz8:", "g:g", "h:g", "u:u", "b(1):"]);
+        assert_eq!(names(sql), ["id:", "key(16):", "z(8)z8:", "g:g", "h(9):g", "u:u", "b:"]);
     }
 
     #[test]

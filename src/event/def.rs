@@ -60,11 +60,9 @@ impl Kind {
             "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => {
                 Self::Binary
             }
+            name if bytes_of(name, charset).is_some() => Self::Binary,
             "char" | "varchar" | "character" | "nchar" | "nvarchar" | "tinytext" | "text"
-            | "mediumtext" | "longtext" | "long" => match charset {
-                Some("binary") => Self::Binary,
-                _ => Self::Text,
-            },
+            | "mediumtext" | "longtext" | "long" => Self::Text,
             "enum" => Self::Enum,
             "set" => Self::Set,
             "json" => Self::Json,
@@ -74,6 +72,23 @@ impl Kind {
             _ => Self::Unknown,
         }
     }
+}
+
+/// The type that the servers make of a text type whose character set is `binary`: CHAR(n) is
+/// BINARY(n) then. The producer names it as it was written. `None` for any other.
+fn bytes_of(name: &str, charset: Option<&str>) -> Option<&'static str> {
+    if !charset?.eq_ignore_ascii_case("binary") {
+        return None;
+    }
+    Some(match name.to_ascii_lowercase().as_str() {
+        "char" | "character" | "nchar" => "binary",
+        "varchar" | "nvarchar" => "varbinary",
+        "tinytext" => "tinyblob",
+        "text" => "blob",
+        "mediumtext" | "long" => "mediumblob",
+        "longtext" => "longblob",
+        _ => return None,
+    })
 }
 
 /// One column of a definition.
@@ -136,6 +151,13 @@ pub struct ForeignKey {
     pub on_update: bool,
 }
 
+impl Column {
+    /// Makes it DOUBLE, which the producer may call otherwise: FLOAT(53).
+    pub(super) fn set_double(&mut self) {
+        (self.kind, self.type_name) = (Kind::Double, "double".to_owned());
+    }
+}
+
 impl TableDef {
     /// Database and table.
     pub fn name(&self) -> TableName {
@@ -162,7 +184,10 @@ impl TableDef {
             kind: Kind::from_type(&c.kind, c.charset.as_deref()),
             binary_width: None,
             unsigned: c.signed == Some(false),
-            type_name: c.kind.into_owned(),
+            type_name: match bytes_of(&c.kind, c.charset.as_deref()) {
+                Some(name) => name.to_owned(),
+                None => c.kind.into_owned(),
+            },
             name: c.name.into_owned(),
             generated: false,
             on_update: false,

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::ddl::{Clause, Statement};
-use super::def::TableDef;
+use super::def::{Kind, TableDef};
 use super::{Body, Event, Op, TableName};
 use crate::error::Result;
 
@@ -153,6 +153,9 @@ fn inherit(def: &mut TableDef, clauses: &[Clause], before: Option<&TableDef>) {
             column.on_update = old.on_update;
             column.binary_width = old.binary_width;
             column.zerofill = old.zerofill;
+            if column.kind == Kind::Float && old.kind == Kind::Double {
+                column.set_double();
+            }
         }
     }
 }

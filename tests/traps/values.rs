@@ -91,6 +91,8 @@ pub fn list() -> Vec<Trap> {
             "DOUBLE",
             &["0.1", "1.7976931348623157e308", "2.2250738585072014e-308", "123456789.123456789"],
         ),
+        column("float_53", "FLOAT(53)", &["0.1", "1.7976931348623157e308", "16777217"]),
+        column("float_24", "FLOAT(24)", &["0.1", "3.4028234e38"]),
         column("bit_10", "BIT(10)", &["b'1010101010'", "b'1111111111'", "b'0'", "b'1100001'"]),
         column("blob", "BLOB", &bytes),
         column("varbinary", "VARBINARY(40)", &bytes),
@@ -99,6 +101,10 @@ pub fn list() -> Vec<Trap> {
             "BINARY(4)",
             &["X'01000000'", "X'00000000'", "X'FFFFFFFF'", "X'20202020'"],
         ),
+        column("char_binary", "CHAR(4) CHARACTER SET binary", &["'a'", "X'0100'", "''", "'abcd'"]),
+        column("char_byte", "CHAR(4) BYTE", &["'a'", "X'20202020'"]),
+        column("varchar_binary", "VARCHAR(9) CHARACTER SET binary", &bytes),
+        column("text_binary", "TEXT CHARACTER SET binary", &bytes),
         column("json", "JSON", &json),
         column("enum", "ENUM('a','b','it is','0','2')", &["'a'", "'it is'", "'0'", "'2'"]),
         column("set", "SET('a','b','c')", &["''", "'a,c'", "'a,b,c'"]),
@@ -131,9 +137,23 @@ pub fn list() -> Vec<Trap> {
         column("latin1", "VARCHAR(20) CHARACTER SET latin1", &["'é'", "'É'", "'ÿ€'", "'a\\\\b'"]),
         column("gbk", "VARCHAR(20) CHARACTER SET gbk", &["'中文'", "'縗'", "'a\\\\縗''b'"]),
         column("utf16", "VARCHAR(20) CHARACTER SET utf16", &["'中'", "'😀'", "'a'"]),
+        binary_by_default(),
         lost_time(),
         lost_label(),
     ]
+}
+
+/// The table's character set makes bytes of its text columns, of its key too.
+fn binary_by_default() -> Trap {
+    trap(
+        "binary_by_default",
+        "CREATE TABLE t (k CHAR(4), x VARCHAR(9), f FLOAT(30) NULL, PRIMARY KEY (k)) DEFAULT CHARSET=binary; \
+         INSERT INTO t VALUES ('a','1',0.1),(X'0100','2',0.2),('abcd','3',NULL); \
+         CREATE TABLE bare (k CHAR CHARACTER SET binary, v CHAR(3) COLLATE binary); \
+         INSERT INTO bare VALUES ('a','a'),('','b')",
+        "UPDATE t SET x='7' WHERE k=X'61000000'; DELETE FROM t WHERE x='2'; UPDATE t SET k='b' WHERE x='3'; \
+         UPDATE bare SET v='c' WHERE k='a'; DELETE FROM bare WHERE v=X'620000'",
+    )
 }
 
 /// A TIME below zero arrives as another one. Whoever needs it does not find it; who does not, is not disturbed.

@@ -84,6 +84,9 @@ pub(super) fn table(
     for column in &mut def.columns {
         match source.and_then(|s| s.column(&column.name)).map(|c| c.kind) {
             None | Some(Kind::Unknown) => {}
+            // A number is compared as it is stored here.
+            Some(Kind::Float | Kind::Double)
+                if matches!(column.kind, Kind::Float | Kind::Double) => {}
             Some(kind) => column.kind = kind,
         }
     }

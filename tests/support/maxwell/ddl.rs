@@ -12,6 +12,12 @@ pub(super) fn defines(sql: &str) -> bool {
     )
 }
 
+/// The words of a statement, names without their backticks.
+pub(super) fn words(sql: &str) -> Vec<String> {
+    let mut words = Words(sql);
+    std::iter::from_fn(|| Some(words.next()).filter(|word| !word.is_empty())).collect()
+}
+
 /// The first half of each message of a statement, without the brace.
 pub(super) fn messages(sql: &str, current: &str, before: &Schema, after: &Schema) -> Vec<String> {
     let mut words = Words(sql);

@@ -27,6 +27,8 @@ pub(super) struct Table {
 pub(super) struct Column {
     pub name: String,
     pub kind: String,
+    /// The type as the statement calls it, which is what the producer says.
+    pub word: String,
     pub signed: bool,
     /// Empty where the type has none.
     pub charset: String,
@@ -78,9 +80,45 @@ impl Schema {
                 charset: charset.unwrap_or_default(),
                 digits: digits.unwrap_or(0),
                 labels: labels(&kind, &whole),
+                word: kind.clone(),
                 kind,
             };
             self.tables.get_mut(&(database, table)).unwrap().columns.push(column);
+        }
+    }
+
+    /// Types that the server has under another name than the statement: FLOAT(53) is DOUBLE, CHAR CHARACTER SET binary
+    /// is BINARY. What the statement does not name stays as it was before.
+    pub(super) fn keep_words(&mut self, before: &Schema, statement: &[String]) {
+        let other = |word: &str, kind: &str| {
+            matches!(
+                (word, kind),
+                ("float", "double")
+                    | ("char", "binary")
+                    | ("varchar", "varbinary")
+                    | ("tinytext", "tinyblob")
+                    | ("text", "blob")
+                    | ("mediumtext", "mediumblob")
+                    | ("longtext", "longblob")
+            )
+        };
+        let bytes = statement.iter().any(|word| word.eq_ignore_ascii_case("BYTE"));
+        for (name, table) in &mut self.tables {
+            for column in &mut table.columns {
+                let former = before
+                    .tables
+                    .get(name)
+                    .and_then(|table| table.columns.iter().find(|c| c.name == column.name));
+                let named = statement.windows(2).filter(|pair| pair[0] == column.name);
+                let mut words =
+                    named.map(|pair| pair[1].to_lowercase()).chain(former.map(|c| c.word.clone()));
+                // With BYTE the producer names the server's own type.
+                match words.find(|word| other(word, &column.kind)).filter(|_| !bytes) {
+                    Some(word) => column.word = word,
+                    None => continue,
+                }
+            }
+            table.describe(name);
         }
     }
 
@@ -161,6 +199,6 @@ impl Column {
             }
             _ => String::new(),
         };
-        format!("{{\"type\":\"{}\",\"name\":{}{rest}}}", self.kind, quoted(&self.name))
+        format!("{{\"type\":\"{}\",\"name\":{}{rest}}}", self.word, quoted(&self.name))
     }
 }

@@ -44,7 +44,10 @@ impl<'a> Producer<'a> {
     pub fn run(&mut self, session: &mut Conn, statement: &str) -> mysql::Result<()> {
         session.query_drop(statement)?;
         if ddl::defines(statement) {
-            self.schemas.push(Schema::read(&mut self.session));
+            let before = self.schemas.last().expect("the first definitions");
+            let mut schema = Schema::read(&mut self.session);
+            schema.keep_words(before, &ddl::words(statement));
+            self.schemas.push(schema);
         }
         Ok(())
     }
