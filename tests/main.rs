@@ -46,6 +46,7 @@ mod searching;
 mod selection;
 mod spool_damage;
 mod sqlite;
+mod switches;
 mod traps;
 mod until;
 mod usage;

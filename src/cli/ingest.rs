@@ -141,6 +141,13 @@ fn close(
     output.clear();
     if let (Ok(summary), true) = (&summary, outcome.is_ok() || summary_matters(&summary)) {
         output.finish(&describe(verb, summary, dir));
+        if summary.alone > 0 {
+            output.say(&format!(
+                "{} came without a transaction (Maxwell tells it with output_commit_info=true): \
+                 each stands for itself",
+                counted(summary.alone, "row")
+            ));
+        }
     }
     outcome?;
     let Summary { damaged, gaps, .. } = summary?;

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::filter::{Filter, Type};
 use crate::replay::Selection;
 use crate::replay::cut::{self, Bounds, Cut, Place};
-use crate::spool::Spool;
+use crate::spool::{Spool, Transaction, TransactionKind};
 
 /// Which part of the spool a command takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -158,12 +158,8 @@ impl SelectArgs {
             )),
             _ => output.note("no transaction lies in the stretch asked for"),
         }
-        if cut.last.as_ref().is_some_and(|t| t.position.is_none()) {
-            output.note(
-                "the stream carries no binlog positions: re-sends are recognised only by \
-                 consecutive transactions with the same content, gaps are not seen, and \
-                 --position cannot cut (Maxwell: output_binlog_position)",
-            );
+        if let Some(last) = &cut.last {
+            missing(last).into_iter().for_each(|what| output.note(what));
         }
         if cut.outside > 0 {
             output.note(&format!(
@@ -211,4 +207,30 @@ impl SelectArgs {
             false => words.join(" "),
         }
     }
+}
+
+/// What the stream does not tell, and what cannot be done without it.
+fn missing(last: &Transaction) -> Vec<&'static str> {
+    let alone = last.kind == TransactionKind::Alone;
+    let mut all = Vec::new();
+    if alone {
+        all.push(
+            "the stream tells no transactions: each row stands for itself, a stretch may begin or \
+             end inside a transaction of the source, and --xid finds nothing (Maxwell: \
+             output_commit_info=true)",
+        );
+    }
+    match last.position {
+        Some(_) => {}
+        None if alone => all.push(
+            "the stream carries no binlog positions: re-sends and gaps are not seen, and \
+             --position cannot cut (Maxwell: output_binlog_position)",
+        ),
+        None => all.push(
+            "the stream carries no binlog positions: re-sends are recognised only by consecutive \
+             transactions with the same content, gaps are not seen, and --position cannot cut \
+             (Maxwell: output_binlog_position)",
+        ),
+    }
+    all
 }

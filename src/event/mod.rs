@@ -204,6 +204,12 @@ impl Meta<'_> {
         TableName::new(self.database.as_ref(), self.table.as_ref())
     }
 
+    /// True for a row of which the producer tells no transaction (`output_commit_info=false`): it
+    /// stands for itself. Rows of a table without transactions are told by xoffset and commit.
+    pub fn is_alone(&self) -> bool {
+        self.op.is_row() && self.xid.is_none() && self.xoffset.is_none() && !self.commit
+    }
+
     /// True for a sign of life, and as [`TableName::is_housekeeping`] has it.
     pub fn is_housekeeping(&self) -> bool {
         self.op == Op::Heartbeat || is_housekeeping(&self.database, &self.table)

@@ -26,6 +26,10 @@ impl Boundary {
             }
             return self.open.is_none();
         }
+        if meta.is_alone() {
+            self.open = None;
+            return true;
+        }
         match direction {
             Direction::Forward => {
                 // Another xid while one is open: the commit row never came.

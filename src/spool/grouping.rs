@@ -67,6 +67,8 @@ impl Grouping {
         open.add(at, meta);
         if meta.commit && meta.xid == open.xid {
             self.close(TransactionKind::Rows, notes);
+        } else if meta.is_alone() && open.first == at.seq {
+            self.close(TransactionKind::Alone, notes);
         }
     }
 

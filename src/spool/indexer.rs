@@ -19,7 +19,7 @@ use super::scan::{Found, Scan, Unread};
 use super::segment::{self, Decoder, SegmentReader};
 use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
-use super::types::{BadFrame, GapKind, Order, Seq, Summary};
+use super::types::{BadFrame, GapKind, Order, Seq, Summary, TransactionKind};
 use super::widths::Widths;
 use crate::error::{Context, Error, Result};
 use crate::event::def::TableDef;
@@ -261,6 +261,8 @@ impl Indexer {
     fn count(&mut self, notes: &Notes, records: usize) {
         self.counts.records += records as u64;
         self.counts.transactions += notes.closed.len() as u64;
+        let alone = notes.closed.iter().filter(|t| t.kind == TransactionKind::Alone);
+        self.counts.alone += alone.count() as u64;
         self.counts.resends += notes.resend.count();
         self.counts.damaged += notes.damages.len() as u64;
         self.counts.gaps += notes.gaps.len() as u64;

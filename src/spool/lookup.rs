@@ -88,7 +88,7 @@ fn entries(frame: &Frame, mut event_rows: EventRows) -> Vec<Entry> {
             continue;
         };
         let row = event.meta.op.is_row();
-        let ident = if row { event_rows.next(&event.meta) } else { None };
+        let ident = if row { event_rows.next(&event) } else { None };
         if (row || event.meta.op.is_ddl()) && !record.resend {
             let xid = event.meta.xid.filter(|_| row);
             entries.push(Entry { seq: record.seq, ident, xid, row });

@@ -22,8 +22,12 @@ pub(super) struct Closed {
     pub(super) tables: Vec<(u32, Counts)>,
 }
 
-const KINDS: [TransactionKind; 3] =
-    [TransactionKind::Rows, TransactionKind::Ddl, TransactionKind::Incomplete];
+const KINDS: [TransactionKind; 4] = [
+    TransactionKind::Rows,
+    TransactionKind::Ddl,
+    TransactionKind::Incomplete,
+    TransactionKind::Alone,
+];
 const XID: u64 = 4;
 const POSITION: u64 = 8;
 const THREAD: u64 = 16;

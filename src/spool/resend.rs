@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::types::Seq;
 use crate::error::Result;
-use crate::event::Meta;
+use crate::event::{Body, Event};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Place of a row in the binlog. Rows of one multi-row event share file and offset; the one that
 /// commits comes last. Orders as the source wrote them.
@@ -25,16 +26,22 @@ pub(super) struct Ident {
 pub(super) struct EventRows {
     at: Option<(u64, u64)>,
     rows: u64,
+    /// A hash of the first row, of a stream without transactions and of a table with a key.
+    first: Option<u64>,
 }
 
 impl EventRows {
     /// The identity of the next row; `None` without a position. To be called for every row event
     /// in turn, re-sends too.
-    pub(super) fn next(&mut self, meta: &Meta<'_>) -> Option<Ident> {
+    pub(super) fn next(&mut self, event: &Event<'_>) -> Option<Ident> {
+        let meta = &event.meta;
         let (file, offset) = meta.position?.order();
-        match self.at == Some((file, offset)) {
+        let row = keyed_hash(event);
+        // One event does not change a row twice to the same: it is sent again from its begin.
+        let begins = row.is_some() && row == self.first;
+        match self.at == Some((file, offset)) && !begins {
             true => self.rows += 1,
-            false => *self = Self { at: Some((file, offset)), rows: 0 },
+            false => *self = Self { at: Some((file, offset)), rows: 0, first: row },
         }
         let ord = match (meta.commit, meta.xoffset) {
             (true, _) => u64::MAX,
@@ -43,6 +50,14 @@ impl EventRows {
         };
         Some(Ident { file, offset, ord })
     }
+}
+
+/// What tells a row that stands alone from the others of its event; `None` where rows may be
+/// equal, and where the stream tells by itself which row of its transaction one is.
+fn keyed_hash(event: &Event<'_>) -> Option<u64> {
+    event.key.filter(|key| event.meta.is_alone() && key.columns != "[]")?;
+    let Body::Row { data, old } = event.body else { return None };
+    Some(xxh3_64(data.as_bytes()) ^ xxh3_64(old.unwrap_or_default().as_bytes()).rotate_left(1))
 }
 
 /// A stored message that is no re-send: a row event, or a statement (then neither identity nor

@@ -160,7 +160,7 @@ impl Tracker {
         notes: &mut Notes,
     ) -> Result<()> {
         let (seq, meta) = (item.seq, &event.meta);
-        let ident = self.state.event.next(meta);
+        let ident = self.state.event.next(event);
         let again = match (ident, meta.position) {
             (Some(ident), Some(position)) => {
                 self.row_again(seq, event, ident, position, stored, notes)?

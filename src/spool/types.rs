@@ -65,6 +65,8 @@ pub enum TransactionKind {
     Ddl,
     /// Row events whose commit never came: another transaction followed.
     Incomplete,
+    /// One row event whose transaction the producer does not tell.
+    Alone,
 }
 
 /// A source transaction.
@@ -89,7 +91,7 @@ pub struct Transaction {
     pub thread_id: Option<u64>,
     /// The server it was made on.
     pub server_id: Option<u64>,
-    /// Rows, a statement, or a torso.
+    /// Rows, a statement, a torso, or a row by itself.
     pub kind: TransactionKind,
     /// Tables touched, in the order of first touch.
     pub tables: Vec<(TableName, Counts)>,
@@ -279,6 +281,8 @@ pub struct Summary {
     pub records: u64,
     /// Transactions completed (statements included).
     pub transactions: u64,
+    /// Of these, rows whose transaction the producer does not tell.
+    pub alone: u64,
     /// Records that are re-sends.
     pub resends: u64,
     /// Records that could not be read.

@@ -93,6 +93,7 @@ impl Page {
                 TransactionKind::Rows => "rows",
                 TransactionKind::Ddl => "ddl",
                 TransactionKind::Incomplete => "incomplete",
+                TransactionKind::Alone => "row",
             };
             let tables = t.tables.iter().map(|(name, counts)| TableLine {
                 database: &name.database,

@@ -270,3 +270,26 @@ fn rows_without_xid_end_with_their_commit_and_the_producers_own_are_passed_over(
     let counts = Counts { insert: 2, ..Counts::default() };
     assert_eq!(seen.notes.closed[0].tables, [(0, counts)]);
 }
+
+#[test]
+fn a_row_without_a_transaction_stands_for_itself() {
+    let alone = |position: u64, id: u64, key: &str| {
+        format!(
+            r#"{{"database":"d","table":"t","type":"insert","ts":9,"position":"bin.000002:{position}"{key},"data":{{"id":{id}}}}}"#
+        )
+    };
+    let key = r#","primary_key":[1],"primary_key_columns":["id"]"#;
+    let keyed = |position, id| alone(position, id, key);
+    let bare = |position, id| alone(position, id, r#","primary_key":[],"primary_key_columns":[]"#);
+    // An event of three rows, sent again at once from its begin; rows of a table without a key may
+    // be equal.
+    let event = [keyed(10, 1), keyed(10, 2), keyed(10, 3)];
+    let stream = [event.to_vec(), event.to_vec(), vec![bare(20, 1), bare(20, 1), keyed(30, 4)]];
+    let mut stream = stream.concat();
+    stream.push(keyed(30, 4));
+    let seen = feed(&stream);
+    assert_eq!(seen.resends(), [4, 5, 6, 10]);
+    assert_eq!(seen.transactions(), [(1, 1), (2, 2), (3, 3), (7, 7), (8, 8), (9, 9)]);
+    assert!(seen.notes.closed.iter().all(|t| t.kind == TransactionKind::Alone));
+    assert_eq!((seen.gaps(), seen.epochs()), (vec![], 1));
+}

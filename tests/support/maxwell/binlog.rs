@@ -1,7 +1,7 @@
 //! The events of a binlog file, and the messages they become.
 
 use super::{
-    ddl,
+    Switches, ddl,
     definitions::{Schema, Table},
     text::{list, quoted},
     values::{Decoder, Image},
@@ -27,6 +27,7 @@ struct Converter<'a, 'd> {
     thread: Option<u32>,
     open: Vec<RowChange>,
     decoder: &'a mut Decoder<'d>,
+    switches: Switches,
     out: String,
 }
 
@@ -36,10 +37,11 @@ pub(super) fn lines(
     file: &str,
     schemas: &[Schema],
     decoder: &mut Decoder<'_>,
+    switches: Switches,
 ) -> String {
-    let out = String::new();
+    let (open, out) = (Vec::new(), String::new());
     let mut converter =
-        Converter { file, schemas, defined: 0, thread: None, open: Vec::new(), decoder, out };
+        Converter { file, schemas, defined: 0, thread: None, open, decoder, switches, out };
     let opened = BufReader::new(File::open(path).unwrap());
     let mut events = BinlogFile::new(BinlogVersion::Version4, opened).unwrap();
     while let Some(event) = events.next() {
@@ -127,29 +129,13 @@ impl Converter<'_, '_> {
                 quoted(&name),
                 event.header().timestamp()
             );
-            let tail = self.tail(event, table, before.as_ref(), after);
+            let tail = self.tail(event, table, before, after);
             self.open.push(RowChange { head, tail });
         }
     }
 
     /// What follows xid and xoffset.
-    fn tail(
-        &self,
-        event: &Event,
-        table: &Table,
-        before: Option<&Image>,
-        mut after: Image,
-    ) -> String {
-        let places = 0..after.len();
-        let differs = |place: &usize| {
-            after[*place].is_some()
-                && before.is_some_and(|b| b[*place].is_some() && b[*place] != after[*place])
-        };
-        let changed: Vec<usize> = places.clone().filter(differs).collect();
-        // What only the former image has says which row it is.
-        for (value, former) in after.iter_mut().zip(before.into_iter().flatten()) {
-            *value = value.take().or_else(|| former.clone());
-        }
+    fn tail(&self, event: &Event, table: &Table, before: Option<Image>, after: Image) -> String {
         let mut text = format!(
             ",\"position\":{},\"server_id\":{}",
             self.position(event),
@@ -158,22 +144,37 @@ impl Converter<'_, '_> {
         if let Some(thread) = self.thread {
             write!(text, ",\"thread_id\":{thread}").unwrap();
         }
-        let value = |name: &String| after[table.place(name)].clone().expect("the key's value");
-        let field = |place: usize, image: &Image| {
-            Some(format!("{}:{}", quoted(&table.columns[place].name), image[place].as_ref()?))
+        let before = before.unwrap_or_default();
+        let former = |place: usize| before.get(place).and_then(Option::as_ref);
+        let present = |place: &usize| after[*place].is_some();
+        let places = || 0..after.len();
+        // What only the former image has says which row it is: it comes behind the others.
+        let only_before = places().filter(|place| !present(place) && former(*place).is_some());
+        let data = places().filter(present).chain(only_before);
+        let data = data.map(|place| (place, after[place].as_ref().or(former(place)).unwrap()));
+        let changed = places()
+            .filter(|place| present(place) && former(*place) != after[*place].as_ref())
+            .filter_map(|place| Some((place, former(place)?)));
+        let (data, changed): (Vec<_>, Vec<_>) = (data.collect(), changed.collect());
+        let field = |&(place, value): &(usize, &String)| {
+            let shown = self.switches.nulls || value != "null";
+            shown.then(|| format!("{}:{value}", quoted(&table.columns[place].name)))
+        };
+        let key = |name: &String| {
+            let value = data.iter().find(|(place, _)| *place == table.place(name));
+            value.map_or("null".to_owned(), |(_, value)| (*value).clone())
         };
         write!(
             text,
             ",\"schema_id\":{},\"primary_key\":[{}],\"primary_key_columns\":[{}],\"data\":{{{}}}",
             self.defined,
-            list(table.key.iter().map(value)),
+            list(table.key.iter().map(key)),
             list(table.key.iter().map(|name| quoted(name))),
-            list(places.filter_map(|place| field(place, &after)))
+            list(data.iter().filter_map(field))
         )
         .unwrap();
-        if let Some(before) = before {
-            let old = changed.into_iter().filter_map(|place| field(place, before));
-            write!(text, ",\"old\":{{{}}}", list(old)).unwrap();
+        if !changed.is_empty() {
+            write!(text, ",\"old\":{{{}}}", list(changed.iter().filter_map(field))).unwrap();
         }
         text + "}"
     }
@@ -182,12 +183,14 @@ impl Converter<'_, '_> {
         let last = self.open.len().saturating_sub(1);
         for (place, RowChange { head, tail }) in self.open.drain(..).enumerate() {
             self.out.push_str(&head);
-            if let Some(xid) = xid {
-                write!(self.out, ",\"xid\":{xid}").unwrap();
-            }
-            match place == last {
-                true => self.out.push_str(",\"commit\":true"),
-                false => write!(self.out, ",\"xoffset\":{place}").unwrap(),
+            if self.switches.commit_info {
+                if let Some(xid) = xid {
+                    write!(self.out, ",\"xid\":{xid}").unwrap();
+                }
+                match place == last {
+                    true => self.out.push_str(",\"commit\":true"),
+                    false => write!(self.out, ",\"xoffset\":{place}").unwrap(),
+                }
             }
             self.out.push_str(&tail);
             self.out.push('\n');

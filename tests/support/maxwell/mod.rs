@@ -21,6 +21,20 @@ pub struct Producer<'a> {
     /// The definitions before the first and after each statement that changed them.
     schemas: Vec<Schema>,
     file: String,
+    pub switches: Switches,
+}
+
+/// What Maxwell leaves out where its `output_…` is off.
+#[derive(Clone, Copy)]
+pub struct Switches {
+    /// `output_nulls`.
+    pub nulls: bool,
+    /// `output_commit_info`: xid, xoffset and commit.
+    pub commit_info: bool,
+}
+
+impl Switches {
+    pub const ALL: Switches = Switches { nulls: true, commit_info: true };
 }
 
 /// A session of `t` with utf8mb4.
@@ -35,7 +49,8 @@ impl<'a> Producer<'a> {
         let mut session = session(server);
         session.query_drop("FLUSH BINARY LOGS").unwrap();
         let schemas = vec![Schema::read(&mut session)];
-        let mut producer = Producer { server, session, schemas, file: String::new() };
+        let mut producer =
+            Producer { server, session, schemas, file: String::new(), switches: Switches::ALL };
         producer.file = producer.position().split_once(':').unwrap().0.to_owned();
         producer
     }
@@ -66,6 +81,6 @@ impl<'a> Producer<'a> {
     pub fn lines(mut self) -> String {
         let path = self.server.data_dir().join(&self.file);
         let mut decoder = values::Decoder { session: &mut self.session, converted: HashMap::new() };
-        binlog::lines(&path, &self.file, &self.schemas, &mut decoder)
+        binlog::lines(&path, &self.file, &self.schemas, &mut decoder, self.switches)
     }
 }
