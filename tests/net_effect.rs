@@ -89,6 +89,8 @@ fn table(keyed: bool) -> Arc<Table> {
         on_update: false,
         binary_width: None,
         zerofill: None,
+        arguments: Vec::new(),
+        srid: None,
     };
     let mut table = Table::from_def(&TableDef {
         database: "d".into(),

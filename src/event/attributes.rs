@@ -1,6 +1,7 @@
 //! The attributes a column's definition carries in a statement's text, read from its tokens.
 
-use sqlparser::tokenizer::Token;
+use sqlparser::dialect::MySqlDialect;
+use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::ddl::{group, is, skip, word};
 use super::def::{Column, Kind};
@@ -29,6 +30,7 @@ pub struct Attributes {
     pub(super) generated: bool,
     pub(super) on_update: bool,
     pub(super) zerofill: Option<u32>,
+    pub(super) srid: Option<u32>,
     /// The numbers or labels in the parentheses of its type.
     pub arguments: Vec<String>,
     /// Its own character set.
@@ -56,7 +58,15 @@ impl Attributes {
         if column.kind == Kind::Float && bits.is_some_and(|bits| bits > FLOAT_BITS) {
             column.set_double();
         }
+        column.arguments.clone_from(&self.arguments);
+        column.srid = self.srid;
     }
+}
+
+/// The numbers or labels in the parentheses of a type, as a server prints it.
+pub fn of_type(printed: &str) -> Vec<String> {
+    let tokens = Tokenizer::new(&MySqlDialect {}, printed).tokenize();
+    tokens.map(|tokens| arguments(&tokens)).unwrap_or_default()
 }
 
 pub(super) fn attributes(definition: &[Token]) -> Attributes {
@@ -74,6 +84,7 @@ pub(super) fn attributes(definition: &[Token]) -> Attributes {
             t if is(t, "AS") && rest.first() == Some(&Token::LParen) => found.generated = true,
             t if is(t, "ON") && next("UPDATE") => found.on_update = true,
             t if is(t, "ZEROFILL") => found.zerofill = width().or_else(|| digits(definition)),
+            t if is(t, "SRID") => found.srid = number(rest),
             t if is(t, "NOT") && next("NULL") => found.nullable = Some(false),
             t if is(t, "PRIMARY") => found.nullable = Some(false),
             t if is(t, "NULL") => found.nullable = found.nullable.or(Some(true)),
@@ -86,6 +97,13 @@ pub(super) fn attributes(definition: &[Token]) -> Attributes {
         }
     }
     found
+}
+
+fn number(tokens: &[Token]) -> Option<u32> {
+    match tokens {
+        [Token::Number(n, _), ..] => n.parse().ok(),
+        _ => None,
+    }
 }
 
 fn found_width(definition: &[Token]) -> Option<u32> {

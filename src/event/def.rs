@@ -8,7 +8,7 @@ use super::TableName;
 use crate::error::{Error, Result};
 
 /// How the values of a column arrive, and so how they are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// TINYINT to BIGINT.
@@ -41,6 +41,7 @@ pub enum Kind {
     /// Geometry types: WKT.
     Geometry,
     /// A type this version does not know.
+    #[default]
     Unknown,
 }
 
@@ -92,7 +93,7 @@ fn bytes_of(name: &str, charset: Option<&str>) -> Option<&'static str> {
 }
 
 /// One column of a definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     /// Its name.
     pub name: String,
@@ -115,6 +116,19 @@ pub struct Column {
     /// Shown with leading zeros to this width (ZEROFILL).
     #[serde(default)]
     pub zerofill: Option<u32>,
+    /// What stands in the parentheses of its type, where told: its digits, or its labels.
+    #[serde(default)]
+    pub arguments: Vec<String>,
+    /// The spatial reference that all its values have (MySQL's SRID): the producer does not send it.
+    #[serde(default)]
+    pub srid: Option<u32>,
+}
+
+impl Column {
+    /// The n-th number in the parentheses of its type.
+    pub fn digits(&self, n: usize) -> Option<u32> {
+        self.arguments.get(n)?.parse().ok()
+    }
 }
 
 /// A table's definition at some moment of the stream.
@@ -192,6 +206,8 @@ impl TableDef {
             generated: false,
             on_update: false,
             zerofill: None,
+            arguments: c.digits.filter(|n| *n > 0).iter().map(u64::to_string).collect(),
+            srid: None,
         });
         Ok(Self {
             columns: columns.collect(),
@@ -225,4 +241,7 @@ struct DefColumn<'a> {
     name: Cow<'a, str>,
     charset: Option<Cow<'a, str>>,
     signed: Option<bool>,
+    /// Of a second, of the types that have a time.
+    #[serde(rename = "column-length")]
+    digits: Option<u64>,
 }

@@ -156,6 +156,8 @@ fn inherit(def: &mut TableDef, clauses: &[Clause], before: Option<&TableDef>) {
             if column.kind == Kind::Float && old.kind == Kind::Double {
                 column.set_double();
             }
+            column.arguments.clone_from(&old.arguments);
+            column.srid = old.srid;
         }
     }
 }

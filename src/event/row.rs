@@ -64,6 +64,30 @@ impl<'a> Columns<'a> {
     }
 }
 
+impl<'a> Value<'a> {
+    /// The value with the blanks around it, as it stands in the object that it was read from:
+    /// MariaDB's JSON is text, which the producer sends as it is.
+    pub fn spaced(self, object: &'a str) -> Self {
+        let start = (self.0.as_ptr() as usize).wrapping_sub(object.as_ptr() as usize);
+        let Some((before, rest)) = object.split_at_checked(start) else { return self };
+        let Some(behind) = rest.get(self.0.len()..) else { return self };
+        let start = before.trim_end_matches(BLANKS).len();
+        let blanks = behind.len() - behind.trim_start_matches(BLANKS).len();
+        Value(&object[start..object.len() - behind.len() + blanks])
+    }
+}
+
+/// True for an object that was set with blanks throughout, so that they belong to no value: the
+/// producer sets none.
+pub fn is_set_wide(object: &str) -> bool {
+    let Ok(Columns(columns)) = Columns::parse(object) else { return true };
+    let before = |v: &Value<'_>| v.spaced(object).0.starts_with(BLANKS);
+    object[1..].starts_with(BLANKS) || (columns.len() > 1 && columns.iter().all(|(_, v)| before(v)))
+}
+
+/// White space of JSON.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
 /// How many columns an image has: the text of a JSON object, of which only the names are counted.
 pub fn width(object: &str) -> usize {
     struct Counted;
@@ -115,6 +139,17 @@ mod tests {
     fn the_columns_of_an_image_are_counted() {
         assert_eq!(width(r#"{"a":1,"b":{"c":[1,2],"d":null},"e\"":"x,y"}"#), 3);
         assert_eq!(width("{}"), 0);
+    }
+
+    #[test]
+    fn blanks_around_json_text_are_its_own() {
+        let object = "{\"id\":1,\"j\": {\"a\":1}\n,\"k\":[ ],\"l\": null }";
+        let columns = Columns::parse(object).expect("an object").0;
+        let spaced: Vec<&str> = columns.iter().map(|(_, v)| v.spaced(object).0).collect();
+        assert_eq!(spaced, ["1", " {\"a\":1}\n", "[ ]", " null "]);
+        assert!(!is_set_wide(object) && !is_set_wide("{\"j\": 1}"));
+        assert!(is_set_wide("{\"id\": 1, \"j\": {\"a\": 1}}"));
+        assert!(is_set_wide("{\n  \"j\":1 }"));
     }
 
     #[test]

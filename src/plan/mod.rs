@@ -3,8 +3,8 @@
 //! Pure: a [`Table`] comes from a target or a definition, events come borrowed from a frame.
 
 use crate::error::{Error, Result};
-use crate::event::def::{Column, TableDef};
-use crate::event::row::{Columns, Value};
+use crate::event::def::{Column, Kind, TableDef};
+use crate::event::row::{Columns, Value, is_set_wide};
 use crate::event::{Body, Event, Op, TableName};
 
 mod look;
@@ -106,17 +106,26 @@ impl Table {
         exact.or_else(|| self.columns.iter().position(|c| same(&c.name, name)))
     }
 
-    /// Puts named values into the places of this table's columns.
+    /// Puts the named values of an object into the places of this table's columns; `whole` is the
+    /// event's object with all columns.
     ///
     /// # Errors
     /// When the table has no such column.
-    fn fill<'a>(&self, image: &mut Image<'a>, columns: Columns<'a>) -> Result<()> {
-        for (i, (name, value)) in columns.0.into_iter().enumerate() {
-            if let Some((_, to)) = self.routed.iter().find(|(from, _)| same(from, &name)) {
-                to.iter().for_each(|&at| image.0[at] = Some(value));
+    fn fill<'a>(&self, image: &mut Image<'a>, object: &'a str, whole: &str) -> Result<()> {
+        let columns = Columns::parse(object)?;
+        for (i, (name, value)) in columns.0.iter().enumerate() {
+            let value = |at: usize| match self.columns[at].kind {
+                Kind::Json | Kind::JsonOrText => match value.spaced(object) {
+                    spaced if spaced == *value || is_set_wide(whole) => *value,
+                    spaced => spaced,
+                },
+                _ => *value,
+            };
+            if let Some((_, to)) = self.routed.iter().find(|(from, _)| same(from, name)) {
+                to.iter().for_each(|&at| image.0[at] = Some(value(at)));
                 continue;
             }
-            let at = self.position(&name, i).ok_or_else(|| {
+            let at = self.position(name, i).ok_or_else(|| {
                 Error::stopped(format!(
                     "{}: the event has a column {:?} that the table lacks",
                     self.name, name
@@ -126,7 +135,7 @@ impl Table {
                      leave it out with --drop-column {name}; then run the same command again"
                 ))
             })?;
-            image.0[at] = Some(value);
+            image.0[at] = Some(value(at));
         }
         Ok(())
     }
@@ -207,13 +216,13 @@ impl<'a> Change<'a> {
             return Err(Error::failed(format!("{}: not a row event", event.meta.op.name())));
         };
         let mut data_image = Image(vec![None; table.columns.len()].into());
-        table.fill(&mut data_image, Columns::parse(data)?)?;
+        table.fill(&mut data_image, data, data)?;
         let (before, after) = match event.meta.op {
             Op::Delete => (Some(data_image), None),
             Op::Update => {
                 let mut before = data_image.clone();
                 if let Some(old) = old {
-                    table.fill(&mut before, Columns::parse(old)?)?;
+                    table.fill(&mut before, old, data)?;
                 }
                 (Some(before), Some(data_image))
             }

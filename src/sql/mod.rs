@@ -10,9 +10,11 @@ use crate::plan::op::{Act, RowOp};
 pub mod bulk;
 mod float;
 mod form;
+mod label;
 mod looks;
 pub mod quote;
 mod rows;
+mod shape;
 mod update;
 
 pub use form::{Dialect, Form, Images, Insert};

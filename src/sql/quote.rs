@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::Dialect;
+use super::{Dialect, label, shape};
 use crate::error::{Error, Result};
 use crate::event::def::{Column, Kind};
 use crate::event::row::Value;
@@ -90,11 +90,11 @@ pub fn bytes(out: &mut String, bytes: &[u8]) {
 /// A value as its column's type has it, before it is written.
 enum Plain<'a> {
     Null,
-    Number(&'a str),
+    Number(Cow<'a, str>),
     Text(Cow<'a, str>),
     Bytes(Vec<u8>),
-    /// Well-known text of a geometry.
-    Shape(Cow<'a, str>),
+    /// A geometry, as text and as servers store it.
+    Shape(Cow<'a, str>, Vec<u8>),
 }
 
 fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
@@ -103,13 +103,20 @@ fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
         Kind::Json => Plain::Text(value.0.into()),
         Kind::JsonOrText => Plain::Text(json(column, value)?),
         Kind::Unknown if !is_number(value) => return Err(unknown(column)),
-        _ if is_number(value) => Plain::Number(value.0),
+        _ if is_number(value) => Plain::Number(counted(column, value)),
         Kind::Set if value.0.starts_with('[') => {
             let labels = value.strings().ok_or_else(|| unfit(column, value))?;
-            Plain::Text(labels.join(",").into())
+            let labels: Result<Vec<_>> =
+                labels.into_iter().map(|one| label::meant(column, one.into())).collect();
+            Plain::Text(labels?.join(",").into())
         }
+        Kind::Enum => Plain::Text(label::meant(column, string(column, value)?)?),
         Kind::Binary => Plain::Bytes(binary(column, value)?),
-        Kind::Geometry => Plain::Shape(string(column, value)?),
+        Kind::Geometry => {
+            let wkt = string(column, value)?;
+            let stored = shape::stored(&wkt, column.srid.unwrap_or(0));
+            Plain::Shape(wkt, stored.ok_or_else(|| unfit(column, value))?)
+        }
         _ => Plain::Text(string(column, value)?),
     })
 }
@@ -121,10 +128,14 @@ fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
 pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'_>) -> Result<()> {
     match plain(column, value)? {
         Plain::Null => out.push_str("NULL"),
-        Plain::Number(token) => number(out, dialect, column, token),
+        Plain::Number(token) => number(out, dialect, column, &token),
         Plain::Text(it) => text(out, dialect, &it),
         Plain::Bytes(it) => bytes(out, &it),
-        Plain::Shape(wkt) => geometry(out, dialect, &wkt),
+        Plain::Shape(wkt, stored) => match dialect {
+            Dialect::Mysql => bytes(out, &stored),
+            // As the servers print it: no blanks after commas and before parentheses.
+            Dialect::Sqlite => text(out, dialect, &wkt.replace(", ", ",").replace(" (", "(")),
+        },
     }
     Ok(())
 }
@@ -133,7 +144,6 @@ pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'
 pub fn placeholder(out: &mut String, column: &Column) {
     out.push_str(match column.kind {
         Kind::Bit | Kind::Year => "CAST(? AS UNSIGNED)",
-        Kind::Geometry => "ST_GeomFromText(?)",
         _ => "?",
     });
 }
@@ -147,15 +157,38 @@ pub fn parameter(column: &Column, value: Value<'_>) -> Result<Option<Vec<u8>>> {
     Ok(match plain(column, value)? {
         Plain::Null => None,
         Plain::Number(token) if column.kind == Kind::Decimal => {
-            Some(plain_decimal(token).into_owned().into_bytes())
+            Some(plain_decimal(&token).into_owned().into_bytes())
         }
         Plain::Number(token) if column.kind == Kind::Float => {
-            Some(super::float::written(token).into_owned().into_bytes())
+            Some(super::float::written(&token).into_owned().into_bytes())
         }
-        Plain::Number(token) => Some(token.as_bytes().to_vec()),
-        Plain::Text(it) | Plain::Shape(it) => Some(it.into_owned().into_bytes()),
-        Plain::Bytes(it) => Some(it),
+        Plain::Number(it) | Plain::Text(it) => Some(it.into_owned().into_bytes()),
+        Plain::Bytes(it) | Plain::Shape(_, it) => Some(it),
     })
+}
+
+/// A number as the source has it. The producer does not know that ZEROFILL means UNSIGNED, so that
+/// large values arrive below zero; and year 0, which no other year is, as 1900.
+fn counted<'a>(column: &Column, value: Value<'a>) -> Cow<'a, str> {
+    let below = || value.0.parse::<i64>().ok().filter(|n| *n < 0);
+    match column.kind {
+        Kind::Year if value.0 == "1900" => "0".into(),
+        Kind::Integer if column.zerofill.is_some() && let Some(n) = below() => {
+            (i128::from(n) + (1 << bits(column))).to_string().into()
+        }
+        _ => value.0.into(),
+    }
+}
+
+/// How wide an integer type is.
+fn bits(column: &Column) -> u32 {
+    match column.type_name.to_ascii_lowercase().as_str() {
+        "tinyint" | "int1" => 8,
+        "smallint" | "int2" => 16,
+        "mediumint" | "int3" | "middleint" => 24,
+        "bigint" | "int8" => 64,
+        _ => 32,
+    }
 }
 
 fn is_number(value: Value<'_>) -> bool {
@@ -201,18 +234,6 @@ pub fn binary(column: &Column, value: Value<'_>) -> Result<Vec<u8>> {
         bytes.resize(bytes.len().max(width as usize), 0);
     }
     Ok(bytes)
-}
-
-fn geometry(out: &mut String, dialect: Dialect, wkt: &str) {
-    match dialect {
-        Dialect::Mysql => {
-            out.push_str("ST_GeomFromText(");
-            text(out, dialect, wkt);
-            out.push(')');
-        }
-        // As the servers print it: no blanks after commas and before parentheses.
-        Dialect::Sqlite => text(out, dialect, &wkt.replace(", ", ",").replace(" (", "(")),
-    }
 }
 
 fn number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
@@ -274,14 +295,20 @@ pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>)
     }
     // The two sides of the comparison: what stands around the column, and around the value.
     // Text compares as bytes, since a collation takes 'a', 'A' and 'a ' for the same; a FLOAT
-    // holds more than it prints; MySQL compares JSON only with JSON, MariaDB only as text (it
-    // skips comments of that version range).
+    // holds more than it prints; MySQL compares JSON only with JSON, and for MariaDB JSON is text
+    // (each has comments that the other skips).
     let ((a, b), (c, d)) = match column.kind {
         Kind::Text | Kind::JsonOrText => {
             (("CAST(CONVERT(", " USING utf8mb4) AS BINARY)"), ("CAST(", " AS BINARY)"))
         }
         Kind::Float => (("", ""), ("CAST(", " AS FLOAT)")),
-        Kind::Json => (("", ""), ("/*!50701 CAST(*/", "/*!50701  AS JSON)*/")),
+        Kind::Json => (
+            ("/*M!100000 CAST(CONVERT(*/", "/*M!100000  USING utf8mb4) AS BINARY)*/"),
+            (
+                "/*M!100000 CAST(*//*!50701 CAST(*/",
+                "/*!50701  AS JSON)*//*M!100000  AS BINARY)*/",
+            ),
+        ),
         _ => (("", ""), ("", "")),
     };
     out.push_str(a);

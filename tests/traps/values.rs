@@ -31,6 +31,22 @@ fn column(name: &str, kind: &str, values: &[&str]) -> Trap {
     )
 }
 
+/// A geometry of each kind.
+pub fn shapes() -> [&'static str; 10] {
+    [
+        "ST_GeomFromText('POINT(1.5 -2.25)')",
+        "ST_GeomFromText('LINESTRING(0 0,1e10 0.1)')",
+        "ST_GeomFromText('POLYGON((0 0,10 0,10 10,0 10,0 0),(1 1,2 1,2 2,1 1))')",
+        "ST_GeomFromText('MULTIPOINT(1 1,2 2)')",
+        "ST_GeomFromText('MULTIPOINT(7 7)')",
+        "ST_GeomFromText('MULTILINESTRING((0 0,1 1),(2 2,3 3,4 5))')",
+        "ST_GeomFromText('MULTIPOLYGON(((0 0,1 0,1 1,0 0)),((5 5,6 5,6 6,5 5)))')",
+        "ST_GeomFromText('GEOMETRYCOLLECTION EMPTY')",
+        "ST_GeomFromText('GEOMETRYCOLLECTION(POINT(1 1),LINESTRING(0 0,1 1))')",
+        "ST_GeomFromText('GEOMETRYCOLLECTION(MULTIPOINT(1 1,2 2),GEOMETRYCOLLECTION(POINT(3 4)))')",
+    ]
+}
+
 pub fn list() -> Vec<Trap> {
     let text = [
         "''",
@@ -58,6 +74,12 @@ pub fn list() -> Vec<Trap> {
         "'true'",
         "'18446744073709551615'",
         "'\"{}\"'",
+        "' {\"a\":1}'",
+        "'{\"a\":1}'",
+        "'{\"a\":1} '",
+        "'{ \"a\" : 1 }'",
+        "'\\t[1]\\r'",
+        "' 17 '",
     ];
     vec![
         column(
@@ -107,6 +129,18 @@ pub fn list() -> Vec<Trap> {
         column("text_binary", "TEXT CHARACTER SET binary", &bytes),
         column("json", "JSON", &json),
         column("enum", "ENUM('a','b','it is','0','2')", &["'a'", "'it is'", "'0'", "'2'"]),
+        column(
+            "enum_with_quotes",
+            r#"ENUM('it''s','a\\b','"q"','say "so"','`w`','n\nl','''','2')"#,
+            &["1", "2", "3", "4", "5", "6", "7", "8"],
+        ),
+        column("set_with_quotes", r#"SET('it''s','a\\b','"q"')"#, &["1", "3", "6", "7", "''"]),
+        column("int_zerofill", "INT(8) ZEROFILL", &["4294967295", "2147483648", "42", "0"]),
+        column("bigint_zerofill", "BIGINT ZEROFILL", &["18446744073709551615", "1"]),
+        column("tinyint_zerofill", "TINYINT(3) UNSIGNED ZEROFILL", &["255", "128", "7"]),
+        column("mediumint_zerofill", "MEDIUMINT ZEROFILL", &["16777215", "8388608"]),
+        column("shapes", "GEOMETRY", &shapes()),
+        column("multipoint", "MULTIPOINT", &shapes()[3..5]),
         column("set", "SET('a','b','c')", &["''", "'a,c'", "'a,b,c'"]),
         column("date", "DATE", &["'0000-00-00'", "'1000-01-01'", "'9999-12-31'", "'2024-02-30'"]),
         column(
@@ -131,7 +165,7 @@ pub fn list() -> Vec<Trap> {
             ],
         ),
         column("time", "TIME(6)", &["'00:00:00'", "'23:59:59.999999'", "'00:00:00.000001'"]),
-        column("year", "YEAR", &["1901", "2155", "2000"]),
+        column("year", "YEAR", &["0", "1901", "2155", "2000"]),
         column("text", "TEXT", &text),
         column("varchar", "VARCHAR(80)", &text),
         column("latin1", "VARCHAR(20) CHARACTER SET latin1", &["'é'", "'É'", "'ÿ€'", "'a\\\\b'"]),

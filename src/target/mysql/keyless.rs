@@ -210,6 +210,11 @@ fn is(table: &Table) -> String {
             Kind::Text | Kind::JsonOrText => {
                 format!(" AND CAST({own}{column_name} AS BINARY)<=>CAST(w.{column_name} AS BINARY)")
             }
+            // MariaDB's JSON is text too.
+            Kind::Json => {
+                let [a, b] = ["/*M!100000 CAST(*/", "/*M!100000  AS BINARY)*/"];
+                format!(" AND {a}{own}{column_name}{b}<=>{a}w.{column_name}{b}")
+            }
             _ => format!(" AND {own}{column_name}<=>w.{column_name}"),
         });
     }

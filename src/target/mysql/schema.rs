@@ -1,13 +1,13 @@
 //! What a MySQL or MariaDB server tells of its tables, and the progress tables kept there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Result as Sql};
 
 use super::foreign_keys::ForeignKeys;
 use crate::error::{Error, Result};
-use crate::event::TableName;
+use crate::event::{TableName, attributes};
 use crate::event::def::{Column, ForeignKey, Kind, TableDef};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
@@ -155,6 +155,9 @@ fn nullable_columns(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
     )
 }
 
+/// Database, table, column.
+type Place = (String, String, String);
+
 type ColumnRow = (String, String, String, String, String, Option<String>, String, Option<u64>);
 
 /// Definitions of one table, or of all user tables, as the server has them.
@@ -177,7 +180,7 @@ pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
         ),
         params,
     )?;
-    let json = json_checked(conn, only)?;
+    let (json, mut srids) = (json_checked(conn, only)?, srids(conn, only)?);
     let mut defs: Vec<TableDef> = Vec::new();
     for (database, table, name, data_type, column_type, charset, extra, length) in rows {
         let extra = extra.to_lowercase();
@@ -197,6 +200,8 @@ pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
             on_update: extra.contains("on update"),
             binary_width: if data_type == "binary" { length.map(|l| l as u32) } else { None },
             zerofill: if column_type.contains("zerofill") { width(&column_type) } else { None },
+            arguments: attributes::of_type(&column_type),
+            srid: srids.remove(&place),
             type_name: data_type,
         };
         match defs.last_mut().filter(|d| d.database == database && d.table == table) {
@@ -218,9 +223,28 @@ pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
     Ok(defs)
 }
 
+/// The columns that have one spatial reference for all values. Only MySQL has such.
+fn srids(conn: &mut Conn, only: Option<&TableName>) -> Sql<HashMap<Place, u32>> {
+    let sql = "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, SRS_ID FROM information_schema.COLUMNS \
+         WHERE SRS_ID IS NOT NULL";
+    let rows: Sql<Vec<(String, String, String, u32)>> = match only {
+        Some(name) => conn.exec(
+            format!("{sql} AND TABLE_SCHEMA=? AND TABLE_NAME=?"),
+            (&name.database, &name.table),
+        ),
+        None => conn.query(sql),
+    };
+    match rows {
+        Ok(rows) => Ok(rows.into_iter().map(|(d, t, c, srid)| ((d, t, c), srid)).collect()),
+        // There is no such column.
+        Err(mysql::Error::MySqlError(e)) if e.code == 1054 => Ok(HashMap::new()),
+        Err(e) => Err(e),
+    }
+}
+
 /// Columns that MariaDB checks with `json_valid`, which is how it shows a JSON column.
-fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<(String, String, String)>> {
-    let rows: Result<Vec<(String, String, String)>, mysql::Error> = conn.query(
+fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<Place>> {
+    let rows: Result<Vec<Place>, mysql::Error> = conn.query(
         "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CHECK_CLAUSE FROM \
          information_schema.CHECK_CONSTRAINTS WHERE CHECK_CLAUSE LIKE 'json_valid(%'",
     );

@@ -72,7 +72,11 @@ impl Schema {
         let json = json_columns(session);
         for (database, table, name, data_type, whole, charset, digits) in rows {
             let is_json = json.contains(&(database.clone(), table.clone(), name.clone()));
-            let kind = if is_json { "json".to_owned() } else { data_type };
+            let kind = match data_type.as_str() {
+                _ if is_json => "json".to_owned(),
+                "geomcollection" => "geometrycollection".to_owned(),
+                _ => data_type,
+            };
             let column = Column {
                 name,
                 // The producer does not know that ZEROFILL means UNSIGNED.
@@ -160,7 +164,17 @@ fn labels(kind: &str, whole: &str) -> Vec<String> {
         return Vec::new();
     }
     let inner = &whole[kind.len() + 2..whole.len() - 2];
-    inner.split("','").map(str::to_owned).collect()
+    inner.split("','").map(unquoted).collect()
+}
+
+/// A label as the producer takes it from the text: its escapes stay, a quote at its begin is taken for one around it.
+fn unquoted(label: &str) -> String {
+    let Some(quote) = label.chars().next().filter(|first| ['"', '`'].contains(first)) else {
+        return label.to_owned();
+    };
+    let mut inside = label[1..].chars();
+    inside.next_back();
+    inside.as_str().replace(&format!("{quote}{quote}"), &quote.to_string())
 }
 
 impl Table {

@@ -6,6 +6,7 @@ mod ddl;
 mod definitions;
 mod jsonb;
 mod numbers;
+mod shapes;
 mod text;
 mod values;
 

@@ -4,6 +4,7 @@ use super::{
     definitions::{Column, Table},
     jsonb,
     numbers::{self, big_endian, little_endian, take},
+    shapes,
     text::{list, quoted},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -80,7 +81,7 @@ impl Decoder<'_> {
             }
             "json" if column.charset.is_empty() => jsonb::text(sized(meta, data)),
             "json" => String::from_utf8(sized(meta, data).to_vec()).expect("MariaDB's JSON text"),
-            "geometry" | "point" | "linestring" | "polygon" => quoted(&wkt(sized(meta, data))),
+            kind if shapes::is(kind) => quoted(&shapes::wkt(sized(meta, data))),
             "char" | "binary" => {
                 let bytes = take_string(char_length(meta), data);
                 self.text(column, bytes)
@@ -144,28 +145,4 @@ fn take_string<'a>(most: u64, data: &mut &'a [u8]) -> &'a [u8] {
 fn sized<'a>(meta: &[u8], data: &mut &'a [u8]) -> &'a [u8] {
     let length = little_endian(take(data, meta[0].into()));
     take(data, length as usize)
-}
-
-/// A geometry: the spatial reference (which the producer drops), the byte order, the kind, the numbers.
-fn wkt(mut data: &[u8]) -> String {
-    assert_eq!(take(&mut data, 5)[4], 1, "little-endian");
-    let count = |data: &mut &[u8]| little_endian(take(data, 4));
-    let point = |data: &mut &[u8]| {
-        let [x, y] = [(); 2].map(|()| f64::from_bits(little_endian(take(data, 8))));
-        format!("{x} {y}")
-    };
-    let points = |data: &mut &[u8]| {
-        let all: Vec<_> = (0..count(data)).map(|_| point(data)).collect();
-        format!("({})", all.join(", "))
-    };
-    match little_endian(take(&mut data, 4)) {
-        1 => format!("POINT ({})", point(&mut data)),
-        2 => format!("LINESTRING {}", points(&mut data)),
-        3 => {
-            let rings = little_endian(take(&mut data, 4));
-            let all: Vec<_> = (0..rings).map(|_| points(&mut data)).collect();
-            format!("POLYGON ({})", all.join(", "))
-        }
-        kind => panic!("the tests' producer does not know the geometry {kind}"),
-    }
 }

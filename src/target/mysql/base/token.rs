@@ -74,6 +74,8 @@ mod tests {
             on_update: false,
             binary_width: None,
             zerofill: None,
+            arguments: Vec::new(),
+            srid: None,
         };
         token(&column, true, Some(bytes)).expect("a value")
     }

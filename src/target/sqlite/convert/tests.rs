@@ -18,6 +18,8 @@ fn with<T>(definition: &str, look: impl FnOnce(&Defined<'_>) -> T) -> T {
         on_update: false,
         binary_width: None,
         zerofill: None,
+        arguments: Vec::new(),
+        srid: None,
     };
     attributes.set(&mut column);
     look(&Defined {
