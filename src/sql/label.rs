@@ -117,7 +117,8 @@ mod tests {
 
     #[test]
     fn a_label_is_found_however_it_was_written() {
-        let labels = ["plain", "it's", r"a\b", "say \"so\"", "n\nl", "\"q\"", "`w`", r"p\%", "''", "x "];
+        let labels =
+            ["plain", "it's", r"a\b", "say \"so\"", "n\nl", "\"q\"", "`w`", r"p\%", "''", "x "];
         for (arrived, label) in [
             ("plain", "plain"),
             ("it''s", "it's"),

@@ -173,7 +173,10 @@ fn counted<'a>(column: &Column, value: Value<'a>) -> Cow<'a, str> {
     let below = || value.0.parse::<i64>().ok().filter(|n| *n < 0);
     match column.kind {
         Kind::Year if value.0 == "1900" => "0".into(),
-        Kind::Integer if column.zerofill.is_some() && let Some(n) = below() => {
+        Kind::Integer
+            if column.zerofill.is_some()
+                && let Some(n) = below() =>
+        {
             (i128::from(n) + (1 << bits(column))).to_string().into()
         }
         _ => value.0.into(),
@@ -304,10 +307,7 @@ pub fn equals(out: &mut String, dialect: Dialect, column: &Column, v: Value<'_>)
         Kind::Float => (("", ""), ("CAST(", " AS FLOAT)")),
         Kind::Json => (
             ("/*M!100000 CAST(CONVERT(*/", "/*M!100000  USING utf8mb4) AS BINARY)*/"),
-            (
-                "/*M!100000 CAST(*//*!50701 CAST(*/",
-                "/*!50701  AS JSON)*//*M!100000  AS BINARY)*/",
-            ),
+            ("/*M!100000 CAST(*//*!50701 CAST(*/", "/*!50701  AS JSON)*//*M!100000  AS BINARY)*/"),
         ),
         _ => (("", ""), ("", "")),
     };

@@ -154,10 +154,7 @@ mod tests {
             ),
             ("MULTIPOINT(1 1,2 2)", format!("0104000000020000000101000000{one}0101000000{two}")),
             ("MULTILINESTRING ((1 1, 2 2))", format!("0105000000010000000102000000{line}")),
-            (
-                "MULTIPOLYGON (((1 1, 2 2)))",
-                format!("010600000001000000010300000001000000{line}"),
-            ),
+            ("MULTIPOLYGON (((1 1, 2 2)))", format!("010600000001000000010300000001000000{line}")),
             (
                 "GEOMETRYCOLLECTION (POINT (1 1), GEOMETRYCOLLECTION EMPTY)",
                 format!("0107000000020000000101000000{one}010700000000000000"),

@@ -7,8 +7,8 @@ use mysql::{Conn, Params, Result as Sql};
 
 use super::foreign_keys::ForeignKeys;
 use crate::error::{Error, Result};
-use crate::event::{TableName, attributes};
 use crate::event::def::{Column, ForeignKey, Kind, TableDef};
+use crate::event::{TableName, attributes};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
 
