@@ -29,10 +29,14 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
     ("mysql", &["target/mysql"]),
+    ("mysql_common", &["target/mysql"]),
+    ("rustls", &["target/mysql/tls", "target/mysql/tunnel"]),
+    ("url", &["cli/server"]),
+    ("percent_encoding", &["cli/server"]),
     ("rusqlite", &["spool/index", "target/sqlite"]),
     ("zstd", &["spool/segment", "source/lines", "cli/demo"]),
     ("sqlparser", &["event/ddl", "event/attributes"]),

@@ -47,6 +47,7 @@ mod selection;
 mod spool_damage;
 mod sqlite;
 mod switches;
+mod tls;
 mod traps;
 mod until;
 mod usage;

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::output::{Output, count, counted};
+use super::server::{TlsArgs, server};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
 use crate::capture::{self, Watch};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::source::queue::{Config, Declare, Sizes};
 use crate::spool::{Recovery, SpoolWriter, Summary, WriterOptions};
 
@@ -57,6 +58,8 @@ pub struct CaptureArgs {
     /// Take the table definitions from this database first
     #[arg(long, value_name = "URL", env = "BINSYNC_SCHEMA_FROM", hide_env_values = true)]
     pub schema_from: Option<String>,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 const IMPORT_EXAMPLES: &str = "\
@@ -79,9 +82,14 @@ pub struct ImportArgs {
 
 /// Runs `binsync capture`.
 pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
-    if let Some(url) = &args.schema_from {
-        super::schema::add(global, &super::secret::with_password("--schema-from", url, None)?)?;
-    }
+    match &args.schema_from {
+        Some(url) => super::schema::add(global, &server("--schema-from", url, None, &args.tls)?)?,
+        None if args.tls.any() => {
+            return Err(Error::usage("the --ssl flags are for --schema-from")
+                .help("the broker is reached by TLS with an amqps:// URL"));
+        }
+        None => DONE,
+    };
     let stop = stop_flag()?;
     let config = Config {
         password: args.password_file.as_deref().map(super::secret::read).transpose()?,

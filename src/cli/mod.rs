@@ -25,6 +25,7 @@ pub mod schema;
 pub mod search;
 mod secret;
 pub mod select;
+pub mod server;
 pub mod shell;
 pub mod size;
 pub mod stats;

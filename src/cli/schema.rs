@@ -2,13 +2,15 @@
 
 use clap::{Args, Subcommand};
 
-use super::{DONE, Global, output, print, secret};
+use super::server::{TlsArgs, server};
+use super::{DONE, Global, output, print};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::replay::Definitions;
 use crate::replay::snapshot::Snapshot;
 use crate::spool::{self, Spool};
 use crate::target::mysql::schema;
+use crate::target::mysql::server::Server;
 
 /// What to do with definitions.
 #[derive(Subcommand, Debug)]
@@ -28,6 +30,8 @@ pub struct AddArgs {
     /// File that holds the server's password
     #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
     password_file: Option<std::path::PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// Arguments of `schema show`.
@@ -44,10 +48,10 @@ pub struct ShowArgs {
 /// When the server or the spool cannot be read.
 pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
     match command {
-        SchemaCommand::Add(args) => add(
-            global,
-            &secret::with_password("--from", &args.from, args.password_file.as_deref())?,
-        ),
+        SchemaCommand::Add(args) => {
+            let file = args.password_file.as_deref();
+            add(global, &server("--from", &args.from, file, &args.tls)?)
+        }
         SchemaCommand::Show(args) => show(global, args),
     }
 }
@@ -56,8 +60,8 @@ pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
 ///
 /// # Errors
 /// When the server cannot be read or the snapshot not stored.
-pub fn add(global: &Global, url: &str) -> Result<u8> {
-    let (server, tables, foreign_keys) = schema::snapshot(url)?;
+pub fn add(global: &Global, server: &Server) -> Result<u8> {
+    let (server, tables, foreign_keys) = schema::snapshot(server)?;
     let snapshot = Snapshot::new(&server, tables, foreign_keys);
     // A snapshot may be stored before the first message is.
     let seq = match global.spool.join("index.sqlite").exists() {

@@ -47,36 +47,26 @@ pub(super) fn of_file(flag: &str, in_url: bool, file: Option<&Path>) -> Result<O
     }
 }
 
-/// The URL with a password in it: its own, that of the file, or the one the stock client would
+/// The user and password of a URL: its own, those of the file, or those the stock client would
 /// take from the section `[client]` of `~/.my.cnf` for the same user.
 ///
 /// # Errors
-/// When the URL cannot be taken apart or holds a password as well (usage), or the file cannot be read.
-pub(super) fn with_password(flag: &str, url: &str, file: Option<&Path>) -> Result<String> {
-    readable(flag, url)?;
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return Ok(url.to_owned());
-    };
-    let (login, place) = rest.rsplit_once('@').unwrap_or(("", rest));
-    let own = of_file(flag, login.contains(':'), file)?;
-    if login.contains(':') {
-        return Ok(url.to_owned());
-    }
-    let client = option_file().map(|text| client_section(&text)).unwrap_or_default();
+/// As [`of_file`].
+pub(super) fn login(
+    flag: &str,
+    user: Option<String>,
+    password: Option<String>,
+    file: Option<&Path>,
+) -> Result<(String, Option<String>)> {
+    let known = password.is_some();
+    let password = of_file(flag, known, file)?.or(password);
+    let client = option_file().filter(|_| !known).map(|text| client_section(&text));
+    let client = client.unwrap_or_default();
     let of = |name: &str| client.iter().rev().find(|(n, _)| n == name).map(|(_, v)| v.clone());
-    let user = match login {
-        "" => of("user").map(|user| escaped(&user)).unwrap_or_default(),
-        login => login.to_owned(),
-    };
-    let password = match own {
-        Some(password) => Some(password),
-        None => of("password").filter(|_| of("user").is_none_or(|u| escaped(&u) == user)),
-    };
-    Ok(match password {
-        Some(password) => format!("{scheme}://{user}:{}@{place}", escaped(&password)),
-        None if user.is_empty() => url.to_owned(),
-        None => format!("{scheme}://{user}@{place}"),
-    })
+    let user = user.or_else(|| of("user"));
+    let same = of("user").is_none_or(|theirs| user.as_ref() == Some(&theirs));
+    let password = password.or_else(|| of("password").filter(|_| same));
+    Ok((user.unwrap_or_default(), password))
 }
 
 fn option_file() -> Option<String> {
@@ -100,28 +90,21 @@ fn client_section(text: &str) -> Vec<(String, String)> {
     found
 }
 
-/// Percent-encodes what would end the password in a URL.
-fn escaped(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes()
-        .map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_password_file_goes_into_the_url_escaped() {
+    fn a_password_is_the_urls_or_the_files() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pw");
         std::fs::write(&file, "a:b/c@\n").unwrap();
-        let url = with_password("--target", "mysql://joe@db:3306/x", Some(&file)).unwrap();
-        assert_eq!(url, "mysql://joe:a%3Ab%2Fc%40@db:3306/x");
-        let both = with_password("--target", "mysql://joe:own@db", Some(&file)).unwrap_err();
+        let joe = || Some("joe".to_owned());
+        let found = login("--target", joe(), None, Some(&file)).unwrap();
+        assert_eq!(found, ("joe".to_owned(), Some("a:b/c@".to_owned())));
+        let both = login("--target", joe(), Some("own".into()), Some(&file)).unwrap_err();
         assert_eq!(both.kind(), crate::error::ErrorKind::Usage);
-        assert!(both.to_string().contains("--password-file") && !both.to_string().contains("own@"));
+        assert!(both.to_string().contains("--password-file") && !both.to_string().contains("own"));
     }
 
     #[test]

@@ -22,6 +22,7 @@ use crate::plan::op::{Act, RowOp};
 use crate::spool::{Seq, Spool};
 use crate::target::Run;
 use crate::target::mysql::base::{Base, Found, Place};
+use crate::target::mysql::server::Server;
 use crate::target::sqlite::{Copy, Sqlite};
 
 mod log;
@@ -64,7 +65,7 @@ pub struct Copied {
 /// When the copy could not be taken back to that time exactly, or a server or file refuses.
 pub fn copy(
     wanted: &Wanted<'_>,
-    url: &str,
+    server: &Server,
     file: &mut Sqlite,
     report: &mut dyn FnMut(String),
 ) -> Result<Copied> {
@@ -73,7 +74,7 @@ pub fn copy(
         let start = stretch::begin(&spool, wanted.until)?.min(seq);
         return copied(&spool, wanted, start..seq, false);
     }
-    let mut base = Base::open(url)?;
+    let mut base = Base::open(server)?;
     let tables = chosen(&mut base, wanted.filter)?;
     let place = base.snapshot(&tables)?;
     let (spool, stretch) = wait(wanted, &mut base, &tables, &place, report)?;

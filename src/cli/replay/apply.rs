@@ -11,7 +11,8 @@ use super::{AllowArgs, base, direction, done, say_damage, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
 use crate::cli::select::SelectArgs;
-use crate::cli::{DIFFERS, DONE, Global, secret, stop_flag};
+use crate::cli::server::{self, TlsArgs};
+use crate::cli::{DIFFERS, DONE, Global, stop_flag};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::replay::apply::{
@@ -23,6 +24,7 @@ use crate::replay::{Definitions, Selection, selected};
 use crate::route::Route;
 use crate::spool::Spool;
 use crate::target::dry::Dry;
+use crate::target::mysql::server::Server;
 use crate::target::mysql::{Mysql, Options};
 use crate::target::sqlite::Sqlite;
 use crate::target::{Run, Target};
@@ -51,6 +53,8 @@ pub struct ApplyArgs {
     /// File that holds the target's password
     #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
     /// Take the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
@@ -181,6 +185,27 @@ impl ApplyArgs {
         }
     }
 
+    fn server(&self, flag: &str, url: &str) -> Result<Server> {
+        server::server(flag, url, self.password_file.as_deref(), &self.tls)
+    }
+
+    fn place(&self) -> Result<Place> {
+        match self.target.split_once(':') {
+            _ if server::is_server(&self.target) => {
+                Ok(Place::Server(self.server("--target", &self.target)?))
+            }
+            Some(("sqlite", file)) if !file.is_empty() => {
+                if self.tls.any() && self.base.is_none() {
+                    return Err(Error::usage("a file is reached without TLS")
+                        .help("leave the --ssl flags out"));
+                }
+                Ok(Place::File(file.into()))
+            }
+            _ => Err(Error::usage("--target is no database URL")
+                .help("write it as mysql://user:password@host:port or sqlite:FILE")),
+        }
+    }
+
     fn run(&self, spool: &Spool, route: &Route) -> Run {
         let (back, based) = (self.reverse || self.base.is_some(), self.base.is_some());
         let mut words = [vec![self.select.words(back)], route.words()].concat().join(" ");
@@ -210,9 +235,9 @@ impl ApplyArgs {
         output: &Output,
     ) -> Result<(Selection, Option<Cut>, bool)> {
         if let Some(url) = &self.base {
-            let url = secret::with_password("--base", url, self.password_file.as_deref())?;
+            let source = self.server("--base", url)?;
             let (selection, differs) =
-                base::copy(spool.dir(), &self.select, run, [&url, &self.target], output)?;
+                base::copy(spool.dir(), &self.select, run, (&source, &self.target), output)?;
             return Ok((selection, None, differs));
         }
         let (selection, cut) = self.select.select(spool, run.selection.clone(), output)?;
@@ -230,6 +255,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let mut spool = Spool::open(&global.spool)?;
     spool.settle()?;
     let route = args.route.route()?;
+    let place = args.place()?;
     let run = args.run(&spool, &route);
     let (selection, cut, mut differs) = args.selected(&spool, &run, &output)?;
     spool.refresh()?;
@@ -239,9 +265,8 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
     let journal = Journal::new(journal);
     let findings = Findings::new(global.json, args.reverse);
-    let target = secret::with_password("--target", &args.target, args.password_file.as_deref())?;
     let options = args.options(&definitions);
-    let mut open = || open_target(&target, &options, args);
+    let mut open = || open_target(&place, &options, args);
     if let Some(rows) = &back {
         let (keys, logged) = (open()?.foreign_keys()?, options.logs_cascades);
         let mut found = losses(&spool, &definitions, &selection, rows, &keys, logged)?;
@@ -380,16 +405,16 @@ fn file_name(run: &str) -> String {
     format!("conflicts-{}.jsonl", run.chars().map(plain).collect::<String>())
 }
 
-fn open_target(url: &str, options: &Options, args: &ApplyArgs) -> Result<Box<dyn Target>> {
-    let (target, lanes): (Box<dyn Target>, usize) = match url.split_once(':') {
-        Some(("sqlite", file)) if !file.is_empty() => (Box::new(Sqlite::open(file.as_ref())?), 1),
-        Some(("mysql" | "mariadb", rest)) => {
-            (Box::new(Mysql::open(&format!("mysql:{rest}"), options.clone())?), options.lanes)
-        }
-        _ => {
-            return Err(Error::usage("--target is no database URL")
-                .help("write it as mysql://user:password@host:port or sqlite:FILE"));
-        }
+/// Where a target is.
+enum Place {
+    Server(Server),
+    File(PathBuf),
+}
+
+fn open_target(place: &Place, options: &Options, args: &ApplyArgs) -> Result<Box<dyn Target>> {
+    let (target, lanes): (Box<dyn Target>, usize) = match place {
+        Place::File(file) => (Box::new(Sqlite::open(file)?), 1),
+        Place::Server(server) => (Box::new(Mysql::open(server, options.clone())?), options.lanes),
     };
     // Rows are looked at on one connection.
     let lanes = if args.reverse { 1 } else { lanes };

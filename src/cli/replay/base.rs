@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::replay::Selection;
 use crate::replay::base::{self, Wanted};
 use crate::target::Run;
+use crate::target::mysql::server::Server;
 use crate::target::sqlite::Sqlite;
 
 /// Makes the copy in the target, unless it is made, and gives what is to be taken back; true with
@@ -21,17 +22,13 @@ pub(super) fn copy(
     spool: &std::path::Path,
     select: &SelectArgs,
     run: &Run,
-    [url, target]: [&str; 2],
+    (source, target): (&Server, &str),
     output: &Output,
 ) -> Result<(Selection, bool)> {
     let Some(file) = target.strip_prefix("sqlite:").filter(|file| !file.is_empty()) else {
         return Err(Error::usage("--base fills an SQLite file")
             .help("write the target as --target sqlite:FILE"));
     };
-    if !url.starts_with("mysql:") && !url.starts_with("mariadb:") {
-        return Err(Error::usage("--base is no server's URL")
-            .help("write it as mysql://user:password@host:port"));
-    }
     let until = time::parse(select.until.as_deref().unwrap_or_default())?;
     output.note(&format!("--until {}", time::utc(until)));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
@@ -39,9 +36,8 @@ pub(super) fn copy(
         return Err(Error::usage("--until lies ahead: the source is not there yet"));
     }
     let wanted = Wanted { spool, until, filter: &select.filter()?, run };
-    let url = url.replacen("mariadb:", "mysql:", 1);
     let mut file = Sqlite::open(file.as_ref())?;
-    let done = base::copy(&wanted, &url, &mut file, &mut |text| output.note(&text))?;
+    let done = base::copy(&wanted, source, &mut file, &mut |text| output.note(&text))?;
     for table in &done.made {
         output.note(&format!("{table} was made since then and is left out"));
     }

@@ -5,6 +5,7 @@ use mysql::{Conn, Value};
 
 use super::connect::{connect, failed};
 use super::schema;
+use super::server::Server;
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
@@ -28,7 +29,7 @@ const BYTES: usize = 4 << 20;
 /// A source, of which a moment is to be seen.
 pub struct Base {
     conn: Conn,
-    url: String,
+    server: Server,
     version: String,
 }
 
@@ -47,13 +48,13 @@ impl Base {
     /// Connects.
     ///
     /// # Errors
-    /// When the URL is not one (usage), or the server refuses.
-    pub fn open(url: &str) -> Result<Self> {
+    /// When the server refuses.
+    pub fn open(server: &Server) -> Result<Self> {
         let at_base = |e: Error| e.at("base");
-        let (mut conn, _) = connect(url, true).map_err(at_base)?;
+        let (mut conn, _) = connect(server, true).map_err(at_base)?;
         let version: Option<String> =
             conn.query_first("SELECT VERSION()").map_err(|e| failed("base", &e))?;
-        Ok(Self { conn, url: url.to_owned(), version: version.unwrap_or_default() })
+        Ok(Self { conn, server: server.clone(), version: version.unwrap_or_default() })
     }
 
     /// The server's version, as it names itself.
@@ -110,7 +111,7 @@ impl Base {
         let place = match self.version.contains("MariaDB") {
             true => self.begin().and_then(|()| self.snapshot_status())?,
             false => {
-                let mut lock = Self::open(&self.url)?;
+                let mut lock = Self::open(&self.server)?;
                 lock.lock(tables)?;
                 self.begin()?;
                 let place = self.log_status()?;

@@ -1,9 +1,14 @@
 //! Connecting, the session that replay needs, and what the server's errors mean.
 
+use std::io;
+use std::path::PathBuf;
+
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
 use mysql::{Conn, DriverError, OptsBuilder};
 
+use super::server::Server;
+use super::tunnel::{self, CONNECT_TIME};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::printable;
 
@@ -15,25 +20,10 @@ pub(super) const IDLE_SECONDS: u32 = 60;
 /// counted as matched rather than changed. True with it when the server takes bulk execute.
 ///
 /// # Errors
-/// When the URL is not one (usage), or the server refuses.
-pub(super) fn connect(url: &str, target_binlog: bool) -> Result<(Conn, bool)> {
-    let opts = mysql::Opts::from_url(url).map_err(|e| {
-        Error::usage(format!("not a database URL: {e}"))
-            .help("write it as mysql://user:password@host:port")
-    })?;
-    let server = format!("{}:{}", opts.get_ip_or_hostname(), opts.get_tcp_port());
-    let user = opts.get_user().unwrap_or_default().to_owned();
-    let opts = OptsBuilder::from_opts(opts)
-        .db_name(None::<String>)
-        .prefer_socket(false)
-        .tcp_connect_timeout(Some(std::time::Duration::from_secs(10)))
-        .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS);
-    let mut conn = Conn::new(opts).map_err(|e| match sql_code(&e) {
-        Some(1045) => Error::failed(format!("{server}: login refused for user {user:?}: {e}"))
-            .help("check user and password of the URL (or BINSYNC_TARGET)"),
-        _ => Error::new(ErrorKind::Lost, format!("{server}: cannot connect: {e}"))
-            .help("check host, port and that the server runs"),
-    })?;
+/// When the server refuses, or is not the one that was asked for.
+pub(super) fn connect(server: &Server, target_binlog: bool) -> Result<(Conn, bool)> {
+    let mut conn = login(server)?;
+    let server = server.place();
     let session = format!(
         "SET NAMES utf8mb4; SET SESSION time_zone='+00:00', wait_timeout={IDLE_SECONDS}, \
         innodb_lock_wait_timeout=10, \
@@ -52,6 +42,80 @@ pub(super) fn connect(url: &str, target_binlog: bool) -> Result<(Conn, bool)> {
         conn.query_drop("SET SESSION sql_log_bin=0").map_err(|e| failed(&server, &e))?;
     }
     Ok((conn, is_mariadb))
+}
+
+/// Logs in, through TLS where that is asked for, or preferred and offered.
+fn login(server: &Server) -> Result<Conn> {
+    let opts = OptsBuilder::new()
+        .ip_or_hostname(Some(&server.host))
+        .tcp_port(server.port)
+        .user(Some(&server.user))
+        .pass(server.password.as_ref())
+        // What is no file cannot be read: the driver then fails instead of asking for the key.
+        .server_key_path((!server.asks_key).then(PathBuf::new))
+        .prefer_socket(false)
+        .tcp_connect_timeout(Some(CONNECT_TIME))
+        .additional_capabilities(CapabilityFlags::CLIENT_FOUND_ROWS);
+    let line = match server.tls() {
+        Some(tls) => tunnel::dial(server, tls)?.map(|line| (line, tls.client.identified)),
+        None => None,
+    };
+    let (made, way) = match line {
+        Some((line, identified)) => (line.login(opts)?, Way::Tls { identified }),
+        None => (Conn::new(opts), Way::Plain),
+    };
+    made.map_err(|e| no_login(server, way, &e))
+}
+
+/// How a login went to the server.
+#[derive(Clone, Copy)]
+enum Way {
+    Plain,
+    Tls { identified: bool },
+}
+
+fn no_login(server: &Server, way: Way, error: &mysql::Error) -> Error {
+    let (place, user) = (server.place(), printable(&server.user).into_owned());
+    let text = printable(&error.to_string()).into_owned();
+    let refused =
+        |why: &str| Error::failed(format!("{place}: login refused for user {user:?}: {why}"));
+    match (error, sql_code(error), way) {
+        (_, Some(1045), Way::Plain) => refused(&text).help(
+            "check user and password of the URL (or BINSYNC_TARGET, --password-file); a user who \
+             has to use TLS (REQUIRE SSL, X509) needs --ssl-mode required",
+        ),
+        (_, Some(1045), Way::Tls { identified: false }) => refused(&text).help(
+            "check user and password of the URL (or BINSYNC_TARGET, --password-file); a user with \
+             REQUIRE X509 needs --ssl-cert and --ssl-key",
+        ),
+        (_, Some(1045), Way::Tls { .. }) => refused(&text).help(
+            "check user and password of the URL (or BINSYNC_TARGET, --password-file), and that the \
+             certificate of --ssl-cert is the one the user is to have (REQUIRE ISSUER, SUBJECT)",
+        ),
+        (_, Some(1251 | 3159), Way::Plain) => {
+            refused(&text).help("the server takes TLS only: --ssl-mode required")
+        }
+        (mysql::Error::IoError(e), _, Way::Plain) if e.kind() == io::ErrorKind::NotFound => refused(
+            "the server asks for the password itself, and the way to it is not encrypted",
+        )
+        .help(
+            "--ssl-mode required encrypts the way; where it is a safe one, --get-server-public-key \
+             asks the server for a key and encrypts the password with that",
+        ),
+        (
+            mysql::Error::DriverError(
+                DriverError::UnknownAuthPlugin(_)
+                | DriverError::OldMysqlPasswordDisabled
+                | DriverError::CleartextPluginDisabled,
+            ),
+            ..,
+        ) => refused(&text).help(
+            "give the user caching_sha2_password or mysql_native_password at the server: the \
+             password is sent in no other way",
+        ),
+        _ => Error::new(ErrorKind::Lost, format!("{place}: cannot connect: {text}"))
+            .help("check host, port and that the server runs"),
+    }
 }
 
 fn sql_code(error: &mysql::Error) -> Option<u16> {

@@ -1,6 +1,6 @@
 //! MySQL and MariaDB: transactions with the progress in them, counts checked, DDL exactly once.
 //!
-//! This folder is the only place that names the `mysql` crate.
+//! This folder is the only place that names the `mysql` crate, and `rustls`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,10 +24,14 @@ mod foreign_keys;
 mod keyless;
 mod progress;
 pub mod schema;
+pub mod server;
 mod session;
+mod tls;
+mod tunnel;
 
 use connect::{connect, failed};
 use foreign_keys::ForeignKeys;
+use server::Server;
 use session::MysqlSession;
 
 /// Rows of one statement as text.
@@ -54,7 +58,7 @@ pub struct Options {
 
 /// A MySQL or MariaDB server as a target.
 pub struct Mysql {
-    url: String,
+    server: Server,
     options: Options,
     main: MysqlSession,
     lanes: Vec<Box<dyn Session>>,
@@ -68,10 +72,10 @@ impl Mysql {
     ///
     /// # Errors
     /// As [`connect`].
-    pub fn open(url: &str, options: Options) -> Result<Self> {
-        let main = session(url, &options, Direction::Forward)?;
+    pub fn open(server: &Server, options: Options) -> Result<Self> {
+        let main = session(server, &options, Direction::Forward)?;
         Ok(Self {
-            url: url.to_owned(),
+            server: server.clone(),
             options,
             main,
             lanes: Vec::new(),
@@ -145,8 +149,8 @@ impl Mysql {
     }
 }
 
-fn session(url: &str, options: &Options, direction: Direction) -> Result<MysqlSession> {
-    let (conn, bulk) = connect(url, options.target_binlog)?;
+fn session(server: &Server, options: &Options, direction: Direction) -> Result<MysqlSession> {
+    let (conn, bulk) = connect(server, options.target_binlog)?;
     let guard = match direction {
         Direction::Forward => Guard::Key,
         Direction::Reverse => Guard::Values,
@@ -157,7 +161,7 @@ fn session(url: &str, options: &Options, direction: Direction) -> Result<MysqlSe
 
 impl Target for Mysql {
     fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
-        self.main = session(&self.url, &self.options, run.direction)?;
+        self.main = session(&self.server, &self.options, run.direction)?;
         let (epoch, standing) = progress::claim(self.conn(), run, first)?;
         self.claim = Claim { name: run.name.clone(), epoch, seq: standing.seq };
         let pending: Option<u64> = self
@@ -223,7 +227,7 @@ impl Target for Mysql {
     fn open_lanes(&mut self) -> Result<bool> {
         while self.options.lanes > 1 && self.lanes.len() < self.options.lanes {
             let direction = self.main.direction();
-            self.lanes.push(Box::new(session(&self.url, &self.options, direction)?));
+            self.lanes.push(Box::new(session(&self.server, &self.options, direction)?));
         }
         Ok(true)
     }

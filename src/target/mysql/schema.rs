@@ -6,6 +6,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Result as Sql};
 
 use super::foreign_keys::ForeignKeys;
+use super::server::Server;
 use crate::error::{Error, Result};
 use crate::event::def::{Column, ForeignKey, Kind, TableDef};
 use crate::event::{TableName, attributes};
@@ -267,8 +268,8 @@ fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<Place>> {
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
-pub fn snapshot(url: &str) -> Result<(String, Vec<TableDef>, Vec<ForeignKey>)> {
-    let mut conn = super::connect::connect(url, true)?.0;
+pub fn snapshot(server: &Server) -> Result<(String, Vec<TableDef>, Vec<ForeignKey>)> {
+    let mut conn = super::connect::connect(server, true)?.0;
     let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
     let version: Option<String> = conn.query_first("SELECT VERSION()").map_err(failed)?;
     let foreign_keys = ForeignKeys::read(&mut conn).map_err(failed)?.acting;

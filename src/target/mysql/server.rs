@@ -1,0 +1,108 @@
+//! A server: where it is, who logs in, and how the way to it is kept private.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::tls;
+use crate::error::Result;
+
+/// How the way to a server is encrypted, as the stock clients name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all.
+    Disabled,
+    /// Where the server offers it; nobody is kept from taking the server's place.
+    Preferred,
+    /// Always; nobody is kept from taking the server's place.
+    Required,
+    /// The server's certificate is signed by one of this file's.
+    VerifyCa(PathBuf),
+    /// And it is made out to the host that is connected to.
+    VerifyIdentity(PathBuf),
+}
+
+/// The client's own certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// File of the certificate, and of those that lead to its signer.
+    pub certificate: PathBuf,
+    /// File of its key.
+    pub key: PathBuf,
+}
+
+/// A server to connect to.
+#[derive(Clone)]
+pub struct Server {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) user: String,
+    pub(super) password: Option<String>,
+    /// The server may say by which key the password is to be encrypted, where the way is not.
+    pub(super) asks_key: bool,
+    pub(super) tls: Option<Tls>,
+}
+
+/// TLS, as it is to be with a server.
+#[derive(Clone)]
+pub(super) struct Tls {
+    pub(super) client: tls::Client,
+    /// Without TLS there is no connection.
+    pub(super) must: bool,
+    /// The server has said that it offers none.
+    none: Arc<AtomicBool>,
+}
+
+/// Who logs in.
+pub struct Login {
+    /// The user.
+    pub user: String,
+    /// The password, if there is one.
+    pub password: Option<String>,
+    /// Where the way is not encrypted, the server is asked for the key by which
+    /// caching_sha2_password encrypts the password; whoever takes the server's place then reads it.
+    pub asks_key: bool,
+}
+
+impl Server {
+    /// A server that is not connected to yet.
+    ///
+    /// # Errors
+    /// When a file of certificates or of a key cannot be used (usage).
+    pub fn new(
+        (host, port): (String, u16),
+        Login { user, password, asks_key }: Login,
+        encryption: &Encryption,
+        identity: Option<&Identity>,
+    ) -> Result<Self> {
+        let tls = match encryption {
+            Encryption::Disabled => None,
+            _ => Some(Tls {
+                client: tls::Client::new(&host, encryption, identity)?,
+                must: *encryption != Encryption::Preferred,
+                none: Arc::default(),
+            }),
+        };
+        Ok(Self { host, port, user, password, asks_key, tls })
+    }
+
+    /// `host:port`.
+    pub(super) fn place(&self) -> String {
+        match self.host.contains(':') {
+            true => format!("[{}]:{}", self.host, self.port),
+            false => format!("{}:{}", self.host, self.port),
+        }
+    }
+
+    /// TLS, unless there is to be none, or the server is known to offer none and may.
+    pub(super) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref().filter(|tls| tls.must || !tls.none.load(Ordering::Relaxed))
+    }
+}
+
+impl Tls {
+    /// Remembers that the server offers none, so that it is not asked with each connection.
+    pub(super) fn is_not_offered(&self) {
+        self.none.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,214 @@
+//! TLS to a server: what its certificate is held against, and what a refusal means.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
+    SignatureScheme,
+};
+
+use super::server::{Encryption, Identity};
+use crate::error::{Error, ErrorKind, Result};
+
+/// What each connection to a server begins TLS with.
+#[derive(Clone)]
+pub(super) struct Client {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    /// The client shows a certificate of its own.
+    pub(super) identified: bool,
+}
+
+impl Client {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// When one cannot be used (usage).
+    pub(super) fn new(
+        host: &str,
+        encryption: &Encryption,
+        identity: Option<&Identity>,
+    ) -> Result<Self> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Verifier::new(encryption, &provider)?;
+        let named = ServerName::try_from(host.to_owned());
+        let name = named.map_err(|_| Error::usage("the host's name is none that TLS can carry"))?;
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| Error::failed(format!("TLS: {e}")))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(Identity { certificate, key }) => {
+                let read = PrivateKeyDer::from_pem_file(key);
+                let read = read.map_err(|e| file(key, "an unencrypted private key (PEM)", &e))?;
+                builder
+                    .with_client_auth_cert(certificates(certificate)?, read)
+                    .map_err(|e| file(key, "the key of --ssl-cert", &e))?
+            }
+        };
+        // A resumed session would be one with the rights of another login.
+        config.resumption = Resumption::disabled();
+        Ok(Self { config: Arc::new(config), name, identified: identity.is_some() })
+    }
+
+    /// One connection's TLS, before its first byte.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub(super) fn begin(&self) -> Result<ClientConnection> {
+        let mut tls = ClientConnection::new(self.config.clone(), self.name.clone())
+            .map_err(|e| Error::failed(format!("TLS: {e}")))?;
+        // What is handed to it is written at once.
+        tls.set_buffer_limit(None);
+        Ok(tls)
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let found = read.map_err(|e| file(path, "certificates (PEM)", &e))?;
+    match found.is_empty() {
+        true => Err(file(path, "certificates (PEM)", &"there are none in it")),
+        false => Ok(found),
+    }
+}
+
+fn file(path: &Path, wanted: &str, why: &dyn std::fmt::Display) -> Error {
+    Error::usage(format!("{}: {why}", path.display())).help(format!("name a file with {wanted}"))
+}
+
+/// Holds a server's certificate against what was asked for.
+#[derive(Debug)]
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// The signers; none: whatever certificate will do.
+    chain: Option<Arc<WebPkiServerVerifier>>,
+    /// The certificate has to be made out to the host.
+    name: bool,
+}
+
+impl Verifier {
+    fn new(encryption: &Encryption, provider: &Arc<CryptoProvider>) -> Result<Self> {
+        let (chain, name) = match encryption {
+            Encryption::VerifyCa(ca) => (Some(chain(ca, provider)?), false),
+            Encryption::VerifyIdentity(ca) => (Some(chain(ca, provider)?), true),
+            Encryption::Disabled | Encryption::Preferred | Encryption::Required => (None, false),
+        };
+        Ok(Self { provider: provider.clone(), chain, name })
+    }
+}
+
+fn chain(ca: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
+    let wanted = "the certificates of those who sign (PEM)";
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca)? {
+        roots.add(certificate).map_err(|e| file(ca, wanted, &e))?;
+    }
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|e| file(ca, wanted, &e))
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let Some(chain) = &self.chain else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        let verified =
+            chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            // The name is looked at when all else holds.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if !self.name => Ok(ServerCertVerified::assertion()),
+            other => other,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        match &self.chain {
+            Some(chain) => chain.verify_tls12_signature(message, cert, dss),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        match &self.chain {
+            Some(chain) => chain.verify_tls13_signature(message, cert, dss),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// What it means that TLS ended before the login did.
+pub(super) fn refused(place: &str, error: &io::Error) -> Error {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(rustls::Error::InvalidCertificate(why)) => certificate(place, why),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            Error::failed(format!("{place}: the server refused TLS: {alert:?}")).help(
+                "if it is the client's certificate, give --ssl-cert and --ssl-key that the \
+                 server's own CA has signed; else the server speaks no TLS 1.2 or 1.3",
+            )
+        }
+        Some(other) => Error::failed(format!("{place}: TLS: {other}"))
+            .help("--ssl-mode disabled connects without TLS"),
+        None => Error::new(ErrorKind::Lost, format!("{place}: cannot connect: TLS: {error}"))
+            .help("check that the server's TLS works; --ssl-mode disabled connects without"),
+    }
+}
+
+fn certificate(place: &str, why: &CertificateError) -> Error {
+    use CertificateError as E;
+    let said = |text: &str| Error::failed(format!("{place}: the server's certificate {text}"));
+    match why {
+        E::UnknownIssuer | E::BadSignature => said("is not signed by one of --ssl-ca")
+            .help("name the CA that has signed it, or ask who answers there in the server's place"),
+        E::Expired | E::ExpiredContext { .. } => {
+            said("has expired").help("give the server a new one; check this machine's clock")
+        }
+        E::NotValidYet | E::NotValidYetContext { .. } => {
+            said("is not valid yet").help("check the clocks of this machine and of its maker")
+        }
+        E::NotValidForName | E::NotValidForNameContext { .. } => {
+            said(&format!("is not made out to this host: {why}")).help(
+                "connect by a name that it holds (as subjectAltName), or take --ssl-mode \
+                 verify-ca, which does not look at the name",
+            )
+        }
+        other => said(&format!("cannot be checked: {other}")).help(
+            "the server needs one of X.509 version 3 that is no CA's; --ssl-mode required takes \
+             any certificate",
+        ),
+    }
+}
