@@ -92,7 +92,7 @@ pub enum Command {
     /// Reads files of Maxwell JSON lines into the spool
     Import(ingest::ImportArgs),
     /// Replays the spool into a database, or takes transactions back there
-    Apply(replay::apply::ApplyArgs),
+    Apply(Box<replay::apply::ApplyArgs>),
     /// Writes the spool as SQL for the stock client
     Render(replay::render::RenderArgs),
     /// Lists transactions: time, number, position, rows per table and kind
