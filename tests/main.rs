@@ -21,6 +21,7 @@ mod conversion;
 mod damaged;
 mod demo;
 mod differential;
+mod docs;
 mod errors;
 mod flashback;
 mod follow;

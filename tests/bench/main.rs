@@ -48,7 +48,7 @@ const fn measure(name: &'static str, bar: &'static str, run: fn(&Bench) -> Value
 const MEASURES: [Measure; 15] = [
     measure("import", "<= 4.0 x the time of zstd -1", peers::import),
     measure("capture", ">= 0.9 x the rate of a bare consumer", peers::capture),
-    measure("render", "<= 0.5 x the time of mariadb-binlog --flashback", peers::render),
+    measure("render", "<= 0.25 x mariadb-binlog --flashback of the source's binlog", peers::render),
     measure("apply", "<= 0.3 x the time of mariadb-binlog | mariadb", replica::apply),
     measure("replica", "<= 0.2 x the time of a replica with 4 threads", replica::replica),
     measure("net", "apply --net: <= 1.0 x the time of mariadb < dump.sql", replica::net),

@@ -1,10 +1,10 @@
 //! Import, capture and render against the stock programs.
 
 use crate::{
-    Bench, database,
+    Bench,
     process::{Measured, measured, measured_into, program, tool},
     report::Figure,
-    support::{Kind, Queue, amqp_url, broker, servers::Server},
+    support::{Queue, amqp_url, broker},
 };
 use serde_json::Value;
 use std::{fs, time::Instant};
@@ -53,14 +53,12 @@ fn bare_consumer(queue: &Queue, messages: usize) -> Measured {
     Measured { seconds: start.elapsed().as_secs_f64(), ..Measured::default() }
 }
 
+/// The peer reads the source's binlog, as whoever uses it does: every transaction by itself, in its order.
 pub fn render(bench: &Bench) -> Value {
     let mut figure = Figure::new(&["mariadb-binlog --flashback"]);
     let spool = bench.hot_keys().spool();
-    let target = Server::start(Kind::MariaDb);
-    target.sql("RESET MASTER");
-    measured(&tool(&spool, &["apply", "--target", &target.url()]));
     let mut peer = program("mariadb-binlog", &["--no-defaults", "--flashback"]);
-    peer.args(database::binlogs(&target));
+    peer.args(bench.pair().source_binlogs());
     let ours = tool(&spool, &["render", "--reverse"]);
     for _ in 0..bench.runs {
         figure.peer(0, measured_into(&peer, &bench.path("peer.sql")));
