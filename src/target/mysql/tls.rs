@@ -77,7 +77,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let found = read.map_err(|e| file(path, "certificates (PEM)", &e))?;
     match found.is_empty() {
-        true => Err(file(path, "certificates (PEM)", &"there are none in it")),
+        true => Err(file(path, "certificates (PEM)", &"no certificate in it")),
         false => Ok(found),
     }
 }

@@ -23,6 +23,7 @@ use rustls::{ClientConnection, StreamOwned};
 use super::server::{Server, Tls};
 use super::tls::{Client, refused};
 use crate::error::{Context as _, Error, ErrorKind, Result};
+use crate::event::printable;
 
 /// A server that does not answer is not waited for longer.
 pub(super) const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -51,10 +52,13 @@ pub(super) fn dial(server: &Server, tls: &Tls) -> Result<Option<Line>> {
             .help("check host, port and that the server runs")
     };
     let mut far = reach(server).map_err(|e| lost(&e))?;
-    let (_, greeting) = read_packet(&mut far).map_err(|e| lost(&e))?;
+    let (_, greeting) = read_packet(&mut far).map_err(|e| match e.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => lost(&"it says nothing"),
+        _ => lost(&e),
+    })?;
     if greeting.first() == Some(&0xff) {
         let said = ParseBuf(&greeting).parse::<ErrPacket<'_>>(CapabilityFlags::empty());
-        return Err(said.map_or_else(|e| lost(&e), |e| lost(&e)));
+        return Err(said.map_or_else(|e| lost(&e), |e| lost(&printable(&e.to_string()))));
     }
     let hello = ParseBuf(&greeting).parse::<HandshakePacket<'_>>(()).map_err(|e| lost(&e))?;
     if hello.capabilities().contains(CapabilityFlags::CLIENT_SSL) {
@@ -93,7 +97,9 @@ impl Line {
         let folder = tempfile::Builder::new().prefix("binsync-").tempdir();
         let folder = folder.context("a folder for the connection's socket")?;
         let socket = folder.path().join("s");
-        let listener = UnixListener::bind(&socket).context(socket.display())?;
+        let listener = UnixListener::bind(&socket).context(socket.display());
+        let listener =
+            listener.map_err(|e| e.help("set TMPDIR to a folder with a shorter name"))?;
         let (report, reported) = mpsc::channel();
         thread::spawn(move || {
             let Ok((near, _)) = listener.accept() else { return };
