@@ -152,6 +152,26 @@ fn a_server_that_is_not_the_one_meant() {
     }
 }
 
+/// The stock clients take it where it is itself named as the authority.
+#[test]
+fn a_certificate_that_signs_itself() {
+    let made = Certificates::new();
+    made.sign_itself("IP:127.0.0.1", 2);
+    let server = with_tls(Kind::MariaDb, &made);
+    let (own, ca) = (made.file("server.pem"), made.file("ca.pem"));
+    let spool = Spool::recording("mariadb-types");
+    let run = |mode: &str, ca: &str| -> Run {
+        spool.apply(&server.url(), ["--dry-run", "--ssl-mode", mode, "--ssl-ca", ca])
+    };
+    run("verify-ca", &own).code(0);
+    run("verify-identity", &own).code(0);
+    run("verify-ca", &ca).code(1).says(&["certificate", "--ssl-ca"]);
+    made.sign_itself("DNS:db.example", 2);
+    server.crash(Duration::ZERO);
+    run("verify-ca", &own).code(0);
+    run("verify-identity", &own).code(1).says(&["not made out", "db.example"]);
+}
+
 #[test]
 fn a_server_without_tls() {
     let server = Server::start_with(Kind::MySql, &["--tls-version="]);

@@ -5,10 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::client::{Resumption, WebPkiServerVerifier};
+use rustls::client::{Resumption, WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore,
     SignatureScheme,
@@ -90,32 +91,42 @@ fn file(path: &Path, wanted: &str, why: &dyn std::fmt::Display) -> Error {
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
-    /// The signers; none: whatever certificate will do.
-    chain: Option<Arc<WebPkiServerVerifier>>,
+    /// None: whatever certificate will do.
+    signers: Option<Signers>,
     /// The certificate has to be made out to the host.
     name: bool,
 }
 
+/// The certificates of `--ssl-ca`.
+#[derive(Debug)]
+struct Signers {
+    named: Vec<CertificateDer<'static>>,
+    chain: Arc<WebPkiServerVerifier>,
+}
+
 impl Verifier {
     fn new(encryption: &Encryption, provider: &Arc<CryptoProvider>) -> Result<Self> {
-        let (chain, name) = match encryption {
-            Encryption::VerifyCa(ca) => (Some(chain(ca, provider)?), false),
-            Encryption::VerifyIdentity(ca) => (Some(chain(ca, provider)?), true),
+        let (signers, name) = match encryption {
+            Encryption::VerifyCa(ca) => (Some(Signers::read(ca, provider)?), false),
+            Encryption::VerifyIdentity(ca) => (Some(Signers::read(ca, provider)?), true),
             Encryption::Disabled | Encryption::Preferred | Encryption::Required => (None, false),
         };
-        Ok(Self { provider: provider.clone(), chain, name })
+        Ok(Self { provider: provider.clone(), signers, name })
     }
 }
 
-fn chain(ca: &Path, provider: &Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>> {
-    let wanted = "the certificates of those who sign (PEM)";
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(ca)? {
-        roots.add(certificate).map_err(|e| file(ca, wanted, &e))?;
+impl Signers {
+    fn read(ca: &Path, provider: &Arc<CryptoProvider>) -> Result<Self> {
+        let wanted = "the certificates of those who sign (PEM)";
+        let (named, mut roots) = (certificates(ca)?, RootCertStore::empty());
+        for certificate in &named {
+            roots.add(certificate.clone()).map_err(|e| file(ca, wanted, &e))?;
+        }
+        let chain = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone())
+            .build()
+            .map_err(|e| file(ca, wanted, &e))?;
+        Ok(Self { named, chain })
     }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .build()
-        .map_err(|e| file(ca, wanted, &e))
 }
 
 impl ServerCertVerifier for Verifier {
@@ -127,7 +138,7 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(chain) = &self.chain else {
+        let Some(Signers { named, chain }) = &self.signers else {
             return Ok(ServerCertVerified::assertion());
         };
         let verified =
@@ -137,6 +148,17 @@ impl ServerCertVerifier for Verifier {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.name => Ok(ServerCertVerified::assertion()),
+            // The library takes no authority for a server. One that is itself named here signs for
+            // itself, and its time has been looked at before its kind.
+            Err(rustls::Error::InvalidCertificate(CertificateError::Other(_)))
+                if named.contains(end_entity) =>
+            {
+                let own = ParsedCertificate::try_from(end_entity)?;
+                if self.name {
+                    verify_server_name(&own, server_name)?;
+                }
+                Ok(ServerCertVerified::assertion())
+            }
             other => other,
         }
     }
@@ -147,8 +169,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        match &self.chain {
-            Some(chain) => chain.verify_tls12_signature(message, cert, dss),
+        match &self.signers {
+            Some(Signers { chain, .. }) => chain.verify_tls12_signature(message, cert, dss),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
     }
@@ -159,8 +181,8 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        match &self.chain {
-            Some(chain) => chain.verify_tls13_signature(message, cert, dss),
+        match &self.signers {
+            Some(Signers { chain, .. }) => chain.verify_tls13_signature(message, cert, dss),
             None => Ok(HandshakeSignatureValid::assertion()),
         }
     }
@@ -207,7 +229,7 @@ fn certificate(place: &str, why: &CertificateError) -> Error {
             )
         }
         other => said(&format!("cannot be checked: {other}")).help(
-            "the server needs one of X.509 version 3 that is no CA's; --ssl-mode required takes \
+            "the server needs one of X.509 version 3, signed by one of --ssl-ca; --ssl-mode required takes \
              any certificate",
         ),
     }
