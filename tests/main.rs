@@ -52,3 +52,4 @@ mod tls;
 mod traps;
 mod until;
 mod usage;
+mod values;

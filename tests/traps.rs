@@ -10,7 +10,7 @@ mod schema;
 mod shapes;
 mod since;
 mod trap;
-mod values;
+pub mod values;
 
 use crate::support::{
     Fresh, Kind, Run, Spool, assert_same_dump,

@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use super::reversible::{losses, refusal};
 use super::snapshot::Snapshot;
-use super::{Definitions, Selection, selected};
+use super::{Definitions, Selection, alike, selected};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Kind, TableDef};
+use crate::event::history::History;
 use crate::event::row::Value;
 use crate::filter::Filter;
 use crate::plan::Image;
@@ -23,7 +24,7 @@ use crate::spool::{Seq, Spool};
 use crate::target::Run;
 use crate::target::mysql::base::{Base, Found, Place};
 use crate::target::mysql::server::Server;
-use crate::target::sqlite::{Copy, Sqlite};
+use crate::target::sqlite::{self, Copy, Sqlite};
 
 mod log;
 mod stretch;
@@ -138,6 +139,8 @@ fn chosen(base: &mut Base, filter: &Filter) -> Result<Vec<TableName>> {
         ))
         .help("leave the table out with --exclude-table"));
     }
+    let names = chosen.iter().map(|table| (0, table.name.clone()));
+    alike::check(names, &History::default(), &mut |name| Ok(sqlite::known_as(name)))?;
     match chosen.is_empty() {
         true => Err(Error::usage("base: it has none of the tables chosen")
             .help("name them as database.table with --table")),

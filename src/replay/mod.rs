@@ -12,6 +12,7 @@ use crate::route::Route;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
 use crate::target::Ddl;
 
+mod alike;
 pub mod apply;
 pub mod base;
 mod boundary;

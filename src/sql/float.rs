@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::event::def::Kind;
+
 /// A FLOAT's number for a server, which reads it as DOUBLE first: the shortest digits of the
 /// largest FLOAT lie above it, and would be refused.
 pub(super) fn written(token: &str) -> Cow<'_, str> {
@@ -52,6 +54,17 @@ pub(super) fn text(token: &str, digits: Option<usize>) -> String {
         format!("{}.{}", &all[..point as usize], &all[point as usize..])
     };
     format!("{sign}{body}")
+}
+
+/// A FLOAT(m, d) or DOUBLE(m, d) as servers print it: with d digits behind the point.
+pub(super) fn fixed(token: &str, kind: Kind, digits: u32) -> String {
+    // No column has more.
+    let digits = digits.min(30) as usize;
+    match (kind, token.parse::<f64>(), token.parse::<f32>()) {
+        (Kind::Float, _, Ok(value)) => format!("{value:.digits$}"),
+        (_, Ok(value), _) => format!("{value:.digits$}"),
+        _ => token.to_owned(),
+    }
 }
 
 #[cfg(test)]

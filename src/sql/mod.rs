@@ -12,6 +12,7 @@ mod float;
 mod form;
 mod label;
 mod looks;
+mod number;
 pub mod quote;
 mod rows;
 mod shape;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::{Dialect, label, shape};
+use super::{Dialect, label, number, shape};
 use crate::error::{Error, Result};
 use crate::event::def::{Column, Kind};
 use crate::event::row::Value;
@@ -103,7 +103,7 @@ fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
         Kind::Json => Plain::Text(value.0.into()),
         Kind::JsonOrText => Plain::Text(json(column, value)?),
         Kind::Unknown if !is_number(value) => return Err(unknown(column)),
-        _ if is_number(value) => Plain::Number(counted(column, value)),
+        _ if is_number(value) => Plain::Number(number::counted(column, value)),
         Kind::Set if value.0.starts_with('[') => {
             let labels = value.strings().ok_or_else(|| unfit(column, value))?;
             let labels: Result<Vec<_>> =
@@ -128,7 +128,7 @@ fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
 pub fn value(out: &mut String, dialect: Dialect, column: &Column, value: Value<'_>) -> Result<()> {
     match plain(column, value)? {
         Plain::Null => out.push_str("NULL"),
-        Plain::Number(token) => number(out, dialect, column, &token),
+        Plain::Number(token) => write_number(out, dialect, column, &token),
         Plain::Text(it) => text(out, dialect, &it),
         Plain::Bytes(it) => bytes(out, &it),
         Plain::Shape(wkt, stored) => match dialect {
@@ -157,7 +157,7 @@ pub fn parameter(column: &Column, value: Value<'_>) -> Result<Option<Vec<u8>>> {
     Ok(match plain(column, value)? {
         Plain::Null => None,
         Plain::Number(token) if column.kind == Kind::Decimal => {
-            Some(plain_decimal(&token).into_owned().into_bytes())
+            Some(number::plain_decimal(&token).into_owned().into_bytes())
         }
         Plain::Number(token) if column.kind == Kind::Float => {
             Some(super::float::written(&token).into_owned().into_bytes())
@@ -165,33 +165,6 @@ pub fn parameter(column: &Column, value: Value<'_>) -> Result<Option<Vec<u8>>> {
         Plain::Number(it) | Plain::Text(it) => Some(it.into_owned().into_bytes()),
         Plain::Bytes(it) | Plain::Shape(_, it) => Some(it),
     })
-}
-
-/// A number as the source has it. The producer does not know that ZEROFILL means UNSIGNED, so that
-/// large values arrive below zero; and year 0, which no other year is, as 1900.
-fn counted<'a>(column: &Column, value: Value<'a>) -> Cow<'a, str> {
-    let below = || value.0.parse::<i64>().ok().filter(|n| *n < 0);
-    match column.kind {
-        Kind::Year if value.0 == "1900" => "0".into(),
-        Kind::Integer
-            if column.zerofill.is_some()
-                && let Some(n) = below() =>
-        {
-            (i128::from(n) + (1 << bits(column))).to_string().into()
-        }
-        _ => value.0.into(),
-    }
-}
-
-/// How wide an integer type is.
-fn bits(column: &Column) -> u32 {
-    match column.type_name.to_ascii_lowercase().as_str() {
-        "tinyint" | "int1" => 8,
-        "smallint" | "int2" => 16,
-        "mediumint" | "int3" | "middleint" => 24,
-        "bigint" | "int8" => 64,
-        _ => 32,
-    }
 }
 
 fn is_number(value: Value<'_>) -> bool {
@@ -239,14 +212,17 @@ pub fn binary(column: &Column, value: Value<'_>) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
+fn write_number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
     let quoted = |out: &mut String, text: &str| {
         let _ = write!(out, "'{text}'");
     };
     match (column.kind, dialect) {
-        (Kind::Decimal, Dialect::Mysql) => out.push_str(&plain_decimal(token)),
+        (Kind::Decimal, Dialect::Mysql) => out.push_str(&number::plain_decimal(token)),
         (Kind::Float, Dialect::Mysql) => out.push_str(&super::float::written(token)),
-        (Kind::Decimal, Dialect::Sqlite) => quoted(out, &plain_decimal(token)),
+        (Kind::Decimal, Dialect::Sqlite) => quoted(out, &number::plain_decimal(token)),
+        (Kind::Float | Kind::Double, Dialect::Sqlite) if let Some(d) = column.digits(1) => {
+            quoted(out, &super::float::fixed(token, column.kind, d));
+        }
         (Kind::Float, Dialect::Sqlite) => quoted(out, &super::float::text(token, Some(6))),
         (Kind::Double, Dialect::Sqlite) => quoted(out, &super::float::text(token, None)),
         (Kind::Integer | Kind::Bit | Kind::Year, Dialect::Sqlite) => match column.zerofill {
@@ -258,31 +234,6 @@ fn number(out: &mut String, dialect: Dialect, column: &Column, token: &str) {
         (Kind::Text | Kind::Enum | Kind::Set | Kind::Temporal, _) => quoted(out, token),
         _ => out.push_str(token),
     }
-}
-
-/// Expands `0E-30` and `1.2E-7`, as the producer prints small decimals, to plain digits.
-fn plain_decimal(token: &str) -> Cow<'_, str> {
-    let Some((mantissa, exponent)) = token.split_once(['E', 'e']) else {
-        return token.into();
-    };
-    let Ok(exponent) = exponent.parse::<i64>() else {
-        return token.into();
-    };
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let digits = format!("{whole}{fraction}");
-    let point = whole.len() as i64 + exponent;
-    let text = if point <= 0 {
-        format!("0.{}{digits}", "0".repeat(point.unsigned_abs() as usize))
-    } else if point as usize >= digits.len() {
-        format!("{digits}{}", "0".repeat(point as usize - digits.len()))
-    } else {
-        format!("{}.{}", &digits[..point as usize], &digits[point as usize..])
-    };
-    format!("{sign}{text}").into()
 }
 
 /// Writes `column = value` so that it holds for exactly that value, NULL included.

@@ -68,6 +68,10 @@ impl Target for Dry {
         self.session.real.standing(run)
     }
 
+    fn known_as(&mut self, name: &TableName) -> Result<TableName> {
+        self.session.real.known_as(name)
+    }
+
     fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
         self.session.real.foreign_keys()
     }

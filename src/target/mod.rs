@@ -171,6 +171,15 @@ pub trait Target: Send {
     /// When there is no such table, or the rows of the stream do not fit it.
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>>;
 
+    /// The name under which the target knows a table, or a database: the same for what it takes for
+    /// one.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn known_as(&mut self, name: &TableName) -> Result<TableName> {
+        Ok(name.clone())
+    }
+
     /// The foreign keys that change rows by themselves; none where they are not checked.
     ///
     /// # Errors

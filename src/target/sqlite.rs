@@ -262,6 +262,17 @@ pub fn ask(path: &Path, query: &str) -> Result<Vec<Vec<String>>> {
     answer().map_err(|e| failed(&path.display().to_string(), &e))
 }
 
+/// The name under which a file knows a table: database and table are one name there, whose case
+/// does not count. A database is only a part of names.
+pub fn known_as(name: &TableName) -> TableName {
+    match name.table.is_empty() {
+        true => name.clone(),
+        false => {
+            TableName::new("", format!("{}.{}", name.database, name.table).to_ascii_lowercase())
+        }
+    }
+}
+
 impl Target for Sqlite {
     fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
         let session = &mut self.session;
@@ -281,6 +292,10 @@ impl Target for Sqlite {
         session.in_transaction = false;
         self.claim = Claim { name: run.name.clone(), epoch, seq };
         Ok(Standing { seq, ..Standing::default() })
+    }
+
+    fn known_as(&mut self, name: &TableName) -> Result<TableName> {
+        Ok(known_as(name))
     }
 
     fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {

@@ -7,7 +7,7 @@ use super::bound::bound;
 use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
-use crate::replay::{Selection, selected};
+use crate::replay::{Selection, alike, selected};
 use crate::spool::{Seq, Spool};
 use crate::target::{Ddl, Direction, Target};
 
@@ -26,8 +26,16 @@ pub(super) fn check(
 ) -> Result<()> {
     let back = job.run.direction == Direction::Reverse;
     let selection = Selection { range: left.clone(), ..job.selection.clone() };
+    let rows = selected::rows(spool, &selection)?;
+    let written = rows.iter().map(|(name, rows)| (rows.seqs.start, name.clone()));
+    let defined = ddl.values().filter(|ddl| left.contains(&ddl.seq));
+    let defined = defined.flat_map(|ddl| ddl.names.iter().map(|name| (ddl.seq, name.clone())));
+    let names = written.chain(defined);
+    alike::check(names, &job.definitions.history, &mut |name| {
+        target.known_as(&job.route.table(name))
+    })?;
     let mut refused: Vec<Error> = Vec::new();
-    for (name, rows) in selected::rows(spool, &selection)? {
+    for (name, rows) in rows {
         if is_made(ddl, &name, rows.seqs.start) {
             continue;
         }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use super::{Split, What};
 use crate::error::{Error, Result};
 use crate::event::printable;
-use crate::replay::refuse_routed;
+use crate::replay::{alike, refuse_routed};
 use crate::spool::{Seq, Spool};
-use crate::target::{Direction, script};
+use crate::sql::Dialect;
+use crate::target::{Direction, script, sqlite};
 
 /// The selected statements as SQL, by the sequence of their first message.
 ///
@@ -38,11 +39,28 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
     Ok(all)
 }
 
+/// Refuses tables that are one in an SQLite file. What a server takes for one is not known here.
+///
+/// # Errors
+/// With their names.
+pub(super) fn one_name(what: &What<'_>) -> Result<()> {
+    match what.form.dialect {
+        Dialect::Mysql => Ok(()),
+        Dialect::Sqlite => {
+            let names = what.rows.iter().map(|(name, rows)| (rows.seqs.start, name.clone()));
+            alike::check(names, &what.definitions.history, &mut |name| {
+                Ok(sqlite::known_as(&what.route.table(name)))
+            })
+        }
+    }
+}
+
 /// Looks at every definition of a table whose rows are selected.
 ///
 /// # Errors
-/// When one is not known or cannot be written.
+/// When one is not known or cannot be written, or two are one in a file.
 pub(super) fn tables(what: &What<'_>) -> Result<()> {
+    one_name(what)?;
     if what.selection.filter.reads_rows() {
         // Which tables have such rows is known only when they are read.
         return Ok(());

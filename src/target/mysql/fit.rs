@@ -6,9 +6,10 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::connect::failed;
+use super::narrow;
 use crate::error::{Error, Result};
 use crate::event::TableName;
-use crate::event::def::{Column, Kind, TableDef};
+use crate::event::def::TableDef;
 use crate::plan::Table;
 
 /// Checks a table of the target against the source's definition, where known. An engine without
@@ -48,12 +49,12 @@ pub(super) fn check(
                 column.name
             )));
         };
-        if is_narrower(here, column) {
+        if narrow::is(here, column, source.complete) {
             return Err(Error::stopped(format!(
                 "{name}: column {:?} is {} at the target, narrower than {} at the source",
                 column.name,
-                typed(here),
-                typed(column)
+                narrow::typed(here),
+                narrow::typed(column)
             ))
             .help("widen the target's column, then run the same command again"));
         }
@@ -120,41 +121,4 @@ fn refuse_required(conn: &mut Conn, table: &Table) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// True when the target's column cannot hold every value of the source's. Lengths are not
-/// compared (the stream does not tell them): a value that is too long is an error of its row.
-fn is_narrower(target: &Column, source: &Column) -> bool {
-    let rank = |column: &Column, names: &[&str]| {
-        names.iter().position(|name| column.type_name.eq_ignore_ascii_case(name))
-    };
-    let lower = |names: &[&str]| match (rank(target, names), rank(source, names)) {
-        (Some(target), Some(source)) => target < source,
-        _ => false,
-    };
-    let integers = ["tinyint", "smallint", "mediumint", "int", "bigint"];
-    let wider = rank(target, &integers) > rank(source, &integers);
-    // What the source calls a type tells how its values arrive; here the two types are compared.
-    let kind = |column: &Column| Kind::from_type(&column.type_name, None);
-    match (kind(target), kind(source)) {
-        (Kind::Integer, Kind::Integer) => {
-            // ZEROFILL makes a column unsigned, which the stream's definition does not tell.
-            let told = target.zerofill.is_none() && source.unsigned != target.unsigned;
-            let sign = told && (target.unsigned || !wider);
-            lower(&integers) || sign
-        }
-        (Kind::Integer | Kind::Float, Kind::Decimal | Kind::Double) => true,
-        (Kind::Integer, Kind::Float) => true,
-        (Kind::Text, Kind::Text) => lower(&["tinytext", "text", "mediumtext", "longtext"]),
-        (Kind::Binary, Kind::Binary) => lower(&["tinyblob", "blob", "mediumblob", "longblob"]),
-        (Kind::Temporal, Kind::Temporal) => {
-            let date = |column: &Column| column.type_name.eq_ignore_ascii_case("date");
-            date(target) && !date(source)
-        }
-        _ => false,
-    }
-}
-
-fn typed(column: &Column) -> String {
-    format!("{}{}", column.type_name, if column.unsigned { " unsigned" } else { "" })
 }

@@ -22,6 +22,7 @@ mod ddl;
 mod fit;
 mod foreign_keys;
 mod keyless;
+mod narrow;
 mod progress;
 pub mod schema;
 pub mod server;
@@ -64,6 +65,8 @@ pub struct Mysql {
     lanes: Vec<Box<dyn Session>>,
     claim: Claim,
     foreign_keys: Option<ForeignKeys>,
+    /// Its names of tables and databases tell case apart; not asked yet.
+    tells_case: Option<bool>,
     said: Instant,
 }
 
@@ -81,6 +84,7 @@ impl Mysql {
             lanes: Vec::new(),
             claim: Claim { name: String::new(), epoch: 0, seq: 0 },
             foreign_keys: None,
+            tells_case: None,
             said: Instant::now(),
         })
     }
@@ -195,6 +199,20 @@ impl Target for Mysql {
         fit::check(self.conn(), &mut table, def, allow_triggers)?;
         self.mind_foreign_keys(&mut table)?;
         Ok(Arc::new(table))
+    }
+
+    fn known_as(&mut self, name: &TableName) -> Result<TableName> {
+        if self.tells_case.is_none() {
+            let told: Option<u8> = self
+                .conn()
+                .query_first("SELECT @@lower_case_table_names=0")
+                .map_err(|e| failed("target", &e))?;
+            self.tells_case = told.map(|told| told == 1);
+        }
+        Ok(match self.tells_case {
+            Some(false) => TableName::new(name.database.to_lowercase(), name.table.to_lowercase()),
+            _ => name.clone(),
+        })
     }
 
     fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
