@@ -225,6 +225,28 @@ fn a_target_that_would_round_is_named_before_the_first_write() {
 }
 
 #[test]
+fn settings_of_a_source_that_lose_something_are_named() {
+    let server = Server::start_with(
+        Kind::MariaDb,
+        &["--binlog-format=MIXED", "--binlog-row-image=MINIMAL", "--log-bin-compress=1"],
+    );
+    let add = |server: &Server| {
+        let spool = Spool::new();
+        spool.run(["schema", "add", "--from", &server.url()]).code(0)
+    };
+    add(&server).says(&["binlog_format=MIXED", "binlog_row_image=MINIMAL", "log_bin_compress=ON"]);
+    let server = Server::start_with(
+        Kind::MySql,
+        &["--binlog-row-value-options=PARTIAL_JSON", "--binlog-order-commits=0"],
+    );
+    add(&server).says(&["PARTIAL_JSON", "binlog_order_commits=OFF"]);
+    for kind in KINDS {
+        let said = add(&fresh(kind)).stderr;
+        assert!(!said.contains("the source has"), "{said}");
+    }
+}
+
+#[test]
 fn tables_that_the_target_takes_for_one_are_refused() {
     let made = [
         "CREATE DATABASE d",
@@ -252,4 +274,51 @@ fn tables_that_the_target_takes_for_one_are_refused() {
     spool.run(["render", "--dialect", "sqlite"]).code(4).says(&["d.T", "d.t"]);
     let net = spool.run(["render", "--dialect", "sqlite", "--net"]);
     assert_eq!(net.code(4).text(), "");
+}
+
+/// A parent with a child that goes with it: one spool with only these, one with a copy of the parent by the producer.
+fn family(source: &Fresh) -> [Spool; 2] {
+    let made = [
+        "CREATE DATABASE f",
+        "CREATE TABLE f.parent (id INT PRIMARY KEY, v INT)",
+        "CREATE TABLE f.child (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES f.parent (id) ON DELETE CASCADE)",
+        "INSERT INTO f.parent VALUES (1,10),(2,20)",
+        "INSERT INTO f.child VALUES (1,1),(2,2)",
+    ];
+    let mut producer = Producer::new(source);
+    let mut client = session(source);
+    made.iter().for_each(|sql| producer.run(&mut client, sql).unwrap());
+    let copied = |kind: &str, data: &str| {
+        format!(
+            "{{\"database\":\"f\",\"table\":\"parent\",\"type\":\"bootstrap-{kind}\",\"ts\":1895351927,\"data\":{{{data}}}}}\n"
+        )
+    };
+    let copy = [
+        copied("start", ""),
+        copied("insert", "\"id\":1,\"v\":10"),
+        copied("insert", "\"id\":2,\"v\":20"),
+        copied("complete", ""),
+    ];
+    let dir = temp_dir();
+    let lines = producer.lines();
+    let copied = write(&dir, "copied.jsonl", lines.clone() + &copy.concat());
+    [Spool::of(&write(&dir, "family.jsonl", lines)), Spool::of(&copied)]
+}
+
+#[test]
+fn rows_that_refer_to_one_that_is_written_over_stay() {
+    let source = source(Kind::MariaDb);
+    let [alone, spool] = family(&source);
+    let server = fresh(Kind::MariaDb);
+    spool.apply(&server.url(), ["--source-logs-cascades", "no"]).code(0);
+    assert_eq!(server.query("SELECT * FROM f.child"), "1\t1\n2\t2\n");
+    assert_eq!(server.query("SELECT * FROM f.parent"), "1\t10\n2\t20\n");
+    let words = ["f.parent", "f.child", "REPLACE"];
+    for form in [&[] as &[&str], &["--net"]] {
+        let copied = spool.run([&["render"], form].concat()).code(4).says(&words);
+        assert_eq!(copied.text(), "");
+        let rows = ["render", "--type", "insert", "--insert-mode", "replace"];
+        let said = alone.run([&rows, form].concat()).code(4).says(&words).says(&["upsert"]);
+        assert_eq!(said.text(), "");
+    }
 }

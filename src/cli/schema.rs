@@ -61,8 +61,8 @@ pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
 /// # Errors
 /// When the server cannot be read or the snapshot not stored.
 pub fn add(global: &Global, server: &Server) -> Result<u8> {
-    let (server, tables, foreign_keys) = schema::snapshot(server)?;
-    let snapshot = Snapshot::new(&server, tables, foreign_keys);
+    let told = schema::snapshot(server)?;
+    let snapshot = Snapshot::new(&told.version, told.tables, told.foreign_keys);
     // A snapshot may be stored before the first message is.
     let seq = match global.spool.join("index.sqlite").exists() {
         true => Spool::open(&global.spool)?.end()?.next,
@@ -74,6 +74,9 @@ pub fn add(global: &Global, server: &Server) -> Result<u8> {
         snapshot.tables.len(),
         snapshot.server
     ));
+    for fault in told.faults {
+        output::line(&format!("the source has {fault}"));
+    }
     Ok(DONE)
 }
 

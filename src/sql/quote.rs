@@ -225,6 +225,7 @@ fn write_number(out: &mut String, dialect: Dialect, column: &Column, token: &str
         }
         (Kind::Float, Dialect::Sqlite) => quoted(out, &super::float::text(token, Some(6))),
         (Kind::Double, Dialect::Sqlite) => quoted(out, &super::float::text(token, None)),
+        (Kind::Year, Dialect::Sqlite) if token == "0" => quoted(out, "0000"),
         (Kind::Integer | Kind::Bit | Kind::Year, Dialect::Sqlite) => match column.zerofill {
             Some(width) => quoted(out, &format!("{token:0>0$}", width as usize)),
             None if column.unsigned && column.type_name == "bigint" => quoted(out, token),

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use super::{Split, What};
 use crate::error::{Error, Result};
-use crate::event::printable;
+use crate::event::def::ForeignKey;
+use crate::event::{TableName, printable};
 use crate::replay::{alike, refuse_routed};
-use crate::spool::{Seq, Spool};
-use crate::sql::Dialect;
+use crate::spool::{Bootstrap, Seq, Spool};
+use crate::sql::{Dialect, Insert};
 use crate::target::{Direction, script, sqlite};
 
 /// The selected statements as SQL, by the sequence of their first message.
@@ -37,6 +38,46 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
         all.insert(seq, script::ddl(what.form.dialect, &ddl, what.form.packet)?);
     }
     Ok(all)
+}
+
+/// Refuses REPLACE of rows that others refer to by a foreign key that acts: the row of that key goes
+/// first, and what refers to it with it. Where the source logs what its foreign keys do, the script
+/// has them off.
+///
+/// # Errors
+/// With both tables.
+pub(super) fn replaces(spool: &Spool, what: &What<'_>) -> Result<()> {
+    let off = what.definitions.logs_cascades == Some(true) || what.split == Some(Split::Table);
+    if off || what.form.dialect == Dialect::Sqlite {
+        return Ok(());
+    }
+    let range = &what.selection.range;
+    let copied = |table: &TableName| -> Result<bool> {
+        let forward = what.direction == Direction::Forward;
+        let starts = |b: &Bootstrap| b.table == *table && range.contains(&b.start);
+        Ok(forward
+            && what.selection.filter.takes_table(table)
+            && spool.bootstraps()?.iter().any(starts))
+    };
+    let said = what.form.insert == Insert::Replace;
+    for ForeignKey { parent, child, on_delete, .. } in &what.definitions.foreign_keys {
+        let (copied, said) = (copied(parent)?, said && what.rows.contains_key(parent));
+        if !on_delete || what.route.renames(parent) || !(copied || said) {
+            continue;
+        }
+        let refused = Error::stopped(format!(
+            "{parent}: its rows would be written by REPLACE, which takes a row that is there away \
+             first, and a foreign key of {child} deletes or changes what refers to it then"
+        ));
+        return Err(match copied {
+            true => refused.help(
+                "the producer copied (bootstrapped) the table: use `apply`, or leave it out with \
+                 --exclude-table",
+            ),
+            false => refused.help("use --insert-mode upsert, which changes the row in its place"),
+        });
+    }
+    Ok(())
 }
 
 /// Refuses tables that are one in an SQLite file. What a server takes for one is not known here.

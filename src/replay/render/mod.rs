@@ -143,6 +143,7 @@ pub fn render(
     let What { definitions, selection, route, direction, form, split, .. } = *what;
     let ddl = check::statements(spool, what)?;
     check::tables(what)?;
+    check::replaces(spool, what)?;
     let bootstraps = spool.bootstraps()?;
     let job = Job { definitions, selection, route, direction, form, split, bootstraps, ddl };
     let (send, receive) = sync_channel::<Work>(0);

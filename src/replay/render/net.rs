@@ -29,6 +29,7 @@ pub fn net(
     // Whether they can be written, before the first byte.
     check::statements(spool, what)?;
     check::one_name(what)?;
+    check::replaces(spool, what)?;
     let write = |text: &str| {
         let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).context("writing SQL")

@@ -27,6 +27,7 @@ mod progress;
 pub mod schema;
 pub mod server;
 mod session;
+mod settings;
 mod tls;
 mod tunnel;
 

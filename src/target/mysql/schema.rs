@@ -7,6 +7,7 @@ use mysql::{Conn, Params, Result as Sql};
 
 use super::foreign_keys::ForeignKeys;
 use super::server::Server;
+use super::settings;
 use crate::error::{Error, Result};
 use crate::event::def::{Column, ForeignKey, Kind, TableDef};
 use crate::event::{TableName, attributes};
@@ -264,15 +265,28 @@ fn json_checked(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<Place>> {
         .collect())
 }
 
-/// A server's version, the definitions of all its tables, and its foreign keys that change rows.
+/// What a server tells of itself as a source.
+pub struct Told {
+    /// Its version.
+    pub version: String,
+    /// The definitions of all its tables.
+    pub tables: Vec<TableDef>,
+    /// Its foreign keys that change rows.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Its settings that a stream of its changes suffers from, a sentence each.
+    pub faults: Vec<String>,
+}
+
+/// Asks a server for all of it.
 ///
 /// # Errors
 /// When the server cannot be reached or refuses.
-pub fn snapshot(server: &Server) -> Result<(String, Vec<TableDef>, Vec<ForeignKey>)> {
+pub fn snapshot(server: &Server) -> Result<Told> {
     let mut conn = super::connect::connect(server, true)?.0;
     let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
     let version: Option<String> = conn.query_first("SELECT VERSION()").map_err(failed)?;
     let foreign_keys = ForeignKeys::read(&mut conn).map_err(failed)?.acting;
     let tables = definitions(&mut conn, None).map_err(failed)?;
-    Ok((version.unwrap_or_default(), tables, foreign_keys))
+    let faults = settings::faults(&mut conn).map_err(failed)?;
+    Ok(Told { version: version.unwrap_or_default(), tables, foreign_keys, faults })
 }

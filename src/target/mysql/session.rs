@@ -6,7 +6,7 @@ use mysql::{Conn, Params, Value};
 use super::connect::failed;
 use super::keyless;
 use crate::error::{Error, Result};
-use crate::plan::op::RowOp;
+use crate::plan::op::{Act, RowOp};
 use crate::sql::bulk::{Batch, Bulk, Encoder, Param};
 use crate::sql::{Dialect, Expect, Guard, Item, Statements, quote};
 use crate::target::{Claim, Direction, FoundRow, Mark, Session, expect, shown, taken_over};
@@ -164,6 +164,12 @@ impl MysqlSession {
     }
 }
 
+/// Whether foreign keys have to act on a change. REPLACE takes the row of that key away first,
+/// which the source did not: what refers to it would go, too.
+fn checks(op: &RowOp<'_, '_>) -> bool {
+    op.table.checks && !(matches!(op.act, Act::Replace(_)) && op.table.stands_alone())
+}
+
 fn size(row: &[Param]) -> usize {
     let one = |param: &Param| match param {
         Param::Value(value) => 5 + value.as_ref().map_or(0, Vec::len),
@@ -210,11 +216,10 @@ impl Session for MysqlSession {
 
     fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
         let mut sent = 0;
-        let alike = |a: &RowOp<'_, '_>, b: &RowOp<'_, '_>| {
-            a.table.checks == b.table.checks && keyless::joins(a, b)
-        };
+        let alike =
+            |a: &RowOp<'_, '_>, b: &RowOp<'_, '_>| checks(a) == checks(b) && keyless::joins(a, b);
         for run in ops.chunk_by(alike) {
-            self.set_checks(run[0].table.checks)?;
+            self.set_checks(checks(&run[0]))?;
             if keyless::takes(run) {
                 sent += keyless::delete(&mut self.conn, run)?;
                 continue;
