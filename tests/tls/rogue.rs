@@ -66,8 +66,7 @@ fn greeting(plugin: &str) -> Vec<u8> {
 fn talk(mut client: TcpStream, plugin: &str, answers: &[Vec<u8>]) -> Vec<Vec<u8>> {
     client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let (mut seq, mut heard) = (0, Vec::new());
-    let mut answers = std::iter::once(greeting(plugin)).chain(answers.iter().cloned());
-    while let Some(answer) = answers.next() {
+    for answer in std::iter::once(greeting(plugin)).chain(answers.iter().cloned()) {
         let length = (answer.len() as u32).to_le_bytes();
         if client.write_all(&[&length[..3], &[seq], &answer].concat()).is_err() {
             break;
