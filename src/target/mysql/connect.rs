@@ -130,9 +130,9 @@ pub(super) fn failed(place: &str, error: &mysql::Error) -> Error {
     const RETRY: [u16; 3] = [1020, 1205, 1213];
     const LOST: [u16; 10] = [1040, 1053, 1158, 1159, 1160, 1161, 2002, 2003, 2006, 2013];
     // A key that is there, a foreign key, a value the column does not take, a check.
-    const CONFLICT: [u16; 17] = [
-        1022, 1048, 1062, 1216, 1217, 1264, 1265, 1292, 1364, 1366, 1406, 1451, 1452, 1586, 1690,
-        3819, 4025,
+    const CONFLICT: [u16; 18] = [
+        1022, 1048, 1062, 1216, 1217, 1264, 1265, 1292, 1364, 1366, 1406, 1416, 1451, 1452, 1586,
+        1690, 3819, 4025,
     ];
     let lost = matches!(
         error,
