@@ -9,17 +9,22 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::source::Records;
 use crate::source::amqp::Amqp;
-use crate::source::queue::{Config, Event, MAX_PREFETCH, Messages, Sizes};
+use crate::source::queue::{Config, Event, MAX_PREFETCH, Messages};
 use crate::spool::{Batch, SpoolWriter, TailRecord};
-use align::Alignment;
+use acks::Acks;
+use align::{Alignment, Doubt};
 
+mod acks;
 mod align;
 pub mod import;
 
 const TICK: Duration = Duration::from_millis(100);
+/// Stored messages that redelivered ones are compared with: twice what can be under way, so that a
+/// row is seen to repeat itself.
+const COMPARED: usize = 2 * MAX_PREFETCH as usize;
 /// Redelivered messages come in one go; after this silence no more of them are waited for.
 const SETTLE: Duration = Duration::from_secs(3);
 const DISK_POLL: Duration = Duration::from_secs(2);
@@ -48,17 +53,19 @@ pub fn capture(
     watch: &dyn Watch,
 ) -> Result<u64> {
     let mut passed = 0;
+    let mut acks = Acks::default();
     loop {
-        config.sizes = stored_sizes(spool, &config.queue)?;
         let amqp = Amqp::start(config.clone())?;
         let mut drain = Drain {
             spool,
             amqp: &amqp,
             queue: &config.queue,
             watch,
+            acks: &mut acks,
             session: 0,
             alignment: None,
             held: Vec::new(),
+            doubt: Doubt::default(),
             passed: 0,
         };
         let over = drain.run(idle, stop);
@@ -86,16 +93,20 @@ struct Drain<'a> {
     amqp: &'a Amqp,
     queue: &'a str,
     watch: &'a dyn Watch,
+    acks: &'a mut Acks,
     session: u32,
     /// While it is open what came of the session is held, neither stored nor acknowledged.
     alignment: Option<Alignment>,
     held: Vec<Messages>,
+    /// Stored messages that may come again.
+    doubt: Doubt,
     passed: u64,
 }
 
 impl Drain<'_> {
     fn run(&mut self, idle: Option<Duration>, stop: &AtomicBool) -> Result<Over> {
         let (mut connected, mut stopping) = (false, false);
+        let mut lost: Option<(Instant, Error)> = None;
         let mut last = Instant::now();
         loop {
             if !stopping && stop.load(Ordering::Relaxed) {
@@ -110,14 +121,20 @@ impl Drain<'_> {
                     self.take(messages)?;
                     last = Instant::now();
                 }
-                Some(Event::Connected) => {
+                Some(Event::Connected(warning)) => {
                     self.watch.note(&format!("connected, draining queue {}", self.queue));
-                    (connected, last) = (true, Instant::now());
+                    if let Some(warning) = warning {
+                        self.watch.say(&warning);
+                    }
+                    (connected, last, lost) = (true, Instant::now(), None);
                 }
+                Some(Event::Acked { session, tag }) => self.acks.arrived(session, tag),
                 Some(Event::Lost(error, pause)) => {
                     connected = false;
                     let pause = pause.as_secs_f32();
                     self.watch.say(&format!("{error}\n  trying again in {pause:.1} s"));
+                    let since = lost.map_or_else(Instant::now, |(since, _)| since);
+                    lost = Some((since, error));
                 }
                 Some(Event::Failed(error)) => return Err(error),
                 Some(Event::Ended) => return Ok(Over::Done),
@@ -129,6 +146,12 @@ impl Drain<'_> {
                 }
                 None => {}
             }
+            if let (Some(idle), Some((since, _))) = (idle, &lost)
+                && since.elapsed() >= idle
+                && let Some((_, error)) = lost.take()
+            {
+                return Err(gone(error));
+            }
         }
     }
 
@@ -138,28 +161,44 @@ impl Drain<'_> {
             self.session = messages.session;
             // Held messages of a lost session come again.
             self.held.clear();
-            let tail = self.spool.tail(self.queue, usize::from(MAX_PREFETCH))?;
-            let frames = tail.into_iter().map(|frame| frame.records).collect();
-            self.alignment = Some(Alignment::with(frames));
+            let mut tail = self.spool.tail(self.queue, COMPARED)?;
+            let known = self.acks.known().unwrap_or_default();
+            tail.iter_mut().for_each(|frame| frame.acked |= frame.end <= known);
+            let alignment = Alignment::with(&tail);
+            self.acks.begin(self.session, alignment.unacked());
+            (self.alignment, self.doubt) = (Some(alignment), Doubt::default());
         }
         let Some(alignment) = &mut self.alignment else {
             return self.store(messages, 0);
         };
-        let open = messages.records.iter().zip(&messages.redelivered).all(|(bytes, again)| {
-            *again && alignment.is_open() && alignment.push(fingerprint(bytes))
-        });
-        let window_full = messages.window_full;
+        let mut open = !messages.window_full;
+        for (bytes, again) in messages.records.iter().zip(&messages.redelivered) {
+            open &= *again && alignment.is_open();
+            if !*again {
+                break;
+            }
+            alignment.push(fingerprint(bytes));
+        }
         self.held.push(messages);
-        if open && !window_full { Ok(()) } else { self.settle() }
+        if open && self.alignment.as_ref().is_some_and(Alignment::is_open) {
+            Ok(())
+        } else {
+            self.settle()
+        }
     }
 
     /// Ends the comparison: passes over what is stored, stores the rest.
     fn settle(&mut self) -> Result<()> {
-        let mut skip = self.alignment.take().map_or(0, |a| a.stored());
+        let settled = self.alignment.take().map(Alignment::settle);
+        let (mut skip, doubt) = settled.unwrap_or_default();
+        self.doubt = doubt;
         let held = std::mem::take(&mut self.held);
         if let Some(first) = held.first().filter(|_| skip > 0) {
+            self.spool.check_in_place()?;
             // One ack for all of them: they are whole frames, and must stay so for the next time.
-            self.amqp.ack(first.session, first.first_tag + skip as u64 - 1);
+            let tag = first.first_tag + skip as u64 - 1;
+            self.acks.sent(tag, self.spool.next());
+            self.amqp.ack(first.session, tag);
             self.passed += skip as u64;
             self.watch.note(&format!("{skip} redelivered messages are in the spool already"));
         }
@@ -181,15 +220,37 @@ impl Drain<'_> {
         redelivered.drain(..from);
         let records = rest(records, from);
         let (stored, bytes) = (records.len() as u64, records.bytes.len() as u64);
+        let maybe_twice = self.maybe_twice(&records, &redelivered);
         let queue = Some(self.queue.to_owned());
-        let batch = batch(records, redelivered, queue, None);
+        let acked = self.acks.known();
+        let batch = Batch { maybe_twice, acked, ..batch(records, redelivered, queue, None) };
         self.spool.append(&batch).map_err(|error| {
             Error::stopped(format!("{error}"))
                 .help("nothing is lost: what is not in the spool stays in the queue; run it again")
         })?;
-        self.amqp.ack(session, first_tag + count as u64 - 1);
+        let tag = first_tag + count as u64 - 1;
+        self.acks.sent(tag, self.spool.next());
+        self.amqp.ack(session, tag);
         self.watch.stored(stored, bytes);
         Ok(())
+    }
+
+    /// Which of them may be stored already.
+    fn maybe_twice(&mut self, records: &Records, redelivered: &[bool]) -> Vec<bool> {
+        if self.doubt.is_empty() {
+            return Vec::new();
+        }
+        let each = records.iter().zip(redelivered);
+        each.map(|(bytes, again)| *again && self.doubt.takes(&fingerprint(bytes))).collect()
+    }
+}
+
+/// Why a capture ends that is not to wait for ever for its broker.
+fn gone(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Lost => Error::stopped(format!("{}; idle for too long", error.message()))
+            .help("what is not stored stays in the queue: run it again when the broker is back"),
+        _ => error,
     }
 }
 
@@ -225,12 +286,6 @@ fn batch(
 
 fn fingerprint(bytes: &[u8]) -> TailRecord {
     TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) }
-}
-
-fn stored_sizes(spool: &mut SpoolWriter, queue: &str) -> Result<Sizes> {
-    let tail = spool.tail(queue, usize::from(MAX_PREFETCH))?;
-    let lengths = tail.iter().flat_map(|frame| &frame.records).map(|record| record.len);
-    Ok(Sizes { count: lengths.clone().count() as u64, bytes: lengths.sum() })
 }
 
 fn has_space(spool: &SpoolWriter, wanted: u64) -> Result<bool> {

@@ -1,15 +1,17 @@
 //! `capture` and `import`: arguments and summaries.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::output::{Output, count, counted};
 use super::server::{TlsArgs, server};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
 use crate::capture::{self, Watch};
 use crate::error::{Error, Result};
-use crate::source::queue::{Config, Declare, Sizes};
+use crate::source::amqp::Amqp;
+use crate::source::queue::{Config, Declare, Kind, Password};
 use crate::spool::{Recovery, SpoolWriter, Summary, WriterOptions};
 
 const CAPTURE_EXAMPLES: &str = "\
@@ -40,16 +42,16 @@ pub struct CaptureArgs {
     /// File that holds the broker's password
     #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
-    /// Make the queue (durable) if it is not there
+    /// Make the queue if it is not there: durable, for one consumer at a time
     #[arg(long)]
     declare: bool,
     /// Bind the declared queue to an exchange
     #[arg(long, value_name = "EXCHANGE:KEY", requires = "declare", value_parser = binding)]
     bind: Vec<(String, String)>,
-    /// Kind of the declared queue: classic or quorum
-    #[arg(long, value_name = "TYPE", requires = "declare", default_value = "classic")]
-    queue_type: String,
-    /// Do not ask for the queue alone (needed with x-single-active-consumer)
+    /// Kind of the declared queue
+    #[arg(long, value_name = "TYPE", requires = "declare", default_value = "quorum")]
+    queue_type: QueueType,
+    /// The queue has x-single-active-consumer; needed only where the broker does not tell
     #[arg(long)]
     shared: bool,
     /// End when nothing has come for this long, such as 5s
@@ -60,6 +62,24 @@ pub struct CaptureArgs {
     pub schema_from: Option<String>,
     #[command(flatten)]
     tls: TlsArgs,
+}
+
+/// Kinds of queues.
+#[derive(Clone, Copy, ValueEnum)]
+enum QueueType {
+    /// On one node
+    Classic,
+    /// Kept by several nodes; no delivery limit that is met, x-single-active-consumer
+    Quorum,
+}
+
+impl From<QueueType> for Kind {
+    fn from(kind: QueueType) -> Self {
+        match kind {
+            QueueType::Classic => Self::Classic,
+            QueueType::Quorum => Self::Quorum,
+        }
+    }
 }
 
 const IMPORT_EXAMPLES: &str = "\
@@ -82,6 +102,7 @@ pub struct ImportArgs {
 
 /// Runs `binsync capture`.
 pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
+    let config = config(&args)?;
     match &args.schema_from {
         Some(url) => super::schema::add(global, &server("--schema-from", url, None, &args.tls)?)?,
         None if args.tls.any() => {
@@ -91,19 +112,33 @@ pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
         None => DONE,
     };
     let stop = stop_flag()?;
-    let config = Config {
-        password: args.password_file.as_deref().map(super::secret::read).transpose()?,
-        url: args.amqp_url,
-        queue: args.queue,
-        declare: args.declare.then_some(Declare { kind: args.queue_type, bindings: args.bind }),
-        exclusive: !args.shared,
-        patient: false,
-        sizes: Sizes::default(),
-    };
     let output = Output::new("captured", global.quiet);
     let mut spool = open(&global.spool, &output)?;
     let captured = capture::capture(&mut spool, config, args.exit_when_idle, &stop, &output);
     close(spool, &global.spool, "captured", &output, captured.map(drop))
+}
+
+/// What is asked of the broker; nothing is asked yet.
+fn config(args: &CaptureArgs) -> Result<Config> {
+    super::secret::readable("--amqp-url", &args.amqp_url)?;
+    let password = args.password_file.clone().map(|file| {
+        let read = move || super::secret::read(&file);
+        Arc::new(read) as Password
+    });
+    if let Some(password) = &password {
+        password()?;
+    }
+    let declare = Declare { kind: args.queue_type.into(), bindings: args.bind.clone() };
+    let config = Config {
+        url: args.amqp_url.clone(),
+        password,
+        queue: args.queue.clone(),
+        declare: args.declare.then_some(declare),
+        shared: args.shared,
+        patient: false,
+    };
+    Amqp::check(&config)?;
+    Ok(config)
 }
 
 /// Runs `binsync import`.

@@ -3,37 +3,49 @@
 //! A thread of its own drives the client: it gathers deliveries into [`Messages`], sends the acks
 //! it is asked for, and comes back by itself after a loss, with growing pauses. Automatic recovery
 //! of the client stays off: each connection is a new *session*, and an ack of an old one is
-//! dropped, so that it can never name messages of the new one. The queue is consumed exclusively:
-//! the broker then lets a new session in only after it has put the messages of the dead one back,
-//! in their old order.
+//! dropped, so that it can never name messages of the new one. A session begins only when the queue
+//! has no other consumer, and asks for it exclusively where the kind of queue knows that: then the
+//! messages of a dead session are back, in their old order. It consumes once, with one prefetch,
+//! until it ends: to cancel a consumer would return what is under way, out of order.
 //!
 //! How long a message is kept, and what it says, is not known here.
 
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::{or, pending, poll_once};
 use futures_lite::stream::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ErrorKind};
 use tokio::sync::mpsc::UnboundedReceiver;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Records;
-use super::queue::Config;
+use super::queue::{self, Config, DELIVERY_LIMIT, Declare, Kind, MAX_PREFETCH};
 use super::refusal::{Place, Refusal};
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
+use gate::Gate;
 
+mod gate;
+mod kind;
 mod link;
 
 pub use link::Amqp;
 
 const BATCH_BYTES: usize = 1 << 20;
+/// The most bytes of messages that are out without an ack; one message may be more.
+const UNACKED_BYTES: usize = 32 << 20;
+/// The most bytes the client may read ahead of us.
+const AHEAD: usize = 4 << 20;
+/// How often it is looked whether we are the only consumer.
+const LOOK_TIME: Duration = Duration::from_secs(5);
 const BATCH_TIME: Duration = Duration::from_millis(20);
 /// How often deliveries are looked for while a batch is being gathered.
 const LULL: Duration = Duration::from_millis(2);
@@ -60,12 +72,19 @@ impl Address {
              (the usual vhost / is written %2f; amqps:// for TLS)",
             )
         })?;
-        if let Some(password) = &config.password {
-            uri.authority.userinfo.password = password.clone();
-        }
+        queue::check_name("vhost", &uri.vhost)?;
         // Seconds; the broker's own default would notice a dead peer after a minute or more.
         uri.query.heartbeat.get_or_insert(10);
         Ok(Self(uri))
+    }
+
+    /// With the password of the moment.
+    fn login(&self, config: &Config) -> Result<AMQPUri> {
+        let mut uri = self.0.clone();
+        if let Some(password) = &config.password {
+            uri.authority.userinfo.password = password()?;
+        }
+        Ok(uri)
     }
 
     fn place(&self) -> Place {
@@ -78,16 +97,34 @@ impl Address {
     }
 }
 
-/// One connection, channel and consumer.
+/// An answer of the broker that is under way.
+type Asked<T> = Pin<Box<dyn Future<Output = lapin::Result<T>> + Send>>;
+
+/// One connection and consumer.
 struct Session {
     connection: Connection,
+    /// Of the consumer; what is asked on it is answered behind the acks sent before.
     channel: Channel,
+    /// For questions that are not to wait behind deliveries.
+    side: Channel,
     consumer: Consumer,
-    prefetch: u16,
+    gate: Arc<Gate>,
     batch: Gathered,
-    /// Highest delivery tag seen, and acknowledged.
+    /// Highest delivery tag seen, acknowledged, and confirmed to be.
     received: u64,
     acked: u64,
+    confirmed: u64,
+    /// Bytes received and not acknowledged, and of which messages: last tag and bytes.
+    held: usize,
+    sizes: VecDeque<(u64, usize)>,
+    /// The question behind an ack, and the tag of that ack.
+    confirming: Option<(u64, Asked<()>)>,
+    /// False where the queue itself admits one consumer at a time.
+    alone: bool,
+    look: Instant,
+    looking: Option<Asked<u32>>,
+    /// What the user should know of the queue.
+    warning: Option<String>,
 }
 
 /// Deliveries on their way into one [`Messages`].
@@ -103,57 +140,158 @@ enum Next {
     BatchDue,
     ConsumerEnded,
     Command(Option<Command>),
+    Confirmed(u64),
+    Joined,
 }
 
 impl Session {
-    async fn open(config: &Config, address: &Address, prefetch: u16) -> Result<Self, Refusal> {
+    async fn open(config: &Config, address: &Address) -> Result<Self, Refusal> {
         let place = address.place();
+        let gate = Gate::open();
         let properties =
             ConnectionProperties::default().with_connection_name("binsync capture".into());
-        let connecting =
-            timeout(CONNECT_TIME, Connection::connect_uri(address.0.clone(), properties)).await;
+        let connecting = Connection::connect_uri_with_runtime(
+            address.login(config)?,
+            properties,
+            gate::runtime(gate.clone()),
+        );
+        let connecting = timeout(CONNECT_TIME, connecting).await;
         let connection = connecting.map_err(|_| place.silent())?.map_err(|error| {
             let (code, text) = said(&error);
             place.no_connection(code, &text)
         })?;
-        let opening = async {
-            let channel = connection.create_channel().await?;
-            prepare(&channel, config).await?;
-            let consumer = consume(&channel, config, prefetch).await?;
-            Ok((channel, consumer))
-        };
-        let opened = timeout(CONNECT_TIME, opening).await.map_err(|_| place.silent())?;
-        let (channel, consumer) = opened.map_err(|error: lapin::Error| {
-            let (code, text) = said(&error);
-            place.no_queue(&config.queue, config.declare.is_some(), code, &text)
-        })?;
-        let batch = Gathered::default();
-        Ok(Self { connection, channel, consumer, prefetch, batch, received: 0, acked: 0 })
+        let opening = Self::consume(config, &place, connection, gate);
+        timeout(CONNECT_TIME, opening).await.map_err(|_| place.silent())?
     }
 
-    /// Gathers deliveries until a batch is due or a command comes; commands go first.
+    /// Looks at the queue and begins to consume it.
+    async fn consume(
+        config: &Config,
+        place: &Place,
+        connection: Connection,
+        gate: Arc<Gate>,
+    ) -> Result<Self, Refusal> {
+        let name = config.queue.as_str();
+        let refused = |error: lapin::Error| {
+            let (code, text) = said(&error);
+            place.no_queue(name, config.declare.is_some(), code, &text)
+        };
+        let side = connection.create_channel().await.map_err(refused)?;
+        prepare(&side, config).await.map_err(refused)?;
+        let settings = kind::settings(&connection, name).await.map_err(refused)?;
+        if settings.as_ref().is_some_and(queue::Settings::is_stream) {
+            return Err(place.stream(name).into());
+        }
+        let single_active = settings.as_ref().map_or(config.shared, |s| s.single_active);
+        let alone = !single_active;
+        let others = counts(&side, name).await.map_err(refused)?.consumers;
+        if alone && others > 0 {
+            return Err(place.shared(name, others));
+        }
+        let channel = connection.create_channel().await.map_err(refused)?;
+        gate.allow(AHEAD);
+        let options = BasicConsumeOptions { exclusive: alone, ..Default::default() };
+        let consuming = async {
+            channel.basic_qos(MAX_PREFETCH, BasicQosOptions::default()).await?;
+            let arguments = FieldTable::default();
+            channel.basic_consume(name.into(), "binsync".into(), options, arguments).await
+        };
+        let consumer = consuming.await.map_err(refused)?;
+        let warning = settings.and_then(|settings| settings.warning(name));
+        Ok(Self {
+            connection,
+            channel,
+            side,
+            consumer,
+            gate,
+            batch: Gathered::default(),
+            received: 0,
+            acked: 0,
+            confirmed: 0,
+            held: 0,
+            sizes: VecDeque::new(),
+            confirming: None,
+            alone,
+            look: Instant::now(),
+            looking: None,
+            warning,
+        })
+    }
+
+    /// Gathers deliveries until a batch is due or something else comes; commands go first.
     async fn next(
         &mut self,
+        queue: &str,
         commands: &mut UnboundedReceiver<Command>,
         stopping: bool,
     ) -> Result<Next> {
         while !self.batch_is_full() {
-            let command = async { Come::Command(commands.recv().await) };
+            if self.held < self.most() {
+                self.gate.allow(AHEAD);
+            }
             let started = self.batch.started;
-            let delivery = async {
-                match started {
-                    _ if stopping => pending().await,
-                    None => Come::Delivery(Box::new(self.consumer.next().await)),
-                    // Being woken for each message would cost more than storing it.
-                    Some(_) => {
-                        sleep(LULL).await;
-                        Come::Lull
+            let come = {
+                let Self { consumer, gate, confirming, looking, look, alone, .. } = self;
+                let command = async { Come::Command(commands.recv().await) };
+                let answer = or(
+                    async {
+                        match confirming {
+                            Some((tag, asked)) => Come::Confirmed(*tag, asked.await),
+                            None => pending().await,
+                        }
+                    },
+                    async {
+                        match looking {
+                            Some(asked) => Come::Consumers(asked.await),
+                            None if *alone => {
+                                sleep_until(*look).await;
+                                Come::TimeToLook
+                            }
+                            None => pending().await,
+                        }
+                    },
+                );
+                let delivery = async {
+                    match started {
+                        _ if stopping => pending().await,
+                        None => Come::Delivery(Box::new(consumer.next().await)),
+                        // Being woken for each message would cost more than storing it.
+                        Some(_) => {
+                            sleep(LULL).await;
+                            Come::Lull
+                        }
+                    }
+                };
+                let shut = async {
+                    gate.shut().await;
+                    Come::Lull
+                };
+                or(or(command, answer), or(delivery, shut)).await
+            };
+            let first = match come {
+                Come::Command(command) => return Ok(Next::Command(command)),
+                Come::Confirmed(tag, answer) => {
+                    answer.map_err(|e| lost(&e))?;
+                    (self.confirming, self.confirmed) = (None, tag);
+                    self.confirm(queue);
+                    return Ok(Next::Confirmed(tag));
+                }
+                Come::TimeToLook => {
+                    let (side, queue) = (self.side.clone(), queue.to_owned());
+                    self.looking = Some(Box::pin(async move {
+                        counts(&side, &queue).await.map(|counts| counts.consumers)
+                    }));
+                    continue;
+                }
+                Come::Consumers(count) => {
+                    (self.looking, self.look) = (None, Instant::now() + LOOK_TIME);
+                    match count.map_err(|e| lost(&e))? {
+                        0 | 1 => continue,
+                        _ => return Ok(Next::Joined),
                     }
                 }
-            };
-            let first = match or(command, delivery).await {
-                Come::Command(command) => return Ok(Next::Command(command)),
                 Come::Delivery(first) => Some(*first),
+                Come::Lull if stopping => continue,
                 Come::Lull => poll_once(self.consumer.next()).await,
             };
             if let Some(first) = first
@@ -168,31 +306,6 @@ impl Session {
         Ok(Next::BatchDue)
     }
 
-    /// Ends the consumer; what is under way to it still comes.
-    async fn cancel(&self) -> Result<()> {
-        let options = BasicCancelOptions::default();
-        self.channel.basic_cancel(self.consumer.tag(), options).await.map_err(|e| lost(&e))
-    }
-
-    /// Messages in the queue that are on their way to nobody.
-    async fn queued(&self, queue: &str) -> Result<u32> {
-        queued(&self.channel, queue).await.map_err(|e| lost(&e))
-    }
-
-    /// Begins a new consumer.
-    async fn consume(&mut self, config: &Config, prefetch: u16) -> Result<()> {
-        let consumer = consume(&self.channel, config, prefetch).await;
-        self.consumer = consumer.map_err(|e| lost(&e))?;
-        self.prefetch = prefetch;
-        Ok(())
-    }
-
-    /// Waits for a delivery and gathers; false when the consumer has ended.
-    async fn gather(&mut self) -> Result<bool> {
-        let first = self.consumer.next().await;
-        self.gather_from(first).await
-    }
-
     /// Takes one delivery and those that are there already, up to a whole batch; false when the
     /// consumer has ended.
     async fn gather_from(&mut self, first: Option<lapin::Result<Delivery>>) -> Result<bool> {
@@ -204,9 +317,14 @@ impl Session {
             let delivery = delivery.map_err(|e| lost(&e))?;
             self.received += 1;
             if delivery.delivery_tag != self.received {
-                return Err(Error::failed("the broker's delivery tags are out of order"));
+                return Err(Error::new(
+                    error::ErrorKind::Lost,
+                    "the broker's delivery tags are out of order",
+                ));
             }
             self.batch.started.get_or_insert_with(Instant::now);
+            self.held += delivery.data.len();
+            self.sizes.push_back((self.received, delivery.data.len()));
             self.batch.records.push(&delivery.data);
             self.batch.redelivered.push(delivery.redelivered);
             if self.batch_is_full() {
@@ -220,24 +338,47 @@ impl Session {
     /// Half the prefetch, so that the broker sends on while the other half is being stored.
     fn batch_is_full(&self) -> bool {
         let Gathered { records, .. } = &self.batch;
-        records.len() * 2 >= usize::from(self.prefetch)
+        records.len() * 2 >= usize::from(MAX_PREFETCH)
             || records.bytes.len() >= BATCH_BYTES
             || (self.window_full() && !records.is_empty())
     }
 
+    /// True when no more comes before an ack.
     fn window_full(&self) -> bool {
-        self.received - self.acked >= u64::from(self.prefetch)
+        self.received - self.acked >= u64::from(MAX_PREFETCH) || self.held >= self.most()
     }
 
-    async fn ack(&mut self, tag: u64) -> Result<()> {
+    /// The most bytes to hold. Before the first ack twice as many: what was stored and not
+    /// acknowledged comes again, and is compared as a whole.
+    fn most(&self) -> usize {
+        if self.acked == 0 { 2 * UNACKED_BYTES } else { UNACKED_BYTES }
+    }
+
+    async fn ack(&mut self, queue: &str, tag: u64) -> Result<()> {
         let all_before = BasicAckOptions { multiple: true };
         self.channel.basic_ack(tag, all_before).await.map_err(|e| lost(&e))?;
         self.acked = tag;
+        while let Some(&(_, bytes)) = self.sizes.front().filter(|(of, _)| *of <= tag) {
+            self.sizes.pop_front();
+            self.held -= bytes;
+        }
+        self.confirm(queue);
         Ok(())
+    }
+
+    /// Asks something behind the last ack, unless an answer is under way: it says that the broker
+    /// has taken the ack.
+    fn confirm(&mut self, queue: &str) {
+        if self.confirming.is_none() && self.confirmed < self.acked {
+            let (channel, queue) = (self.channel.clone(), queue.to_owned());
+            let asked = Box::pin(async move { counts(&channel, &queue).await.map(drop) });
+            self.confirming = Some((self.acked, asked));
+        }
     }
 
     /// Orderly if the broker still answers: its reply says that the acks have arrived.
     async fn close(self) {
+        self.gate.allow(usize::MAX);
         let closing = async {
             self.channel.close(200, "done".into()).await?;
             self.connection.close(200, "done".into()).await
@@ -249,6 +390,9 @@ impl Session {
 
 enum Come {
     Command(Option<Command>),
+    Confirmed(u64, lapin::Result<()>),
+    TimeToLook,
+    Consumers(lapin::Result<u32>),
     Delivery(Box<Option<lapin::Result<Delivery>>>),
     Lull,
 }
@@ -261,10 +405,7 @@ async fn prepare(channel: &Channel, config: &Config) -> lapin::Result<()> {
         channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
         return Ok(());
     };
-    let mut arguments = FieldTable::default();
-    let kind = AMQPValue::LongString(declare.kind.as_str().into());
-    arguments.insert("x-queue-type".into(), kind);
-    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), arguments).await?;
+    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), made(declare)).await?;
     for (exchange, key) in &declare.bindings {
         let (exchange, key) = (exchange.as_str().into(), key.as_str().into());
         let options = QueueBindOptions::default();
@@ -273,18 +414,37 @@ async fn prepare(channel: &Channel, config: &Config) -> lapin::Result<()> {
     Ok(())
 }
 
-/// How many messages wait in the queue; an error if there is no such queue.
-async fn queued(channel: &Channel, queue: &str) -> lapin::Result<u32> {
-    let options = QueueDeclareOptions { passive: true, ..Default::default() };
-    let queue = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
-    Ok(queue.message_count())
+/// The arguments of a queue that we make: one consumer at a time, and no message dropped because
+/// it was returned often.
+fn made(declare: &Declare) -> FieldTable {
+    let mut arguments = FieldTable::default();
+    let kind = |name: &str| AMQPValue::LongString(name.into());
+    match declare.kind {
+        Kind::Classic => {
+            arguments.insert("x-queue-type".into(), kind("classic"));
+        }
+        Kind::Quorum => {
+            arguments.insert("x-queue-type".into(), kind("quorum"));
+            arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
+            let limit = AMQPValue::LongLongInt(DELIVERY_LIMIT);
+            arguments.insert("x-delivery-limit".into(), limit);
+        }
+    }
+    arguments
 }
 
-async fn consume(channel: &Channel, config: &Config, prefetch: u16) -> lapin::Result<Consumer> {
-    channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
-    let options = BasicConsumeOptions { exclusive: config.exclusive, ..Default::default() };
-    let queue = config.queue.as_str().into();
-    channel.basic_consume(queue, "binsync".into(), options, FieldTable::default()).await
+/// What waits in a queue, and for whom.
+struct Counts {
+    /// Messages that are on their way to nobody.
+    messages: u32,
+    consumers: u32,
+}
+
+/// An error if there is no such queue.
+async fn counts(channel: &Channel, queue: &str) -> lapin::Result<Counts> {
+    let options = QueueDeclareOptions { passive: true, ..Default::default() };
+    let queue = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
+    Ok(Counts { messages: queue.message_count(), consumers: queue.consumer_count() })
 }
 
 /// The broker's reply code, if it gave one, and the reason.
@@ -297,5 +457,5 @@ fn said(error: &lapin::Error) -> (Option<u16>, String) {
 }
 
 fn lost(error: &lapin::Error) -> Error {
-    Error::failed(said(error).1)
+    Error::new(error::ErrorKind::Lost, said(error).1)
 }

@@ -1,22 +1,23 @@
 //! What is asked of a queue and what comes out of it, without the client that speaks to it.
 //!
-//! Also the two sums that go with it: how many messages may be out without an ack, and how long
+//! Also what goes with it: which names can be asked for, what a queue's settings mean, and how long
 //! to wait before the next try. No socket, no clock.
 
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Records;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// The most messages that are out without an ack; quorum queues refuse more.
 pub const MAX_PREFETCH: u16 = 2000;
-/// The most bytes that are out without an ack, by the mean size of the messages seen.
-const MAX_UNACKED_BYTES: u64 = 32 << 20;
-/// Prefetch while no size is known yet: few, as each may be tens of MiB.
-const FIRST_PREFETCH: u16 = 16;
-/// A mean is taken over about this many messages.
-const MEAN_OVER: u64 = 2 * MAX_PREFETCH as u64;
+/// What a name may be long in AMQP.
+const MAX_NAME: usize = 255;
+/// Returns after which a quorum queue drops a message, where we make the queue: none that is met.
+pub const DELIVERY_LIMIT: i64 = 1_000_000;
+/// A delivery limit that a capture which is killed again and again may meet.
+const LOW_LIMIT: i64 = 1000;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Which queue, where, and how.
@@ -24,38 +25,126 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub struct Config {
     /// `amqp://user:password@host:port/vhost`; never shown.
     pub url: String,
-    /// Takes the place of the URL's password.
-    pub password: Option<String>,
+    /// Takes the place of the URL's password; asked anew for each connection.
+    pub password: Option<Password>,
     /// The queue.
     pub queue: String,
     /// Makes the queue and its bindings instead of asking for it to be there.
     pub declare: Option<Declare>,
-    /// False for a queue whose own settings admit one consumer at a time already.
-    pub exclusive: bool,
+    /// True when the queue is said to admit one consumer at a time by itself; asked only where
+    /// the broker does not tell.
+    pub shared: bool,
     /// True when a failure of the first connection too is a passing one.
     pub patient: bool,
-    /// The messages stored last: number and bytes.
-    pub sizes: Sizes,
+}
+
+/// Tells the password of the moment.
+pub type Password = Arc<dyn Fn() -> Result<String> + Send + Sync>;
+
+impl Config {
+    /// Each name fits into AMQP, which gives its length one byte.
+    ///
+    /// # Errors
+    /// When one does not (usage).
+    pub fn check_names(&self) -> Result<()> {
+        let bindings = self.declare.iter().flat_map(|declare| &declare.bindings);
+        let names = bindings
+            .flat_map(|(exchange, key)| [("exchange", exchange), ("routing key", key)])
+            .chain([("queue", &self.queue)]);
+        for (what, name) in names {
+            check_name(what, name)?;
+        }
+        Ok(())
+    }
+}
+
+/// The name fits into AMQP.
+///
+/// # Errors
+/// When it does not (usage).
+pub fn check_name(what: &str, name: &str) -> Result<()> {
+    match name.len() {
+        0..=MAX_NAME => Ok(()),
+        bytes => Err(Error::usage(format!(
+            "the {what} name has {bytes} bytes, RabbitMQ takes {MAX_NAME}: {}…",
+            name.chars().take(40).collect::<String>()
+        ))),
+    }
 }
 
 /// A queue to make.
 #[derive(Clone)]
 pub struct Declare {
-    /// `x-queue-type`.
-    pub kind: String,
+    /// Its kind.
+    pub kind: Kind,
     /// Exchange and routing key of each binding.
     pub bindings: Vec<(String, String)>,
 }
 
+/// Kinds of queues that can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// On one node.
+    Classic,
+    /// Kept by several nodes, each message on disk before it is taken.
+    Quorum,
+}
+
+/// What is known of a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `x-queue-type`: classic, quorum, stream, or one that is not known here.
+    pub kind: String,
+    /// `x-single-active-consumer`: others wait until the one that gets the messages is gone.
+    pub single_active: bool,
+    /// `x-delivery-limit`.
+    pub delivery_limit: Option<i64>,
+}
+
+impl Settings {
+    /// True for a queue that does not hand its messages out once, in order.
+    pub fn is_stream(&self) -> bool {
+        self.kind == "stream"
+    }
+
+    /// What is to be said beforehand, since nobody sees it happen: a message returned too often is
+    /// dropped by the broker.
+    pub fn warning(&self, queue: &str) -> Option<String> {
+        const EACH: &str =
+            "each kill and each lost connection of a capture returns those under way";
+        const MEND: &str = "rabbitmqctl set_policy NAME '^QUEUE$' '{\"delivery-limit\":1000000}' \
+                            --apply-to queues";
+        match (self.kind.as_str(), self.delivery_limit) {
+            ("quorum", Some(limit)) if (0..LOW_LIMIT).contains(&limit) => Some(format!(
+                "queue {queue} drops a message that has been returned {limit} times \
+                 (x-delivery-limit), and {EACH}: make the queue anew with a greater one"
+            )),
+            ("quorum", None) => Some(format!(
+                "queue {queue} has no x-delivery-limit of its own: unless a policy sets one, \
+                 RabbitMQ 4 drops a message that has been returned 20 times, and {EACH}; \
+                 set it: {MEND}"
+            )),
+            _ => None,
+        }
+    }
+}
+
 /// What the queue's thread reports.
 pub enum Event {
-    /// Connected; the first time or again.
-    Connected,
+    /// Connected; the first time or again. With what the user should know of the queue.
+    Connected(Option<String>),
+    /// The acknowledgement of every message of the session up to this tag has arrived.
+    Acked {
+        /// The session.
+        session: u32,
+        /// The last message's delivery tag.
+        tag: u64,
+    },
     /// Messages, in the queue's order.
     Messages(Messages),
     /// The connection is gone, or could not be had: why, and the pause before the next try.
     Lost(Error, Duration),
-    /// The first connection was refused.
+    /// It is over: the first connection was refused, or something that no other try mends.
     Failed(Error),
     /// After a stop: everything received has been handed out.
     Ended,
@@ -75,44 +164,6 @@ pub struct Messages {
     pub window_full: bool,
 }
 
-/// Number and bytes of the messages seen last.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sizes {
-    /// How many.
-    pub count: u64,
-    /// Their bytes.
-    pub bytes: u64,
-}
-
-impl Sizes {
-    /// Counts further messages; older ones count less and less.
-    pub fn add(&mut self, records: &Records) {
-        self.count += records.len() as u64;
-        self.bytes += records.bytes.len() as u64;
-        if self.count > MEAN_OVER {
-            self.count /= 2;
-            self.bytes /= 2;
-        }
-    }
-
-    /// How many messages of this size may be out without an ack.
-    pub fn prefetch(self) -> u16 {
-        if self.count == 0 {
-            return FIRST_PREFETCH;
-        }
-        let mean = (self.bytes / self.count).max(1);
-        (MAX_UNACKED_BYTES / mean).clamp(1, u64::from(MAX_PREFETCH)) as u16
-    }
-
-    /// Another prefetch than the present one, when it is off by more than small change.
-    pub fn better_than(self, present: u16) -> Option<u16> {
-        let wanted = self.prefetch();
-        let too_many = wanted < present - present / 4;
-        let too_few = wanted > present && (wanted == MAX_PREFETCH || wanted >= present * 2);
-        (too_many || too_few).then_some(wanted)
-    }
-}
-
 /// The pause before try number `failures` + 1: doubled each time up to half a minute, and not
 /// the same in every process, so that a restarted broker is not met by all at once.
 pub fn pause(failures: u32) -> Duration {
@@ -126,28 +177,24 @@ pub fn pause(failures: u32) -> Duration {
 mod tests {
     use super::*;
 
-    fn sizes(count: u64, bytes: u64) -> Sizes {
-        Sizes { count, bytes }
+    #[test]
+    fn a_name_that_amqp_cannot_carry_is_refused() {
+        assert!(check_name("queue", &"q".repeat(255)).is_ok());
+        let error = check_name("queue", &"ü".repeat(128)).unwrap_err();
+        assert!(error.to_string().contains("256 bytes"), "{error}");
     }
 
     #[test]
-    fn prefetch_times_mean_size_stays_under_32_mib() {
-        assert_eq!(sizes(0, 0).prefetch(), FIRST_PREFETCH);
-        assert_eq!(sizes(10, 0).prefetch(), 2000);
-        assert_eq!(sizes(1000, 457_000).prefetch(), 2000);
-        assert_eq!(sizes(4, 4 << 20).prefetch(), 32);
-        assert_eq!(sizes(3, 60 << 20).prefetch(), 1);
-        assert_eq!(sizes(1, 200 << 20).prefetch(), 1);
-    }
-
-    #[test]
-    fn prefetch_changes_only_when_it_matters() {
-        assert_eq!(sizes(32, 32 * 457).better_than(64), Some(2000));
-        assert_eq!(sizes(1000, 457_000).better_than(2000), None);
-        assert_eq!(sizes(10, 10 << 20).better_than(2000), Some(32));
-        assert_eq!(sizes(10, 10 << 20).better_than(40), None);
-        assert_eq!(sizes(10, 100 << 20).better_than(1), Some(3));
-        assert_eq!(sizes(10, 200 << 20).better_than(1), None);
+    fn a_low_delivery_limit_is_said_and_a_high_one_is_not() {
+        let warning = |kind: &str, delivery_limit| {
+            Settings { kind: kind.into(), single_active: true, delivery_limit }.warning("q")
+        };
+        assert!(warning("quorum", Some(20)).is_some_and(|w| w.contains("20 times")));
+        assert!(warning("quorum", None).is_some_and(|w| w.contains("RabbitMQ 4")));
+        for limit in [DELIVERY_LIMIT, -1] {
+            assert_eq!(warning("quorum", Some(limit)), None);
+        }
+        assert_eq!(warning("classic", None), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Works on AMQP's reply codes and texts, so that it can be tested without a broker.
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Where a connection goes, without the password.
 #[derive(Clone)]
@@ -14,6 +14,10 @@ pub struct Place {
     /// The virtual host.
     pub vhost: String,
 }
+
+const ONE_CONSUMER: &str = "stop it: two consumers would each get a part of the stream. A killed \
+     capture's goes by itself within seconds. A queue with x-single-active-consumer admits more: \
+     where the broker does not tell this user so, add --shared";
 
 /// Why there is no session.
 pub struct Refusal {
@@ -30,6 +34,35 @@ impl From<Error> for Refusal {
 }
 
 impl Place {
+    /// A stream is read from a place of one's own and keeps what was read.
+    pub fn stream(&self, queue: &str) -> Error {
+        Error::failed(format!("queue {queue} in vhost {} is a stream", self.vhost)).help(
+            "a stream forgets no message when it is acknowledged, and shows a new reader only \
+             what comes from now on: bind a queue of its own to the exchange, \
+             --queue NAME --declare --bind EXCHANGE:KEY",
+        )
+    }
+
+    /// Another consumer is there, before this one or beside it.
+    pub fn shared(&self, queue: &str, consumers: u32) -> Refusal {
+        let error = Error::failed(format!(
+            "queue {queue} in vhost {} has {consumers} other consumer{}",
+            self.vhost,
+            if consumers == 1 { "" } else { "s" }
+        ));
+        Refusal { error: error.help(ONE_CONSUMER), held: true }
+    }
+
+    /// Another consumer has come beside this one.
+    pub fn joined(&self, queue: &str) -> Error {
+        Error::failed(format!(
+            "queue {queue} in vhost {}: another consumer has come, and each gets a part of the \
+             stream; stopped",
+            self.vhost
+        ))
+        .help("stop the other one, then run this again: what is not stored stays in the queue")
+    }
+
     /// No connection: `code` is AMQP's reply code, if the broker said anything at all.
     pub fn no_connection(&self, code: Option<u16>, text: &str) -> Error {
         let Self { host, user, vhost } = self;
@@ -48,7 +81,7 @@ impl Place {
                      the host in the URL must be the one in the certificate",
                 )
             }
-            None => Error::failed(format!("no connection to RabbitMQ at {host}: {text}")).help(
+            None => lost(format!("no connection to RabbitMQ at {host}: {text}")).help(
                 "check host and port in --amqp-url (default amqp://guest:guest@127.0.0.1:5672/%2f) \
                  and that the broker runs: rabbitmqctl status",
             ),
@@ -57,7 +90,7 @@ impl Place {
 
     /// No answer in time.
     pub fn silent(&self) -> Error {
-        Error::failed(format!("{} does not answer", self.host))
+        lost(format!("{} does not answer", self.host))
             .help("check host, port and firewall, and that it speaks AMQP (amqps:// for TLS)")
     }
 
@@ -76,11 +109,9 @@ impl Place {
                 format!("no queue {queue} in vhost {vhost}"),
                 "see rabbitmqctl list_queues, or make it: --declare --bind maxwell:#",
             ),
-            Some(403 | 405) if in_use => (
-                format!("queue {queue} has another consumer ({text})"),
-                "stop it: two consumers would each get a part of the stream. A killed capture's \
-                 goes by itself within seconds. With x-single-active-consumer add --shared",
-            ),
+            Some(403 | 405) if in_use => {
+                (format!("queue {queue} has another consumer ({text})"), ONE_CONSUMER)
+            }
             Some(403) => (told, "give the user read permission: rabbitmqctl set_permissions"),
             Some(406) => {
                 (told, "the queue exists with other settings: leave --declare out to use it as is")
@@ -92,6 +123,40 @@ impl Place {
             held: in_use && matches!(code, Some(403 | 405)),
         }
     }
+}
+
+/// There is nobody who refuses: it may be another matter a moment later.
+fn lost(message: String) -> Error {
+    Error::new(ErrorKind::Lost, message)
+}
+
+/// What a setting of a queue is, as the broker tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting<'a> {
+    /// Not set.
+    None,
+    /// A value without its type.
+    Plain(&'a str),
+    /// A value and its type.
+    Typed(&'a str, &'a str),
+}
+
+/// The name and true value of the setting a declaration was refused for.
+pub fn told_setting(text: &str) -> Option<(&str, Setting<'_>)> {
+    let (_, rest) = text.split_once("inequivalent arg '")?;
+    let (name, rest) = rest.split_once("' for queue")?;
+    let (_, current) = rest.rsplit_once(" but current is ")?;
+    let setting = match current {
+        "none" => Setting::None,
+        current => match current.strip_prefix("the value '").and_then(|c| c.strip_suffix('\'')) {
+            Some(typed) => {
+                let (value, kind) = typed.rsplit_once("' of type '")?;
+                Setting::Typed(value, kind)
+            }
+            None => Setting::Plain(current.strip_prefix('\'')?.strip_suffix('\'')?),
+        },
+    };
+    Some((name, setting))
 }
 
 #[cfg(test)]
@@ -125,5 +190,32 @@ mod tests {
         let text = "ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use";
         assert!(place().no_queue("q", false, Some(403), text).held);
         assert!(!place().no_queue("q", false, Some(403), "ACCESS_REFUSED").held);
+    }
+
+    #[test]
+    fn a_refused_declaration_tells_what_the_queue_is() {
+        let told = |rest: &str| format!("PRECONDITION_FAILED - inequivalent arg {rest}");
+        let cases = [
+            (
+                "'durable' for queue 'q' in vhost '/': received 'true' but current is 'false'",
+                ("durable", Setting::Plain("false")),
+            ),
+            (
+                "'x-queue-type' for queue 'q' in vhost '/': received 'classic' but current is 'stream'",
+                ("x-queue-type", Setting::Plain("stream")),
+            ),
+            (
+                "'x-max-length' for queue 'a' but current is b' in vhost '/': received none but current is the value '10' of type 'signedint'",
+                ("x-max-length", Setting::Typed("10", "signedint")),
+            ),
+            (
+                "'x-single-active-consumer' for queue 'q' in vhost '/': received the value 'true' of type 'bool' but current is none",
+                ("x-single-active-consumer", Setting::None),
+            ),
+        ];
+        for (rest, want) in cases {
+            assert_eq!(told_setting(&told(rest)), Some(want));
+        }
+        assert_eq!(told_setting("ACCESS_REFUSED - no right"), None);
     }
 }

@@ -23,7 +23,7 @@ pub(super) enum Purpose {
 
 /// The lock, held until dropped.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "holds the lock while it lives")] File);
+pub(super) struct Lock(File);
 
 impl Lock {
     /// Takes the lock; waits for a reader that is bringing the index up to date.
@@ -46,6 +46,11 @@ impl Lock {
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    /// The file that is locked.
+    pub(super) fn file(&self) -> &File {
+        &self.0
     }
 
     /// Takes the lock if it is free.

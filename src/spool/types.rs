@@ -298,6 +298,8 @@ pub struct Summary {
 pub struct TailFrame {
     /// Its records.
     pub records: Vec<TailRecord>,
+    /// The sequence behind them.
+    pub end: Seq,
     /// The broker has confirmed that it was acknowledged, and will not hand it out again.
     pub acked: bool,
 }

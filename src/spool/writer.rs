@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +48,8 @@ impl Default for WriterOptions {
 /// A spool, open for writing: the only writer there is.
 pub struct SpoolWriter {
     dir: PathBuf,
+    /// The directory itself, whatever its path leads to by now.
+    home: File,
     options: WriterOptions,
     encoder: Encoder,
     live: Option<Live>,
@@ -56,7 +58,7 @@ pub struct SpoolWriter {
     sources: HashMap<String, u64>,
     indexing: Indexing,
     // Dropped last: the index is still written while the lock is held.
-    _lock: Lock,
+    lock: Lock,
 }
 
 /// The segment that is appended to.
@@ -89,6 +91,7 @@ impl SpoolWriter {
     pub fn open(dir: &Path, options: WriterOptions) -> Result<(Self, Recovery)> {
         make_dir(dir)?;
         let lock = Lock::take(dir, Purpose::Write)?;
+        let home = File::open(dir).context(dir.display())?;
         let found = recover(dir)?;
         let spool = recovery::spool_id(dir)?.unwrap_or_else(new_id);
         let (mut indexer, reindexed) = Indexer::open(dir)?;
@@ -111,7 +114,7 @@ impl SpoolWriter {
         let indexing = Indexing::start(indexer, spool)?;
         let (dir, state) = (dir.to_owned(), State::Found);
         let writer =
-            Self { dir, options, encoder, live, next, state, sources, indexing, _lock: lock };
+            Self { dir, home, options, encoder, live, next, state, sources, indexing, lock };
         Ok((writer, Recovery { torn, reindexed, caught_up, bad_frames }))
     }
 
@@ -137,11 +140,12 @@ impl SpoolWriter {
         Ok(range)
     }
 
-    /// Makes all that was appended durable.
+    /// Makes all that was appended durable, in files that can be found.
     ///
     /// # Errors
     /// When the sync fails. It is never tried again: the kernel may drop what it could not write
-    /// and report the next sync as good. The writer takes nothing more.
+    /// and report the next sync as good. The writer takes nothing more, nor does it when
+    /// [`SpoolWriter::check_in_place`] fails.
     pub fn sync(&mut self) -> Result<()> {
         self.check()?;
         let Some(live) = self.live.as_ref().filter(|_| self.state == State::Unsynced) else {
@@ -151,7 +155,32 @@ impl SpoolWriter {
         self.state = if synced.is_ok() { State::Durable } else { State::Broken };
         synced
             .context(format_args!("sync {}", segment::path(&self.dir, live.segment).display()))
-            .map_err(|e| e.help("nothing of the last frame was acknowledged; see to the disk, then start again: the start keeps what is whole"))
+            .map_err(|e| e.help("nothing of the last frame was acknowledged; see to the disk, then start again: the start keeps what is whole"))?;
+        self.check_in_place()
+    }
+
+    /// The spool's directory, its lock and its live segment are where their paths lead: what is
+    /// durable in files that were removed, moved away or replaced is lost all the same.
+    ///
+    /// # Errors
+    /// When one of them is not; the writer takes nothing more.
+    pub fn check_in_place(&mut self) -> Result<()> {
+        self.check()?;
+        let live = self.live.as_ref().map(|l| (&l.file, segment::path(&self.dir, l.segment)));
+        let known = [(&self.home, self.dir.clone()), (self.lock.file(), self.dir.join("lock"))];
+        let gone = known.into_iter().chain(live).find(|(file, path)| !is_at(file, path));
+        let Some((_, path)) = gone else {
+            return Ok(());
+        };
+        self.state = State::Broken;
+        Err(Error::stopped(format!(
+            "{}: removed, moved or replaced while this process writes there",
+            path.display()
+        ))
+        .help(
+            "put it back if it was moved, and let one process alone write a spool; then run it \
+             again. Nothing since was acknowledged",
+        ))
     }
 
     /// Import: how many bytes of a source are stored already.
@@ -188,7 +217,7 @@ impl SpoolWriter {
                 |bytes: &[u8]| TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) };
             frames.push((header.end(), frame.records().map(|r| print(r.bytes)).collect()));
         }
-        let frame = |(end, records)| TailFrame { records, acked: end <= acked };
+        let frame = |(end, records)| TailFrame { records, end, acked: end <= acked };
         Ok(frames.into_iter().map(frame).collect())
     }
 
@@ -300,6 +329,16 @@ impl SpoolWriter {
 pub(super) struct Work {
     pub(super) header: super::format::Header,
     pub(super) frame: Arc<Frame>,
+}
+
+/// True when the path leads to that very file.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => {
+            (open.dev(), open.ino()) == (named.dev(), named.ino()) && open.nlink() > 0
+        }
+        _ => false,
+    }
 }
 
 fn open_live(dir: &Path, segment: Seq) -> Result<File> {

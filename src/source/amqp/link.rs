@@ -1,5 +1,6 @@
 //! The thread behind [`Amqp`]: session after session, messages out, acks in.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -8,9 +9,9 @@ use futures_lite::future::or;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep};
 
-use super::{Address, Command, Gathered, Next, Session};
-use crate::error::{Context, Error, Result};
-use crate::source::queue::{Config, Event, Messages, Sizes, pause};
+use super::{Address, Command, Gathered, Next, Session, counts, lost};
+use crate::error::{Context, Error, ErrorKind, Result};
+use crate::source::queue::{Config, Event, Messages, pause};
 use crate::source::refusal::Refusal;
 
 /// How long the consumer of a killed capture may still hold the queue.
@@ -24,6 +25,15 @@ pub struct Amqp {
 }
 
 impl Amqp {
+    /// The configuration can be used.
+    ///
+    /// # Errors
+    /// When its URL cannot be read, or a name is longer than AMQP takes (usage).
+    pub fn check(config: &Config) -> Result<()> {
+        config.check_names()?;
+        Address::of(config).map(drop)
+    }
+
     /// Starts to connect; how that went is the first event.
     pub fn start(config: Config) -> Result<Self> {
         let address = Address::of(&config)?;
@@ -34,11 +44,10 @@ impl Amqp {
         // Unbounded, yet bounded by the prefetch: what is in it has not been acknowledged.
         let (events_in, events) = mpsc::channel();
         let (commands, commands_out) = unbounded_channel();
-        let sizes = config.sizes;
+        let if_it_dies = events_in.clone();
         let link = Link {
             config,
             address,
-            sizes,
             events: events_in,
             commands: commands_out,
             session: 0,
@@ -46,7 +55,13 @@ impl Amqp {
         };
         let thread = std::thread::Builder::new()
             .name("amqp".into())
-            .spawn(move || runtime.block_on(link.run()))
+            .spawn(move || {
+                let run = AssertUnwindSafe(|| runtime.block_on(link.run()));
+                if let Err(panic) = catch_unwind(run) {
+                    // Whoever listened may be gone.
+                    let _ = if_it_dies.send(Event::Failed(died(panic.as_ref())));
+                }
+            })
             .context("cannot start the RabbitMQ client")?;
         Ok(Self { events, commands, thread })
     }
@@ -56,7 +71,8 @@ impl Amqp {
         match self.events.recv_timeout(wait) {
             Ok(event) => Some(event),
             Err(mpsc::RecvTimeoutError::Timeout) => None,
-            Err(mpsc::RecvTimeoutError::Disconnected) => Some(Event::Ended),
+            // Its end is told; this is another one.
+            Err(mpsc::RecvTimeoutError::Disconnected) => Some(Event::Failed(died(&()))),
         }
     }
 
@@ -83,11 +99,20 @@ impl Amqp {
     }
 }
 
+/// The error of a thread that ended as it never should.
+fn died(panic: &dyn std::any::Any) -> Error {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+    Error::failed(format!("the RabbitMQ client broke down: {text}")).help(
+        "nothing is lost: what is not in the spool stays in the queue; run it again, and report \
+         this if it comes again",
+    )
+}
+
 /// The thread's side.
 struct Link {
     config: Config,
     address: Address,
-    sizes: Sizes,
     events: mpsc::Sender<Event>,
     commands: UnboundedReceiver<Command>,
     session: u32,
@@ -106,7 +131,7 @@ impl Link {
         let mut failures = 0;
         loop {
             let (config, address) = (self.config.clone(), self.address.clone());
-            let opening = Session::open(&config, &address, self.sizes.prefetch());
+            let opening = Session::open(&config, &address);
             let Some(opened) = self.unless_closed(opening).await else {
                 return;
             };
@@ -114,12 +139,13 @@ impl Link {
                 Ok(mut session) => {
                     (failures, self.config.patient) = (0, true);
                     self.session += 1;
-                    self.tell(Event::Connected);
+                    self.tell(Event::Connected(session.warning.take()));
                     let over = self.exchange(&mut session).await;
                     session.close().await;
                     match over {
                         Ok(()) => return,
-                        Err(error) => error,
+                        Err(error) if error.kind() == ErrorKind::Lost => error,
+                        Err(error) => return self.tell(Event::Failed(error)),
                     }
                 }
                 Err(Refusal { error, held }) => {
@@ -157,24 +183,21 @@ impl Link {
     /// Messages out, acks in, until told to close.
     async fn exchange(&mut self, session: &mut Session) -> Result<()> {
         loop {
-            let go_on = match session.next(&mut self.commands, self.stopping).await? {
-                Next::BatchDue => {
-                    self.hand_out(session);
-                    true
+            let queue = &self.config.queue;
+            match session.next(queue, &mut self.commands, self.stopping).await? {
+                Next::BatchDue => self.hand_out(session),
+                Next::ConsumerEnded => {
+                    return Err(Error::new(ErrorKind::Lost, "the broker ended the consumer"));
                 }
-                Next::ConsumerEnded => return Err(Error::failed("the broker ended the consumer")),
-                Next::Command(command) => self.obey(session, command).await?,
-            };
-            // Only after an ack: until then redelivered messages may still be compared, which
-            // needs the old prefetch.
-            let settled = session.acked > 0 && !self.stopping;
-            let better = self.sizes.better_than(session.prefetch).filter(|_| settled);
-            let go_on = match better {
-                Some(prefetch) if go_on => self.set_prefetch(session, prefetch).await?,
-                _ => go_on,
-            };
-            if !go_on {
-                return Ok(());
+                Next::Confirmed(tag) => {
+                    self.tell(Event::Acked { session: self.session, tag });
+                }
+                Next::Joined => return Err(self.address.place().joined(queue)),
+                Next::Command(command) => {
+                    if !self.obey(session, command).await? {
+                        return Ok(());
+                    }
+                }
             }
         }
     }
@@ -183,11 +206,12 @@ impl Link {
     async fn obey(&mut self, session: &mut Session, command: Option<Command>) -> Result<bool> {
         match command {
             Some(Command::Ack { session: of, tag }) if of == self.session => {
-                session.ack(tag).await?;
+                session.ack(&self.config.queue, tag).await?;
             }
             Some(Command::Ack { .. }) => {}
             Some(Command::StopIfEmpty) => {
-                if session.queued(&self.config.queue).await? == 0 {
+                let counts = counts(&session.side, &self.config.queue).await;
+                if counts.map_err(|e| lost(&e))?.messages == 0 {
                     self.stop(session);
                 }
             }
@@ -208,7 +232,6 @@ impl Link {
         if records.is_empty() {
             return;
         }
-        self.sizes.add(&records);
         self.tell(Event::Messages(Messages {
             session: self.session,
             first_tag: session.received + 1 - records.len() as u64,
@@ -216,25 +239,5 @@ impl Link {
             records,
             redelivered,
         }));
-    }
-
-    /// A consumer keeps the prefetch it began with, so it is ended and begun anew when all it
-    /// was sent has been acknowledged: nothing is returned, the order stays. False: close.
-    async fn set_prefetch(&mut self, session: &mut Session, prefetch: u16) -> Result<bool> {
-        session.cancel().await?;
-        while session.gather().await? {
-            if session.batch_is_full() {
-                self.hand_out(session);
-            }
-        }
-        self.hand_out(session);
-        while session.acked < session.received {
-            let command = self.commands.recv().await;
-            if !self.obey(session, command).await? {
-                return Ok(false);
-            }
-        }
-        session.consume(&self.config, prefetch).await?;
-        Ok(true)
     }
 }
