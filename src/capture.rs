@@ -55,6 +55,9 @@ pub fn capture(
     let mut passed = 0;
     let mut acks = Acks::default();
     loop {
+        let tail = spool.tail(&config.queue, MAX_PREFETCH.into())?;
+        let lengths = tail.iter().flat_map(|frame| &frame.records).map(|record| record.len);
+        config.largest = lengths.max().unwrap_or_default();
         let amqp = Amqp::start(config.clone())?;
         let mut drain = Drain {
             spool,
@@ -115,6 +118,7 @@ impl Drain<'_> {
             }
             match self.amqp.next(TICK) {
                 Some(Event::Messages(messages)) => {
+                    self.spool.check_in_place()?;
                     if !has_space(self.spool, messages.records.bytes.len() as u64)? {
                         return Ok(Over::DiskFull);
                     }

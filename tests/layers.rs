@@ -29,12 +29,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
-<<<<<<< HEAD
-const EDGES: [(&str, &[&str]); 17] = [
-=======
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("async_rs", &["source/amqp"]),
->>>>>>> 65358eb (A capture never cancels, asks what kind of queue it is, holds back the socket instead of the count, and marks what may be stored twice)
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
     ("mysql", &["target/mysql"]),

@@ -135,6 +135,7 @@ fn config(args: &CaptureArgs) -> Result<Config> {
         queue: args.queue.clone(),
         declare: args.declare.then_some(declare),
         shared: args.shared,
+        largest: 0,
         patient: false,
     };
     Amqp::check(&config)?;

@@ -28,7 +28,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Records;
-use super::queue::{self, Config, DELIVERY_LIMIT, Declare, Kind, MAX_PREFETCH};
+use super::queue::{self, Config, DELIVERY_LIMIT, Declare, Kind};
 use super::refusal::{Place, Refusal};
 use crate::error::{self, Error, Result};
 use gate::Gate;
@@ -49,7 +49,10 @@ const LOOK_TIME: Duration = Duration::from_secs(5);
 const BATCH_TIME: Duration = Duration::from_millis(20);
 /// How often deliveries are looked for while a batch is being gathered.
 const LULL: Duration = Duration::from_millis(2);
+/// Messages that tell how large they are.
+const SIZED: u64 = 4000;
 const CONNECT_TIME: Duration = Duration::from_secs(10);
+const CONSUME_TIME: Duration = Duration::from_secs(60);
 const CLOSE_TIME: Duration = Duration::from_secs(5);
 
 enum Command {
@@ -109,6 +112,11 @@ struct Session {
     side: Channel,
     consumer: Consumer,
     gate: Arc<Gate>,
+    prefetch: u16,
+    /// The largest of the last messages received, and of those before them.
+    largest: [u64; 2],
+    /// Messages waited when it began.
+    backlog: bool,
     batch: Gathered,
     /// Highest delivery tag seen, acknowledged, and confirmed to be.
     received: u64,
@@ -145,7 +153,7 @@ enum Next {
 }
 
 impl Session {
-    async fn open(config: &Config, address: &Address) -> Result<Self, Refusal> {
+    async fn open(config: &Config, address: &Address, prefetch: u16) -> Result<Self, Refusal> {
         let place = address.place();
         let gate = Gate::open();
         let properties =
@@ -160,8 +168,9 @@ impl Session {
             let (code, text) = said(&error);
             place.no_connection(code, &text)
         })?;
-        let opening = Self::consume(config, &place, connection, gate);
-        timeout(CONNECT_TIME, opening).await.map_err(|_| place.silent())?
+        let opening = Self::consume(config, &place, connection, gate, prefetch);
+        // The broker answers when it has all at hand that it is to send.
+        timeout(CONSUME_TIME, opening).await.map_err(|_| place.silent())?
     }
 
     /// Looks at the queue and begins to consume it.
@@ -170,6 +179,7 @@ impl Session {
         place: &Place,
         connection: Connection,
         gate: Arc<Gate>,
+        prefetch: u16,
     ) -> Result<Self, Refusal> {
         let name = config.queue.as_str();
         let refused = |error: lapin::Error| {
@@ -184,15 +194,15 @@ impl Session {
         }
         let single_active = settings.as_ref().map_or(config.shared, |s| s.single_active);
         let alone = !single_active;
-        let others = counts(&side, name).await.map_err(refused)?.consumers;
-        if alone && others > 0 {
-            return Err(place.shared(name, others));
+        let before = counts(&side, name).await.map_err(refused)?;
+        if alone && before.consumers > 0 {
+            return Err(place.shared(name, before.consumers));
         }
         let channel = connection.create_channel().await.map_err(refused)?;
         gate.allow(AHEAD);
         let options = BasicConsumeOptions { exclusive: alone, ..Default::default() };
         let consuming = async {
-            channel.basic_qos(MAX_PREFETCH, BasicQosOptions::default()).await?;
+            channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
             let arguments = FieldTable::default();
             channel.basic_consume(name.into(), "binsync".into(), options, arguments).await
         };
@@ -204,6 +214,9 @@ impl Session {
             side,
             consumer,
             gate,
+            prefetch,
+            largest: [0; 2],
+            backlog: before.messages > 0,
             batch: Gathered::default(),
             received: 0,
             acked: 0,
@@ -226,7 +239,8 @@ impl Session {
         stopping: bool,
     ) -> Result<Next> {
         while !self.batch_is_full() {
-            if self.held < self.most() {
+            // Once no more is taken, only what is under way to an answer is read.
+            if self.held < self.most() && !stopping {
                 self.gate.allow(AHEAD);
             }
             let started = self.batch.started;
@@ -324,6 +338,10 @@ impl Session {
             }
             self.batch.started.get_or_insert_with(Instant::now);
             self.held += delivery.data.len();
+            if self.received.is_multiple_of(SIZED) {
+                self.largest = [0, self.largest[0]];
+            }
+            self.largest[0] = self.largest[0].max(delivery.data.len() as u64);
             self.sizes.push_back((self.received, delivery.data.len()));
             self.batch.records.push(&delivery.data);
             self.batch.redelivered.push(delivery.redelivered);
@@ -335,17 +353,25 @@ impl Session {
         Ok(true)
     }
 
+    /// The prefetch that this session should have, if that is another one by far.
+    fn better_prefetch(&self) -> Option<u16> {
+        let largest = self.largest[0].max(self.largest[1]);
+        let small = self.received >= 2 * SIZED && queue::far_too_few(self.prefetch, largest);
+        let other = small || queue::far_too_many(self.prefetch, largest);
+        other.then(|| queue::prefetch(largest))
+    }
+
     /// Half the prefetch, so that the broker sends on while the other half is being stored.
     fn batch_is_full(&self) -> bool {
         let Gathered { records, .. } = &self.batch;
-        records.len() * 2 >= usize::from(MAX_PREFETCH)
+        records.len() * 2 >= usize::from(self.prefetch)
             || records.bytes.len() >= BATCH_BYTES
             || (self.window_full() && !records.is_empty())
     }
 
     /// True when no more comes before an ack.
     fn window_full(&self) -> bool {
-        self.received - self.acked >= u64::from(MAX_PREFETCH) || self.held >= self.most()
+        self.received - self.acked >= u64::from(self.prefetch) || self.held >= self.most()
     }
 
     /// The most bytes to hold. Before the first ack twice as many: what was stored and not
@@ -378,7 +404,7 @@ impl Session {
 
     /// Orderly if the broker still answers: its reply says that the acks have arrived.
     async fn close(self) {
-        self.gate.allow(usize::MAX);
+        self.gate.allow(UNACKED_BYTES);
         let closing = async {
             self.channel.close(200, "done".into()).await?;
             self.connection.close(200, "done".into()).await

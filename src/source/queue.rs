@@ -12,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// The most messages that are out without an ack; quorum queues refuse more.
 pub const MAX_PREFETCH: u16 = 2000;
+/// What a broker is made to keep at hand for us, by the largest message seen: of more it is asked
+/// for fewer messages.
+const WINDOW_BYTES: u64 = 64 << 20;
 /// What a name may be long in AMQP.
 const MAX_NAME: usize = 255;
 /// Returns after which a quorum queue drops a message, where we make the queue: none that is met.
@@ -34,6 +37,8 @@ pub struct Config {
     /// True when the queue is said to admit one consumer at a time by itself; asked only where
     /// the broker does not tell.
     pub shared: bool,
+    /// The largest of the messages stored last; 0 when there are none.
+    pub largest: u64,
     /// True when a failure of the first connection too is a passing one.
     pub patient: bool,
 }
@@ -164,6 +169,23 @@ pub struct Messages {
     pub window_full: bool,
 }
 
+/// How many messages may be out without an ack where the largest has so many bytes. A consumer
+/// keeps the number it began with, so another one takes another connection.
+pub fn prefetch(largest: u64) -> u16 {
+    (WINDOW_BYTES / largest.max(1)).clamp(1, u64::from(MAX_PREFETCH)) as u16
+}
+
+/// True when a message is so large that what may be out is far more than it should be. The bytes
+/// that are let in are bounded all the same; the broker's own memory is not.
+pub fn far_too_many(prefetch: u16, largest: u64) -> bool {
+    u64::from(prefetch) * largest > 16 * WINDOW_BYTES && prefetch > self::prefetch(largest)
+}
+
+/// True when the messages have become so small that far more may be out.
+pub fn far_too_few(prefetch: u16, largest: u64) -> bool {
+    self::prefetch(largest) / 4 >= prefetch
+}
+
 /// The pause before try number `failures` + 1: doubled each time up to half a minute, and not
 /// the same in every process, so that a restarted broker is not met by all at once.
 pub fn pause(failures: u32) -> Duration {
@@ -195,6 +217,17 @@ mod tests {
             assert_eq!(warning("quorum", Some(limit)), None);
         }
         assert_eq!(warning("classic", None), None);
+    }
+
+    #[test]
+    fn prefetch_falls_with_the_largest_message() {
+        assert_eq!([0, 457, 32_000].map(prefetch), [MAX_PREFETCH; 3]);
+        assert_eq!([20_000_000, 60 << 20, 200 << 20].map(prefetch), [3, 1, 1]);
+        assert!(far_too_many(MAX_PREFETCH, 20_000_000) && !far_too_many(3, 20_000_000));
+        assert!(
+            far_too_few(3, 457) && !far_too_few(MAX_PREFETCH, 457) && !far_too_few(1, 60 << 20)
+        );
+        assert!(!far_too_many(MAX_PREFETCH, 400_000) && !far_too_many(1, 2 << 30));
     }
 
     #[test]

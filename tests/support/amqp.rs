@@ -12,7 +12,7 @@ use lapin::{
         BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions,
         BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
     },
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use std::{
     env, fs,
@@ -101,6 +101,11 @@ pub struct Queue {
 
 /// A durable queue nobody else uses.
 pub fn broker(purpose: &str) -> Queue {
+    broker_of(purpose, "classic")
+}
+
+/// The same of another kind: classic, quorum, stream.
+pub fn broker_of(purpose: &str, kind: &str) -> Queue {
     static COUNTER: AtomicU32 = AtomicU32::new(0);
     let number = COUNTER.fetch_add(1, Ordering::Relaxed);
     let name = format!("{purpose}-{}-{number}", std::process::id());
@@ -111,7 +116,9 @@ pub fn broker(purpose: &str) -> Queue {
         let channel = connection.create_channel().await.unwrap();
         channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
         let options = QueueDeclareOptions { durable: true, ..Default::default() };
-        channel.queue_declare(name.as_str().into(), options, FieldTable::default()).await.unwrap();
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString(kind.into()));
+        channel.queue_declare(name.as_str().into(), options, arguments).await.unwrap();
         (connection, channel)
     });
     Queue { name, runtime, channel, _connection: connection }
@@ -172,6 +179,40 @@ impl Queue {
         let declared =
             self.channel.queue_declare(self.name.as_str().into(), options, FieldTable::default());
         self.runtime.block_on(declared).unwrap().message_count()
+    }
+
+    /// Removes the queue under whoever uses it.
+    pub fn delete(&self) {
+        let deleted =
+            self.channel.queue_delete(self.name.as_str().into(), QueueDeleteOptions::default());
+        self.runtime.block_on(deleted).unwrap();
+    }
+
+    /// True when the queue is there.
+    pub fn exists(&self) -> bool {
+        self.runtime.block_on(async {
+            let channel = self._connection.create_channel().await.unwrap();
+            let options = QueueDeclareOptions { passive: true, ..Default::default() };
+            let name = self.name.as_str().into();
+            channel.queue_declare(name, options, FieldTable::default()).await.is_ok()
+        })
+    }
+
+    /// Runs something while another consumer is at the queue.
+    pub fn beside_a_consumer<T>(&self, run: impl FnOnce() -> T) -> T {
+        let channel = self.runtime.block_on(async {
+            let channel = self._connection.create_channel().await.unwrap();
+            let name = self.name.as_str().into();
+            let options = BasicConsumeOptions::default();
+            channel
+                .basic_consume(name, "".into(), options, FieldTable::default())
+                .await
+                .map(|consumer| (channel, consumer))
+                .unwrap()
+        });
+        let done = run();
+        drop(channel);
+        done
     }
 
     /// Takes one message without acknowledging it, and gives it back as redelivered when dropped with its channel.

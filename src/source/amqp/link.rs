@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Address, Command, Gathered, Next, Session, counts, lost};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::source::queue::{Config, Event, Messages, pause};
+use crate::source::queue::{Config, Event, Messages, pause, prefetch};
 use crate::source::refusal::Refusal;
 
 /// How long the consumer of a killed capture may still hold the queue.
@@ -44,10 +44,13 @@ impl Amqp {
         // Unbounded, yet bounded by the prefetch: what is in it has not been acknowledged.
         let (events_in, events) = mpsc::channel();
         let (commands, commands_out) = unbounded_channel();
+        let prefetch = prefetch(config.largest);
         let if_it_dies = events_in.clone();
         let link = Link {
             config,
             address,
+            prefetch,
+            changing: false,
             events: events_in,
             commands: commands_out,
             session: 0,
@@ -113,6 +116,10 @@ fn died(panic: &dyn std::any::Any) -> Error {
 struct Link {
     config: Config,
     address: Address,
+    /// Of the next session.
+    prefetch: u16,
+    /// True while a session ends so that another one begins with another prefetch.
+    changing: bool,
     events: mpsc::Sender<Event>,
     commands: UnboundedReceiver<Command>,
     session: u32,
@@ -131,7 +138,7 @@ impl Link {
         let mut failures = 0;
         loop {
             let (config, address) = (self.config.clone(), self.address.clone());
-            let opening = Session::open(&config, &address);
+            let opening = Session::open(&config, &address, self.prefetch);
             let Some(opened) = self.unless_closed(opening).await else {
                 return;
             };
@@ -139,9 +146,17 @@ impl Link {
                 Ok(mut session) => {
                     (failures, self.config.patient) = (0, true);
                     self.session += 1;
-                    self.tell(Event::Connected(session.warning.take()));
+                    let warning = session.warning.take().filter(|_| self.session == 1);
+                    self.tell(Event::Connected(warning));
                     let over = self.exchange(&mut session).await;
+                    if session.received == 0 && session.backlog && over.is_err() {
+                        // Perhaps it was too much at a time.
+                        self.prefetch = (self.prefetch / 8).max(1);
+                    }
                     session.close().await;
+                    if std::mem::take(&mut self.changing) && over.is_ok() {
+                        continue;
+                    }
                     match over {
                         Ok(()) => return,
                         Err(error) if error.kind() == ErrorKind::Lost => error,
@@ -184,7 +199,14 @@ impl Link {
     async fn exchange(&mut self, session: &mut Session) -> Result<()> {
         loop {
             let queue = &self.config.queue;
-            match session.next(queue, &mut self.commands, self.stopping).await? {
+            // All that was handed out is acknowledged: what is under way besides comes again.
+            if self.changing
+                && session.acked + session.batch.records.len() as u64 == session.received
+            {
+                return Ok(());
+            }
+            let stopping = self.stopping || self.changing;
+            match session.next(queue, &mut self.commands, stopping).await? {
                 Next::BatchDue => self.hand_out(session),
                 Next::ConsumerEnded => {
                     return Err(Error::new(ErrorKind::Lost, "the broker ended the consumer"));
@@ -194,6 +216,9 @@ impl Link {
                 }
                 Next::Joined => return Err(self.address.place().joined(queue)),
                 Next::Command(command) => {
+                    if matches!(command, Some(Command::Close) | None) {
+                        self.changing = false;
+                    }
                     if !self.obey(session, command).await? {
                         return Ok(());
                     }
@@ -222,7 +247,7 @@ impl Link {
     }
 
     fn stop(&mut self, session: &mut Session) {
-        self.stopping = true;
+        (self.stopping, self.changing) = (true, false);
         self.hand_out(session);
         self.tell(Event::Ended);
     }
@@ -231,6 +256,9 @@ impl Link {
         let Gathered { records, redelivered, .. } = std::mem::take(&mut session.batch);
         if records.is_empty() {
             return;
+        }
+        if let Some(prefetch) = session.better_prefetch().filter(|_| !self.stopping) {
+            (self.prefetch, self.changing) = (prefetch, true);
         }
         self.tell(Event::Messages(Messages {
             session: self.session,
