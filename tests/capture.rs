@@ -150,9 +150,8 @@ fn nothing_is_acknowledged_once_the_files_cannot_be_found_any_more() {
         }
     };
     let unlocked = |spool: &Spool| fs::remove_file(spool.path().join("lock")).unwrap();
-    let cases: [(&str, &dyn Fn(&Spool)); 3] =
-        [("moved", &moved), ("emptied", &emptied), ("unlocked", &unlocked)];
-    for (case, fault) in cases {
+    let faults: [&dyn Fn(&Spool); 3] = [&moved, &emptied, &unlocked];
+    for (case, fault) in ["moved", "emptied", "unlocked"].into_iter().zip(faults) {
         let (queue, spool) = (broker("gone"), Spool::new());
         publish(&queue, "mariadb-edges");
         let mut running = Running::start(spool.capture_command(&queue, []));
