@@ -2,11 +2,16 @@
 //!
 //! Time and position are no filter: they cut one stretch of the stream (`replay::cut`).
 
-use globset::{Glob, GlobSet, GlobSetBuilder};
+use globset::{GlobSet, GlobSetBuilder};
 
 use crate::error::{Error, Result};
 use crate::event::row::Columns;
 use crate::event::{Body, Event, Meta, Op, TableName, typed};
+
+mod pattern;
+
+use pattern::Pattern;
+pub use pattern::{near, split};
 
 /// A kind of event that can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +42,8 @@ impl Type {
 /// A choice of events. The default takes all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    tables: Option<GlobSet>,
-    excluded: GlobSet,
+    tables: Option<Globs>,
+    excluded: Globs,
     apart: Vec<TableName>,
     types: Option<Vec<Type>>,
     xids: Vec<u64>,
@@ -52,7 +57,8 @@ impl Filter {
     /// Builds the choice; empty lists choose everything.
     ///
     /// Globs are matched against `database.table`, those of statements on a database against
-    /// `database.`, so that `shop.*` takes CREATE DATABASE shop and `shop.orders` does not.
+    /// `database.`, so that `shop.*` takes CREATE DATABASE shop and `shop.orders` does not. How
+    /// they are typed is told by [`split`].
     ///
     /// # Errors
     /// When a glob cannot be read (usage).
@@ -63,8 +69,8 @@ impl Filter {
         xids: &[u64],
     ) -> Result<Self> {
         Ok(Self {
-            tables: (!tables.is_empty()).then(|| globs(tables)).transpose()?,
-            excluded: globs(excluded)?,
+            tables: (!tables.is_empty()).then(|| Globs::read(tables)).transpose()?,
+            excluded: Globs::read(excluded)?,
             types: (!types.is_empty()).then(|| types.to_vec()),
             xids: xids.to_vec(),
             ..Self::default()
@@ -165,7 +171,7 @@ impl Filter {
     }
 
     fn takes_every_table(&self) -> bool {
-        self.tables.is_none() && self.excluded.is_empty() && self.apart.is_empty()
+        self.tables.is_none() && self.excluded.patterns.is_empty() && self.apart.is_empty()
     }
 
     /// True when events of that table are chosen; book-keeping never is.
@@ -179,8 +185,21 @@ impl Filter {
         if self.apart.contains(name) {
             return false;
         }
-        let name = format!("{}.{}", name.database, name.table);
-        self.tables.as_ref().is_none_or(|set| set.is_match(&name)) && !self.excluded.is_match(&name)
+        let name = pattern::full(name);
+        self.tables.as_ref().is_none_or(|globs| globs.set.is_match(&name))
+            && !self.excluded.set.is_match(&name)
+    }
+
+    /// Refuses patterns that match none of these tables; book-keeping may be left out by name,
+    /// though no list has it.
+    ///
+    /// # Errors
+    /// As said, with the names that may have been meant (usage).
+    pub fn check_tables(&self, tables: &[TableName]) -> Result<()> {
+        let taken = self.tables.iter().flat_map(|globs| &globs.patterns);
+        let left = self.excluded.patterns.iter().filter(|p| !p.is_of_housekeeping());
+        let flagged = taken.map(|p| ("--table", p)).chain(left.map(|p| ("--exclude-table", p)));
+        pattern::check(flagged, tables)
     }
 
     /// True when a transaction with this number, of this connection and server, is chosen.
@@ -219,15 +238,23 @@ impl Filter {
     }
 }
 
-fn globs(patterns: &[String]) -> Result<GlobSet> {
-    let mut set = GlobSetBuilder::new();
-    for pattern in patterns {
-        set.add(Glob::new(pattern).map_err(|e| {
-            Error::usage(format!("table glob {pattern:?}: {}", e.kind()))
-                .help("write it as database.table, with * and ? as wildcards, as in 'shop.*'")
-        })?);
+/// Patterns of tables, matched together.
+#[derive(Clone, Debug, Default)]
+struct Globs {
+    patterns: Vec<Pattern>,
+    set: GlobSet,
+}
+
+impl Globs {
+    fn read(typed: &[String]) -> Result<Self> {
+        let patterns = Pattern::read(typed)?;
+        let mut set = GlobSetBuilder::new();
+        for pattern in &patterns {
+            set.add(pattern.glob().clone());
+        }
+        let set = set.build().map_err(|e| Error::usage(format!("table globs: {e}")))?;
+        Ok(Self { patterns, set })
     }
-    set.build().map_err(|e| Error::usage(format!("table globs: {e}")))
 }
 
 #[cfg(test)]

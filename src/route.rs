@@ -4,8 +4,8 @@
 //! those of the stream; what no rule names keeps its name.
 
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::def::{Column, TableDef};
+use crate::event::{TableName, typed};
 
 /// The rules. The default changes nothing.
 #[derive(Clone, Debug, Default)]
@@ -167,7 +167,8 @@ impl Route {
 }
 
 fn rename(rule: &str) -> Result<(TableName, TableName)> {
-    let sides = rule.split_once('=').and_then(|(from, to)| Some((table(from)?, table(to)?)));
+    let sides =
+        rule.split_once('=').and_then(|(from, to)| Some((typed::table(from)?, typed::table(to)?)));
     // All of a database goes to a database, one table to one table.
     let fits = |sides: &(TableName, TableName)| (sides.0.table == "*") == (sides.1.table == "*");
     sides.filter(fits).ok_or_else(|| {
@@ -179,15 +180,10 @@ fn rename(rule: &str) -> Result<(TableName, TableName)> {
     })
 }
 
-fn table(text: &str) -> Option<TableName> {
-    let (database, table) = text.split_once('.')?;
-    (!database.is_empty() && !table.is_empty()).then(|| TableName::new(database, table))
-}
-
 /// A rule on `[DB.TABLE.]COLUMN`.
 fn column(rule: &str, from: &str, to: Option<String>) -> Result<ColumnRule> {
     let (of, column) = match from.rsplit_once('.') {
-        Some((of, column)) => (Some(table(of)), column),
+        Some((of, column)) => (Some(typed::table(of)), column),
         None => (None, from),
     };
     match of {

@@ -36,7 +36,7 @@ fn named_and_allowed(spool: &Spool, args: &[&str], words: &[&str], flag: &str, r
     let dir = temp_dir();
     let file = dir.path().join("x.db");
     let url = format!("sqlite:{}", file.display());
-    let undo = [&["--reverse", "--name", "undo"], args].concat();
+    let undo = [&["--reverse", "--all", "--name", "undo"], args].concat();
     let render =
         |more: &[&str]| spool.run([&["render", "--reverse"], args, more].concat().iter().copied());
     let refused = render(&[]).code(4);
@@ -95,7 +95,7 @@ fn rows_that_a_foreign_key_deleted() {
         "CREATE DATABASE d; CREATE TABLE d.parent (id INT PRIMARY KEY, p INT); CREATE TABLE d.child \
          (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES d.parent(id) ON DELETE CASCADE)",
     );
-    let undo = ["--reverse", "--source-logs-cascades", "no"];
+    let undo = ["--reverse", "--all", "--source-logs-cascades", "no"];
     untold.apply(&server.url(), undo).code(4).says(&["d.child", "--allow-cascades"]);
     assert_eq!(server.query("SELECT COUNT(*) FROM d.parent"), "0\n");
     untold.apply(&server.url(), [&undo[..], &["--allow-cascades"]].concat()).code(3);

@@ -29,7 +29,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("async_rs", &["source/amqp"]),
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
@@ -42,12 +42,13 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("zstd", &["spool/segment", "source/lines", "cli/demo"]),
     ("sqlparser", &["event/ddl", "event/attributes"]),
     ("globset", &["filter"]),
+    ("strsim", &["filter"]),
     ("clap", &["cli", "main"]),
     ("clap_complete", &["cli/shell"]),
     ("clap_mangen", &["cli/shell"]),
     ("terminal_size", &["cli/stats"]),
     ("unicode_normalization", &["event/typed"]),
-    ("indicatif", &["cli/output"]),
+    ("indicatif", &["cli/output", "cli/signals"]),
 ];
 
 fn sources() -> BTreeMap<PathBuf, String> {

@@ -60,7 +60,10 @@ fn after_a_refusal_the_name_is_free_for_another_selection() {
     let late = ["--since", "2026-11-22T12:49:22Z"];
     for (url, first) in [(server.url(), &ROWS[..]), (file, &late[..])] {
         spool.apply(&url, first).code(4);
-        let again = ["--exclude-table", "shop.*", "--type", "insert,update,delete"];
+        // Nothing is selected: the name stays free.
+        let none = ["--exclude-table", "shop.*", "--type", "insert,update,delete"];
+        spool.apply(&url, none).code(3).says(&["nothing in the stretch is selected"]);
+        let again = ["--exclude-table", "shop.audit_log", "--type", "insert,update,delete"];
         spool.apply(&url, again).code(0);
         // A run that has begun keeps it.
         spool.apply(&url, first).code(2).says(&["belongs to another run"]);

@@ -110,3 +110,149 @@ fn a_number_of_two_server_starts_is_refused_with_the_list() {
     assert_eq!(rows(&spool, &["--thread-id", "9"]), 2);
     assert_eq!(rows(&spool, &["--thread-id", "7", "--position", "bin.000002:0.."]), 2);
 }
+
+#[test]
+fn tables_that_the_spool_does_not_have_are_refused_with_the_nearest_names() {
+    let spool = Spool::recording("mariadb-incident");
+    let dir = temp_dir();
+    let file = dir.path().join("shop.db");
+    let target = format!("sqlite:{}", file.display());
+    for (pattern, near) in [
+        ("nosuch.*", "shop.orders"),
+        ("Shop.Orders", "shop.orders"),
+        ("audit_log", "shop.audit_log"),
+        ("shop.ord%", "'shop.ord*'"),
+        ("shop", "shop.customers"),
+        ("shop.ordres", "shop.orders"),
+        ("shop.orders,shop.nosuch", "shop.nosuch"),
+    ] {
+        for flag in ["--table", "--exclude-table"] {
+            for command in [
+                &["apply", "--target", &target][..],
+                &["apply", "--target", &target, "--dry-run"],
+                &["apply", "--target", &target, "--reverse"],
+                &["render"],
+                &["log"],
+                &["stats"],
+                &["search", "x"],
+                &["export", "--format", "csv"],
+            ] {
+                let run = spool.run([command, &[flag, pattern]].concat()).code(2);
+                assert_eq!(run.text(), "", "{command:?}");
+                run.says(&[flag, near]);
+            }
+        }
+    }
+    spool.run(["schema", "show", "--table", "shop.ordres"]).code(2).says(&["shop.orders"]);
+    spool.run(["history", "Shop.Orders", "id=1"]).code(2).says(&["shop.orders"]);
+    assert!(!file.exists());
+}
+
+#[test]
+fn commas_and_backticks_are_taken_as_they_are_meant() {
+    let spool = Spool::recording("mariadb-incident");
+    let two = rows(&spool, &["--table", "shop.orders", "--table", "shop.customers"]);
+    assert!(two > 1000);
+    for list in ["shop.orders,shop.customers", "`shop`.`orders`, `shop`.`customers`"] {
+        assert_eq!(rows(&spool, &["--table", list]), two, "{list}");
+    }
+    let both = spool.run(["history", "`shop`.`customers`", "id=33"]).code(0).text();
+    assert_eq!(both, spool.run(["history", "shop.customers", "id=33"]).code(0).text());
+    // The progress does not tell how it was typed.
+    let dir = temp_dir();
+    let url = format!("sqlite:{}", dir.path().join("shop.db").display());
+    spool.apply(&url, ["--table", "shop.orders,shop.customers"]).code(0);
+    let again = spool.apply(&url, ["--table", "`shop`.`customers`", "--table", "shop.orders"]);
+    again.code(0).says(&["nothing was left to do"]);
+}
+
+#[test]
+fn a_table_that_is_only_known_by_its_definition_is_no_mistake() {
+    let row = r#"{"database":"d","table":"t","type":"insert","ts":1,"xid":1,"commit":true,"data":{"id":1}}"#;
+    let dir = temp_dir();
+    let spool = Spool::of(&write(&dir, "one.jsonl", row));
+    let snapshot = r#"{"server":"11.4.2-MariaDB","tables":[{"database":"d","table":"quiet","columns":[],"primary_key":[],"charset":null,"complete":true}],"foreign_keys":[]}"#;
+    let folder = spool.path().join("schema");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("00000000000000000001.json"), snapshot).unwrap();
+    spool.run(["log", "--table", "d.quiet"]).code(0);
+    spool.run(["log", "--table", "d.quite"]).code(2).says(&["mean d.quiet?"]);
+    // Book-keeping may be left out by name, though no list has it.
+    spool.run(["log", "--exclude-table", "maxwell.*,binsync.*"]).code(0);
+}
+
+#[test]
+fn a_stretch_without_a_transaction_is_said_and_takes_no_name() {
+    let spool = Spool::recording("mariadb-incident");
+    let dir = temp_dir();
+    let file = dir.path().join("shop.db");
+    let url = format!("sqlite:{}", file.display());
+    let stretches: [&[&str]; 3] = [
+        &["--since", "2026-11-22T12:50:00Z"],
+        &["--until", "2026-11-22T12:00:00Z"],
+        &["--position", "bin.000002:1..bin.000002:2"],
+    ];
+    for stretch in stretches {
+        for more in [&[][..], &["--reverse"], &["--dry-run"]] {
+            let args = [stretch, more].concat();
+            let run = spool.apply(&url, &args).code(3);
+            run.says(&["no transaction lies in the stretch", "2026-11-22T12:49:15Z"]);
+        }
+        let run = spool.run([&["render"], stretch].concat()).code(3);
+        assert_eq!(run.text(), "");
+        run.says(&["no transaction lies in the stretch"]);
+        spool.run([&["log"], stretch].concat()).code(0).says(&["no transaction lies"]);
+    }
+    let none = ["--table", "shop.orders", "--type", "delete", "--until", "2026-11-22T12:49:16Z"];
+    spool.apply(&url, none).code(3).says(&["nothing in the stretch is selected"]);
+    spool.run([&["render"], &none[..]].concat()).code(3).says(&["nothing in the stretch"]);
+    assert!(!file.exists(), "something was written");
+    spool.apply(&url, [] as [&str; 0]).code(0);
+}
+
+#[test]
+fn a_reverse_of_everything_has_to_be_asked_for() {
+    let spool = Spool::recording("mariadb-incident");
+    let dir = temp_dir();
+    let url = format!("sqlite:{}", dir.path().join("shop.db").display());
+    spool.apply(&url, [] as [&str; 0]).code(0);
+    for more in [&[][..], &["--dry-run"], &["--net"]] {
+        let args = [&["--reverse"], more].concat();
+        spool.apply(&url, args).code(2).says(&["--all", "--xid", "all that the spool holds"]);
+    }
+    spool.apply(&url, ["--all"]).code(2).says(&["--reverse"]);
+    // A script harms nobody.
+    let script = spool.run(["render", "--reverse"]).code(0).says(&["all that the spool holds"]);
+    assert!(script.text().contains("-- binsync: complete: 3937 row events"));
+    spool.apply(&url, ["--reverse", "--all"]).code(0).says(&["3,937 row events"]);
+}
+
+/// Statement times are not in the order of commits; what is left out for it is said where it
+/// would have been selected.
+#[test]
+fn transactions_outside_a_stretch_are_counted_where_they_are_selected() {
+    let row = |n: u32, ts: u32, table: &str| {
+        format!(
+            r#"{{"database":"d","table":"{table}","type":"insert","ts":{ts},"xid":{n},"commit":true,"position":"bin.000001:{n}00","data":{{"id":{n}}}}}"#
+        )
+    };
+    let lines = [
+        row(1, 10, "t"),
+        row(2, 12, "t"),
+        row(3, 11, "u"),
+        row(4, 11, "u"),
+        row(5, 11, "t"),
+        row(6, 13, "t"),
+    ];
+    let dir = temp_dir();
+    let spool = Spool::of(&write(&dir, "skewed.jsonl", lines.join("\n")));
+    let until = ["log", "--until", "1970-01-01T00:00:12Z"];
+    let said = |more: &[&str]| spool.run([&until, more].concat()).code(0).stderr;
+    assert!(said(&[]).contains("3 selected transactions outside the stretch have a time inside"));
+    let one = said(&["--table", "d.t"]);
+    assert!(one.contains("1 selected transaction outside the stretch has a time inside"), "{one}");
+    assert!(one.contains("xid 5"), "{one}");
+    for more in [&["--xid", "1"][..], &["--type", "delete"]] {
+        assert!(!said(more).contains("outside the stretch"), "{more:?}");
+    }
+}

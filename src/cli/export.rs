@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::inspect::say_troubles;
 use super::output::{Output, counted};
 use super::select::SelectArgs;
-use super::{DIFFERS, Global, STOPPED, print, stop_flag, time};
+use super::{DIFFERS, Global, print, stop_flag, time};
 use crate::capture::Watch as _;
 use crate::error::{Error, Result};
 use crate::event::{Event, maxwell};
@@ -30,7 +30,10 @@ Examples:
 jsonl gives the producer's own messages, one a line; they can be imported again. The _id of es-bulk
 is the message's number in the spool: exported again, it replaces what is there. Under a --name an
 export goes on where the last one ended; what was written last may come a second time after a
-crash. The name is kept in the folder export of the spool.";
+crash. The name is kept in the folder export of the spool.
+
+CSV has the values as they are: a spreadsheet takes text that begins with = + - @ for a formula and
+runs it. --csv-safe leads such text by an apostrophe; numbers stay as they are.";
 
 /// How often a new message is looked for, and how often the position is saved.
 const POLL: Duration = Duration::from_millis(200);
@@ -45,6 +48,9 @@ pub struct ExportArgs {
     /// The row's columns side by side with the other fields, as data.NAME and old.NAME
     #[arg(long)]
     flatten: bool,
+    /// Lead text in CSV that a spreadsheet would take for a formula by an apostrophe
+    #[arg(long)]
+    csv_safe: bool,
     /// Wait for more at the end
     #[arg(long, conflicts_with_all = ["until", "position"])]
     follow: bool,
@@ -85,9 +91,14 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
         )
         .help("leave out --follow and --name, or --flatten"));
     }
+    if args.csv_safe && format != Format::Csv {
+        return Err(Error::usage("--csv-safe is for CSV").help("add --format csv, or leave it out"));
+    }
     let mut spool = Spool::open(&global.spool)?;
-    let (selection, _) = args.select.select(&spool, args.select.words(false), &output)?;
-    let what = format!("{format:?} flatten={} {}", args.flatten, selection.words);
+    let (selection, _) =
+        args.select.select(&spool, args.select.words(false), args.follow, &output)?;
+    let safe = if args.csv_safe { "safe " } else { "" };
+    let what = format!("{format:?} {safe}flatten={} {}", args.flatten, selection.words);
     let position =
         args.name.as_ref().map(|name| Position::open(&spool, name, &what)).transpose()?;
     let mut columns = Vec::new();
@@ -105,10 +116,10 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
         let mut add = |_: &mut String, _: &Record<'_>, event: &Event<'_>| {
             export::add_columns(&mut columns, event)
         };
-        run.each(&spool, range, &selection.filter, &mut add, |_, _, _| Ok(true))?;
+        run.each(&spool, range, &selection.filter, &mut add, |run, _, _| Ok(!run.is_stopped()))?;
         run.events = 0;
     }
-    let writer = Writer::new(format, args.flatten, columns);
+    let writer = Writer::new(format, args.flatten, columns).safe(args.csv_safe);
     let resumed = run.position.as_ref().map_or(0, Position::next);
     if resumed == 0 {
         run.open = print(&writer.head())?;
@@ -127,11 +138,13 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
     }
     run.output.finish(&format!("exported {}", counted(run.events, "event")));
     let status = say_troubles(&spool, &(first..range.end), &run.output)?;
-    Ok(match (run.is_stopped() && !args.follow, run.unreadable) {
-        (true, _) => STOPPED,
-        (_, true) => DIFFERS,
-        _ => status,
-    })
+    if run.is_stopped() && !args.follow {
+        return Err(Error::stopped("stopped by a signal, before the end").help(match args.name {
+            Some(_) => "run the same command again, it goes on",
+            None => "run the same command again, it begins anew; with --name it goes on",
+        }));
+    }
+    Ok(if run.unreadable { DIFFERS } else { status })
 }
 
 /// An export under way.

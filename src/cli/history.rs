@@ -12,7 +12,7 @@ use super::{Global, print, time};
 use crate::capture::Watch as _;
 use crate::error::{Error, Result};
 use crate::event::row::{Columns, Value};
-use crate::event::{Body, Event, Op, TableName, printable, typed};
+use crate::event::{Body, Event, Op, printable, typed};
 use crate::read::history;
 use crate::spool::{Seq, Spool};
 
@@ -51,10 +51,9 @@ pub struct HistoryArgs {
 pub fn history(global: &Global, args: &HistoryArgs) -> Result<u8> {
     let output = Output::new("read", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (database, table) = args.table.split_once('.').ok_or_else(|| {
+    let name = typed::table(&args.table).ok_or_else(|| {
         Error::usage(format!("{:?} names no table", args.table)).help("write it as DATABASE.TABLE")
     })?;
-    let name = TableName::new(database, table);
     let mut found = history::history(&spool, &name, &args.key)?;
     output.clear();
     found.each(|seq, event| {

@@ -56,7 +56,7 @@ pub struct LogArgs {
 pub fn log(global: &Global, args: &LogArgs) -> Result<u8> {
     let output = Output::new("read", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (selection, cut) = args.select.select(&spool, args.select.words(true), &output)?;
+    let (selection, cut) = args.select.select(&spool, args.select.words(true), false, &output)?;
     output.clear();
     let range = &selection.range;
     // Behind the last whole transaction there may be something to tell, too.

@@ -4,11 +4,8 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Parser, Subcommand};
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::error::{Context, Error, ErrorKind, Result};
 
@@ -27,9 +24,12 @@ mod secret;
 pub mod select;
 pub mod server;
 pub mod shell;
+mod signals;
 pub mod size;
 pub mod stats;
 pub mod time;
+
+pub use signals::stop_flag;
 
 /// Done.
 pub const DONE: u8 = 0;
@@ -160,16 +160,4 @@ pub fn print(text: &str) -> Result<bool> {
         Err(error) if error.kind() == BrokenPipe => Ok(false),
         other => other.map(|()| true).context("cannot write to stdout"),
     }
-}
-
-/// A flag that SIGINT and SIGTERM raise. The second signal ends the process at once.
-pub fn stop_flag() -> Result<Arc<AtomicBool>> {
-    let flag = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM] {
-        let at_once = i32::from(STOPPED);
-        signal_hook::flag::register_conditional_shutdown(signal, at_once, flag.clone())
-            .and_then(|_| signal_hook::flag::register(signal, flag.clone()))
-            .context("cannot listen for signals")?;
-    }
-    Ok(flag)
 }

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::signals;
 use crate::capture::Watch;
+use crate::event::printable;
 
 /// How often a plain line is written.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -36,10 +38,12 @@ struct State {
 impl Output {
     /// Output of a command whose progress reads `VERB 1,234 messages …`.
     pub fn new(verb: &'static str, quiet: bool) -> Self {
-        let bar = (!quiet && stderr().is_terminal()).then(ProgressBar::new_spinner);
+        let drawn = !quiet && stderr().is_terminal() && !is_dumb();
+        let bar = drawn.then(ProgressBar::new_spinner);
         if let Some(bar) = &bar {
             bar.set_style(style("{spinner} {msg}"));
             bar.enable_steady_tick(Duration::from_millis(200));
+            signals::watch(bar.clone());
         }
         let now = Instant::now();
         let state = State {
@@ -165,9 +169,22 @@ fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
-/// Writes a line to stderr; a closed stderr is nobody's concern.
+/// Writes to stderr, line for line and safe to look at: much of it was written by strangers. A
+/// closed stderr is nobody's concern.
 pub fn line(text: &str) {
-    let _ = writeln!(stderr(), "{text}");
+    let lines: Vec<_> = text.split('\n').map(printable).collect();
+    let _ = writeln!(stderr(), "{}", lines.join("\n"));
+}
+
+/// True when what stands on stdout may be coloured.
+pub fn is_coloured() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stdout().is_terminal() && !is_dumb() && !unwanted
+}
+
+/// A terminal that shows text and nothing else.
+fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
 /// `1234567` as `1,234,567`.

@@ -6,6 +6,7 @@ use super::server::{TlsArgs, server};
 use super::{DONE, Global, output, print};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
+use crate::event::{TableName, printable};
 use crate::replay::Definitions;
 use crate::replay::snapshot::Snapshot;
 use crate::spool::{self, Spool};
@@ -85,6 +86,9 @@ fn show(global: &Global, args: &ShowArgs) -> Result<u8> {
     let definitions = Definitions::load(&spool)?;
     let filter = crate::filter::Filter::new(&args.tables, &[], &[], &[])?;
     let tables = definitions.history.tables(spool.end()?.next);
+    let mut names: Vec<TableName> = tables.iter().map(|def| def.name()).collect();
+    names.extend(spool.tables()?);
+    filter.check_tables(&names)?;
     let tables = tables.iter().filter(|def| filter.takes_table(&def.name()));
     for def in tables {
         let text = match global.json {
@@ -109,8 +113,8 @@ fn in_words(def: &TableDef) -> String {
             (column.on_update, "on update"),
         ];
         let flags: Vec<&str> = flags.iter().filter(|f| f.0).map(|f| f.1).collect();
-        let name = crate::event::printable(&column.name);
-        text.push_str(&format!("  {name}  {}  {}\n", column.type_name, flags.join(", ")));
+        let [name, kind] = [&column.name, &column.type_name].map(|text| printable(text));
+        text.push_str(&format!("  {name}  {kind}  {}\n", flags.join(", ")));
     }
     if !def.complete {
         text.push_str("  (generated and ON UPDATE columns are not known: binsync schema add)\n");

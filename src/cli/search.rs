@@ -1,13 +1,12 @@
 //! `search`: text or bytes in the rows' values.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal as _;
 
 use clap::Args;
 use serde_json::json;
 
 use super::inspect::say_troubles;
-use super::output::{Output, counted};
+use super::output::{Output, counted, is_coloured};
 use super::select::SelectArgs;
 use super::{DIFFERS, Global, print, time};
 use crate::capture::Watch as _;
@@ -57,12 +56,12 @@ pub struct SearchArgs {
 pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
     let output = Output::new("searched", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (selection, _) = args.select.select(&spool, args.select.words(true), &output)?;
+    let (selection, _) = args.select.select(&spool, args.select.words(true), false, &output)?;
     let pattern = match args.binary {
         true => Pattern::bytes(&args.text),
         false => Pattern::text(&args.text, args.ignore_case),
     };
-    let color = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let color = is_coloured();
     let (text, scratch) = (String::new(), Vec::new());
     let mut page = Page { json: global.json, color, text, found: 0, scratch };
     let range = &selection.range;

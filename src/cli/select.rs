@@ -5,11 +5,14 @@ use clap::{Args, ValueEnum};
 use super::output::{Output, counted};
 use super::time;
 use crate::capture::Watch as _;
-use crate::error::{Error, Result};
-use crate::filter::{Filter, Type};
-use crate::replay::Selection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::filter::{self, Filter, Type};
 use crate::replay::cut::{self, Bounds, Cut, Place};
+use crate::replay::{Selection, origin};
 use crate::spool::{Spool, Transaction, TransactionKind};
+
+/// The selection in words, where nothing is selected.
+const EVERYTHING: &str = "everything";
 
 /// Which part of the spool a command takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -29,7 +32,9 @@ pub struct SelectArgs {
     /// Either side may be left out.
     #[arg(long, value_name = "FROM..TO")]
     pub position: Option<String>,
-    /// Only tables that match, as 'shop.*' or shop.orders
+    /// Only tables that match, as 'shop.*' or shop.orders,shop.items
+    ///
+    /// A name that holds commas or wildcards stands between backticks: 'shop.`a,b`'.
     #[arg(long = "table", value_name = "GLOB")]
     pub tables: Vec<String>,
     /// Not these tables
@@ -106,7 +111,7 @@ impl SelectArgs {
     ///
     /// # Errors
     /// When a time or position cannot be read (usage), or the index cannot.
-    pub fn cut(&self, spool: &Spool, output: &Output) -> Result<Cut> {
+    fn cut(&self, spool: &Spool, filter: &Filter, output: &Output) -> Result<Cut> {
         let time = |text: &Option<String>| text.as_deref().map(time::parse).transpose();
         let (from, to) = self.places()?;
         let bounds = Bounds { since: time(&self.since)?, until: time(&self.until)?, from, to };
@@ -115,7 +120,7 @@ impl SelectArgs {
                 output.note(&format!("{flag} {}", time::utc(instant)));
             }
         }
-        cut::cut(spool, &bounds)
+        cut::cut(spool, &bounds, filter)
     }
 
     fn places(&self) -> Result<(Option<Place>, Option<Place>)> {
@@ -138,17 +143,31 @@ impl SelectArgs {
         Ok((from, to))
     }
 
-    /// The whole selection, its first and last transaction said on stderr.
+    /// True when nothing is chosen or left out.
+    pub fn is_everything(&self) -> bool {
+        self.words(true) == EVERYTHING
+    }
+
+    /// The whole selection, its first and last transaction said on stderr. Tables that the spool
+    /// does not have are only warned of where what is to come is `followed`.
     ///
     /// # Errors
-    /// As [`SelectArgs::cut`] and [`cut::select`].
+    /// When a pattern matches no table (usage), and as [`SelectArgs::cut`] and [`cut::select`].
     pub fn select(
         &self,
         spool: &Spool,
         words: String,
+        followed: bool,
         output: &Output,
     ) -> Result<(Selection, Cut)> {
-        let cut = self.cut(spool, output)?;
+        let filter = self.filter()?;
+        match origin::check_tables(spool, &filter) {
+            Err(e) if followed && e.kind() == ErrorKind::Usage => {
+                output.say(&format!("so far, {e}"));
+            }
+            checked => checked?,
+        }
+        let cut = self.cut(spool, &filter, output)?;
         match (&cut.first, &cut.last) {
             (Some(first), Some(last)) => output.note(&format!(
                 "{}, from {} to {}",
@@ -156,22 +175,32 @@ impl SelectArgs {
                 cut::describe(first),
                 cut::describe(last)
             )),
-            _ => output.note("no transaction lies in the stretch asked for"),
+            _ => match &cut.around {
+                Some((first, last)) => output.say(&format!(
+                    "no transaction lies in the stretch asked for: those of the spool are from {} \
+                     to {}",
+                    cut::describe(first),
+                    cut::describe(last)
+                )),
+                None => output.note("the spool has no transaction that has ended"),
+            },
         }
         if let Some(last) = &cut.last {
             missing(last).into_iter().for_each(|what| output.note(what));
         }
-        if cut.outside > 0 {
+        if let Some(first) = &cut.outsider {
             output.note(&format!(
-                "{} transactions outside the stretch have a time inside it (times are those of \
-                 statements, not of commits)",
-                cut.outside
+                "{} outside the stretch {} a time inside it (times are those of statements, not of \
+                 commits); the first: {}",
+                counted(cut.outside, "selected transaction"),
+                if cut.outside == 1 { "has" } else { "have" },
+                cut::describe(first),
             ));
         }
         if cut.open.is_some() && cut.open == Some(cut.range.end) {
             output.note("the last transaction has not ended yet, it is left for the next run");
         }
-        let selection = cut::select(spool, &cut, self.filter()?, words)?;
+        let selection = cut::select(spool, &cut, filter, words)?;
         Ok((selection, cut))
     }
 
@@ -189,8 +218,8 @@ impl SelectArgs {
         add("since", self.since.iter().cloned().collect());
         add("until", self.until.iter().filter(|_| with_until).cloned().collect());
         add("position", self.position.iter().cloned().collect());
-        add("table", self.tables.clone());
-        add("exclude-table", self.excluded.clone());
+        add("table", filter::split(&self.tables));
+        add("exclude-table", filter::split(&self.excluded));
         add("type", self.types.iter().map(|t| format!("{t:?}").to_lowercase()).collect());
         let numbers = |list: &[u64]| list.iter().map(u64::to_string).collect();
         add("xid", numbers(&self.xids));
@@ -203,7 +232,7 @@ impl SelectArgs {
         );
         add("changed", self.changed.iter().map(|name| format!("{name:?}")).collect());
         match words.is_empty() {
-            true => "everything".to_owned(),
+            true => EVERYTHING.to_owned(),
             false => words.join(" "),
         }
     }

@@ -44,7 +44,7 @@ pub struct StatsArgs {
 pub fn stats(global: &Global, args: &StatsArgs) -> Result<u8> {
     let output = Output::new("read", global.quiet);
     let spool = Spool::open(&global.spool)?;
-    let (selection, _) = args.select.select(&spool, args.select.words(true), &output)?;
+    let (selection, _) = args.select.select(&spool, args.select.words(true), false, &output)?;
     output.clear();
     let mut stats = Stats::default();
     for transaction in read::transactions(&spool, selection.range.clone(), &selection.filter)? {

@@ -124,20 +124,33 @@ impl fmt::Display for TableName {
     }
 }
 
-/// Writes every control character as `\xNN`: safe in a comment, a terminal and a log line.
+/// Writes control characters as `\xNN`, and those that are not seen or turn text around as
+/// `\u{202e}`: safe in a comment, a terminal and a log line, and what is shown is what is there.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    // Control characters beyond ASCII begin with the byte 0xC2.
-    if !text.bytes().any(|b| b < 0x20 || b == 0x7f || b == 0xc2) {
+    let plain = |b: u8| (0x20..0x7f).contains(&b);
+    if text.bytes().all(plain) || !text.chars().any(|c| c.is_control() || is_hidden(c)) {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        match c.is_control() {
-            true => out.push_str(&format!("\\x{:02X}", c as u32)),
-            false => out.push(c),
+        match c {
+            c if c.is_control() => out.push_str(&format!("\\x{:02X}", c as u32)),
+            c if is_hidden(c) => out.push_str(&format!("\\u{{{:x}}}", c as u32)),
+            c => out.push(c),
         }
     }
     Cow::Owned(out)
+}
+
+/// True for what no reader sees: marks of direction, joiners and blanks without width, fillers,
+/// tags, and ends of lines and paragraphs.
+fn is_hidden(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A place in the source's binlog. File numbers compare as numbers, not as text.
@@ -274,5 +287,24 @@ impl Event<'_> {
                 (Body::Ddl { sql: a, .. }, Body::Ddl { sql: b, .. }) => a == b,
                 (a, b) => a == b,
             }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_what_is_there() {
+        for (text, shown) in [
+            ("plain, ünïcode, 日本語", "plain, ünïcode, 日本語"),
+            ("a\nb\x1b[31m\u{85}", "a\\x0Ab\\x1B[31m\\x85"),
+            ("gpj.\u{202e}exe", "gpj.\\u{202e}exe"),
+            ("a\u{200b}b\u{feff}\u{2066}", "a\\u{200b}b\\u{feff}\\u{2066}"),
+            ("line\u{2028}line\u{e0041}", "line\\u{2028}line\\u{e0041}"),
+        ] {
+            assert_eq!(printable(text), shown);
+            assert_eq!(printable(shown), shown);
+        }
     }
 }

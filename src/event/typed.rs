@@ -1,4 +1,4 @@
-//! Values as a user types them, held against the producer's.
+//! Names and values as a user types them, held against the producer's.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,36 @@ use base64::engine::general_purpose::STANDARD;
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
 
+use super::TableName;
 use super::row::{Columns, Value};
+
+/// A table's name, `database.table`; each part may stand between backticks, as it must where a
+/// database's name holds a dot.
+pub fn table(typed: &str) -> Option<TableName> {
+    let typed = typed.trim();
+    let (database, table) = match quoted(typed) {
+        Some((database, rest)) => (database, rest.strip_prefix('.')?),
+        None => typed.split_once('.').map(|(database, rest)| (database.to_owned(), rest))?,
+    };
+    let table = match quoted(table) {
+        Some((table, "")) => table,
+        _ => table.to_owned(),
+    };
+    (!database.is_empty() && !table.is_empty()).then(|| TableName::new(database, table))
+}
+
+/// What stands between backticks at the begin, two of them for one, and what follows.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let (mut name, mut rest) = (String::new(), text.strip_prefix('`')?);
+    loop {
+        let (before, after) = rest.split_once('`')?;
+        name.push_str(before);
+        match after.strip_prefix('`') {
+            Some(more) => (name, rest) = (name + "`", more),
+            None => return Some((name, after)),
+        }
+    }
+}
 
 /// True when a value is what the user typed: the text of a string, a number of the same worth,
 /// `0x…` for bytes, a comma list for a SET, `NULL` for NULL.
@@ -116,6 +145,24 @@ pub fn same_name(a: &str, b: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tables_name_may_stand_between_backticks() {
+        for (typed, name) in [
+            ("shop.orders", Some(("shop", "orders"))),
+            ("shop.a.b", Some(("shop", "a.b"))),
+            ("`shop`.`orders`", Some(("shop", "orders"))),
+            ("`a.b`.`c``d`", Some(("a.b", "c`d"))),
+            ("shop.`a,b`", Some(("shop", "a,b"))),
+            ("shop.a`b", Some(("shop", "a`b"))),
+            ("orders", None),
+            ("shop.", None),
+            (".orders", None),
+        ] {
+            let read = table(typed);
+            assert_eq!(read, name.map(|(d, t)| TableName::new(d, t)), "{typed}");
+        }
+    }
 
     #[test]
     fn a_value_is_what_was_typed() {

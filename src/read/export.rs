@@ -28,12 +28,21 @@ pub struct Writer {
     flatten: bool,
     /// Flattened CSV: the columns of all rows, as `data.NAME` and `old.NAME`.
     columns: Vec<String>,
+    /// CSV whose text no spreadsheet takes for a formula.
+    safe: bool,
 }
 
 impl Writer {
     /// A writer; `columns` are those found by [`add_columns`], for flattened CSV.
     pub fn new(format: Format, flatten: bool, columns: Vec<String>) -> Self {
-        Self { format, flatten, columns }
+        Self { format, flatten, columns, safe: false }
+    }
+
+    /// The same with text cells in CSV that begin like a formula led by an apostrophe.
+    #[must_use]
+    pub fn safe(mut self, safe: bool) -> Self {
+        self.safe = safe;
+        self
     }
 
     /// What stands before the first event.
@@ -47,7 +56,7 @@ impl Writer {
             false => names.extend(["data", "old"]),
         }
         names.push("sql");
-        let cells: Vec<String> = names.into_iter().map(cell).collect();
+        let cells: Vec<String> = names.into_iter().map(|name| self.cell(name)).collect();
         cells.join(",") + "\n"
     }
 
@@ -109,7 +118,11 @@ impl Writer {
     fn csv(&self, out: &mut String, seq: Seq, event: &Event<'_>, time: &str) -> Result<()> {
         let mut cells: Vec<String> = fixed(seq, event, time)
             .into_iter()
-            .map(|value| value.map_or_else(String::new, |value| cell(&value.text())))
+            .map(|value| match value {
+                None => String::new(),
+                Some(Field::Number(n)) => n.to_string(),
+                Some(Field::Text(text)) => self.cell(&text),
+            })
             .collect();
         let (data, old, sql) = match &event.body {
             Body::Row { data, old } => (Some(*data), *old, None),
@@ -117,7 +130,10 @@ impl Writer {
             Body::Nothing => (None, None, None),
         };
         match self.flatten {
-            false => cells.extend([data, old].map(|image| image.map_or_else(String::new, cell))),
+            false => {
+                let of = |image: Option<&str>| image.map_or_else(String::new, |i| self.cell(i));
+                cells.extend([data, old].map(of));
+            }
             true => {
                 let mut row: Vec<(String, Value<'_>)> = Vec::new();
                 for (image, text) in [("data", data), ("old", old)] {
@@ -127,14 +143,45 @@ impl Writer {
                 }
                 cells.extend(self.columns.iter().map(|name| {
                     let value = row.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
-                    value.map_or_else(String::new, csv_value)
+                    value.map_or_else(String::new, |value| self.value(value))
                 }));
             }
         }
-        cells.push(sql.map_or_else(String::new, cell));
+        cells.push(sql.map_or_else(String::new, |sql| self.cell(sql)));
         out.push_str(&cells.join(","));
         out.push('\n');
         Ok(())
+    }
+
+    /// A value as CSV: strings as their text, NULL as nothing (an empty string is `""`).
+    fn value(&self, value: Value<'_>) -> String {
+        if value.is_null() {
+            return String::new();
+        }
+        match value.string() {
+            Some(text) if text.is_empty() => "\"\"".to_owned(),
+            Some(text) => self.cell(&text),
+            None => quoted(value.0),
+        }
+    }
+
+    /// A cell of text.
+    fn cell(&self, text: &str) -> String {
+        match self.safe && text.starts_with(FORMULA) {
+            true => quoted(&format!("'{text}")),
+            false => quoted(text),
+        }
+    }
+}
+
+/// What a spreadsheet takes for the begin of a formula.
+const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
+
+/// A cell as RFC 4180 has it.
+fn quoted(text: &str) -> String {
+    match text.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
     }
 }
 
@@ -174,13 +221,6 @@ impl Field {
             Self::Text(text) => string(text),
         }
     }
-
-    fn text(&self) -> String {
-        match self {
-            Self::Number(n) => n.to_string(),
-            Self::Text(text) => text.clone(),
-        }
-    }
 }
 
 /// The values of [`FIXED`].
@@ -204,26 +244,6 @@ fn fixed(seq: Seq, event: &Event<'_>, time: &str) -> [Option<Field>; FIXED.len()
 
 fn string(text: &str) -> String {
     serde_json::Value::from(text).to_string()
-}
-
-/// A value as CSV: strings as their text, NULL as nothing (an empty string is `""`).
-fn csv_value(value: Value<'_>) -> String {
-    if value.is_null() {
-        return String::new();
-    }
-    match value.string() {
-        Some(text) if text.is_empty() => "\"\"".to_owned(),
-        Some(text) => cell(&text),
-        None => cell(value.0),
-    }
-}
-
-/// A cell as RFC 4180 has it.
-fn cell(text: &str) -> String {
-    match text.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -257,6 +277,25 @@ mod tests {
         );
         let flat = written(Format::Jsonl, true);
         assert!(flat.ends_with(",\"data.n\":null,\"data.e\":\"\",\"old.a\":\"z\\n\"}\n"), "{flat}");
+    }
+
+    #[test]
+    fn text_that_begins_like_a_formula_is_led_by_an_apostrophe_where_asked() {
+        let row = br#"{"database":"=d","table":"t","type":"insert","ts":5,
+"data":{"a":"=1+1","b":"@x,y","c":-5,"d":"-5","e":"\tx","f":"a=b","g":""}}"#;
+        let event = parse(row).expect("a row");
+        let mut columns = Vec::new();
+        add_columns(&mut columns, &event).expect("columns");
+        let record = Record { seq: 1, bytes: row, resend: false, damaged: false };
+        let written = |safe| {
+            let writer = Writer::new(Format::Csv, true, columns.clone()).safe(safe);
+            let mut out = String::new();
+            writer.event(&mut out, &record, &event, "T").expect("an event");
+            out
+        };
+        let safe = "1,T,5,insert,'=d,t,,,,,'=1+1,\"'@x,y\",-5,'-5,'\tx,a=b,\"\",\n";
+        assert_eq!(written(true), safe);
+        assert_eq!(written(false), safe.replace('\'', ""));
     }
 
     #[test]

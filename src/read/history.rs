@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 use crate::error::{Error, Result};
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Op, TableName, maxwell, typed};
+use crate::filter;
 use crate::spool::{Records, RowKey, Seq, Spool};
 
 /// Bytes of messages kept while the row is followed; what is beyond is read again.
@@ -89,11 +90,11 @@ pub fn history(spool: &Spool, table: &TableName, key: &[(String, String)]) -> Re
 fn check(spool: &Spool, table: &TableName, columns: &[String]) -> Result<()> {
     let known = spool.key_columns(table)?;
     if known.is_empty() {
-        let names = spool.tables()?;
-        let near = names.iter().find(|name| typed::same_name(&name.table, &table.table));
-        let near = near.map(|name| format!("; there is {name}")).unwrap_or_default();
-        return Err(Error::usage(format!("the stream holds no row of {table}{near}"))
-            .help("`binsync stats` lists the tables"));
+        let near = filter::near(table, &spool.tables()?);
+        return Err(Error::usage(format!("the stream holds no row of {table}")).help(match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "`binsync stats` lists the tables".to_owned(),
+        }));
     }
     if known.iter().all(|list| !list.is_empty() && list != columns) {
         let lists: Vec<String> = known.iter().map(|list| list.join(", ")).collect();

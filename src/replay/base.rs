@@ -76,7 +76,8 @@ pub fn copy(
         return copied(&spool, wanted, start..seq, false);
     }
     let mut base = Base::open(server)?;
-    let tables = chosen(&mut base, wanted.filter)?;
+    let told = Spool::open(wanted.spool)?.tables()?;
+    let tables = chosen(&mut base, wanted.filter, told)?;
     let place = base.snapshot(&tables)?;
     let (spool, stretch) = wait(wanted, &mut base, &tables, &place, report)?;
     stretch.check(&spool, &place)?;
@@ -121,8 +122,11 @@ fn copied(
     Ok(Copied { selection, made, unseen })
 }
 
-fn chosen(base: &mut Base, filter: &Filter) -> Result<Vec<TableName>> {
+/// The tables to copy; `told` are those of the stream.
+fn chosen(base: &mut Base, filter: &Filter, mut told: Vec<TableName>) -> Result<Vec<TableName>> {
     let found = base.tables()?;
+    told.extend(found.iter().map(|table| table.name.clone()));
+    filter.check_tables(&told)?;
     let chosen: Vec<Found> = found.into_iter().filter(|t| filter.takes_table(&t.name)).collect();
     let logs_cascades = Snapshot::new(base.version(), Vec::new(), Vec::new()).logs_cascades();
     if let Some(table) = chosen.iter().find(|table| table.engine != "InnoDB") {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Selection, origin};
+use super::{Selection, origin, selected};
 use crate::error::{Error, Result};
 use crate::event::Position;
 use crate::filter::Filter;
@@ -55,20 +55,25 @@ pub struct Cut {
     pub last: Option<Transaction>,
     /// Transactions in it.
     pub transactions: u64,
-    /// Transactions outside whose time lies inside: statement times are not in commit order.
+    /// Transactions outside of which some would be selected and whose time lies inside: statement
+    /// times are not in commit order.
     pub outside: u64,
+    /// The first of them.
+    pub outsider: Option<Transaction>,
+    /// First and last transaction of the spool, where the stretch has none.
+    pub around: Option<(Transaction, Transaction)>,
     /// First sequence of a transaction that has not ended yet; it is left for the next run.
     pub open: Option<Seq>,
     /// The spool begins behind the place asked for.
     pub late: bool,
 }
 
-/// Finds the stretch.
+/// Finds the stretch. `filter` says what is of interest outside of it.
 ///
 /// # Errors
 /// When the bounds make no sense (usage), a position is not in the spool's epochs or in more
 /// than one of them, or the index cannot be read.
-pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
+pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
     if let (Some(since), Some(until)) = (bounds.since, bounds.until)
         && until < since
     {
@@ -84,6 +89,8 @@ pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
         last: None,
         transactions: 0,
         outside: 0,
+        outsider: None,
+        around: None,
         open: end.open,
         late: false,
     };
@@ -92,13 +99,14 @@ pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
     let earliest = spool.transactions(whole.clone(), Order::Forward).next().transpose()?;
     let late = |t: &Transaction| cut.range.start == whole.start && begins_late(bounds, t);
     cut.late = earliest.as_ref().is_some_and(late);
+    let latest = |whole| spool.transactions(whole, Order::Reverse).next().transpose();
     if cut.range == whole {
         cut.first = earliest;
-        cut.last = spool.transactions(whole, Order::Reverse).next().transpose()?;
+        cut.last = latest(whole)?;
         cut.transactions = spool.transaction_count()?;
         return Ok(cut);
     }
-    for transaction in spool.transactions(whole, Order::Forward) {
+    for transaction in spool.transactions(whole.clone(), Order::Forward) {
         let t = transaction?;
         if cut.range.contains(&t.first) {
             cut.transactions += 1;
@@ -106,9 +114,13 @@ pub fn cut(spool: &Spool, bounds: &Bounds) -> Result<Cut> {
                 cut.first = Some(t.clone());
             }
             cut.last = Some(t);
-        } else if inside(t.ts) {
+        } else if inside(t.ts) && selected::takes(filter, &t) {
             cut.outside += 1;
+            cut.outsider.get_or_insert(t);
         }
+    }
+    if cut.transactions == 0 {
+        cut.around = earliest.zip(latest(whole)?);
     }
     Ok(cut)
 }

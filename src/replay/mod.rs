@@ -17,7 +17,7 @@ pub mod apply;
 pub mod base;
 mod boundary;
 pub mod cut;
-mod origin;
+pub mod origin;
 pub mod render;
 pub mod reversible;
 pub mod selected;
@@ -198,6 +198,12 @@ fn refuse_routed(route: &Route, ddl: &Ddl) -> Result<()> {
         printable(&ddl.sql)
     ))
     .help("run it at the target by hand, and leave statements out with --type insert,update,delete"))
+}
+
+/// Told to stop.
+fn stopped() -> Error {
+    Error::stopped("stopped by a signal")
+        .help("run the same command again, it goes on after what is committed")
 }
 
 /// How many frames are read ahead.

@@ -1,9 +1,11 @@
-//! Filters on connections, servers and columns, held against what the stream can tell.
+//! Filters on tables, connections, servers and columns, held against what the stream can tell.
 
 use std::ops::Range;
 
+use super::snapshot::Snapshot;
 use super::{Definitions, cut};
 use crate::error::{Error, Result};
+use crate::event::def::TableDef;
 use crate::filter::Filter;
 use crate::spool::{Order, Seq, Spool, Transaction};
 
@@ -24,6 +26,22 @@ pub(super) fn check(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Resul
         seen.check(filter)?;
     }
     check_columns(spool, filter)
+}
+
+/// Refuses patterns that match no table: neither one that the stream has named nor one that a
+/// snapshot of definitions has.
+///
+/// # Errors
+/// As said (usage), or when the spool cannot be read.
+pub fn check_tables(spool: &Spool, filter: &Filter) -> Result<()> {
+    let mut known = spool.tables()?;
+    if filter.check_tables(&known).is_ok() {
+        return Ok(());
+    }
+    for (_, bytes) in spool.snapshots()? {
+        known.extend(Snapshot::parse(&bytes)?.tables.iter().map(TableDef::name));
+    }
+    filter.check_tables(&known)
 }
 
 /// Refuses columns that no selected table has, where the definitions of all of them are known.

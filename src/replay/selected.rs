@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::Selection;
+use super::{Selection, ahead};
 use crate::error::Result;
-use crate::event::TableName;
+use crate::event::{TableName, maxwell};
 use crate::filter::{Filter, Type};
-use crate::spool::{Counts, Order, Seq, Spool, Transaction};
+use crate::spool::{Counts, Order, Seq, Spool, Transaction, TransactionKind};
 
 /// The selected rows of a table.
 #[derive(Clone, Debug)]
@@ -30,6 +30,42 @@ pub(super) fn has(filter: &Filter, t: &Transaction, name: &TableName, rows: &Cou
     kinds.iter().any(|(kind, n)| *n > 0 && filter.takes_type(*kind))
         && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
         && filter.takes_table(name)
+}
+
+/// True when some of a transaction is selected, as far as the index tells.
+pub(super) fn takes(filter: &Filter, t: &Transaction) -> bool {
+    if t.kind == TransactionKind::Ddl {
+        return filter.takes_type(Type::Ddl)
+            && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
+            && t.tables.iter().any(|(name, _)| filter.takes_table(name));
+    }
+    t.tables.iter().any(|(name, counts)| has(filter, t, name, counts))
+}
+
+/// True when anything at all is selected: what the index does not tell is read, up to the first.
+///
+/// # Errors
+/// When the index or a frame cannot be read.
+pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
+    let Selection { range, filter, .. } = selection;
+    if !filter.reads_rows() {
+        for transaction in spool.transactions(range.clone(), Order::Forward) {
+            if takes(filter, &transaction?) {
+                return Ok(true);
+            }
+        }
+    }
+    // Rows that the producer copied are in no transaction.
+    for frame in ahead(spool.frames(range.clone(), Order::Forward)) {
+        let frame = frame?;
+        let mut records = frame.records().filter(|r| range.contains(&r.seq) && !r.resend);
+        if records.any(|record| {
+            maxwell::parse_stored(record.bytes).is_ok_and(|event| filter.takes_event(&event))
+        }) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Finds the selected rows.

@@ -2,6 +2,7 @@
 //!
 //! A reader believes the index, which is written only after the frame is on disk.
 
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -38,9 +39,21 @@ impl Spool {
     /// # Errors
     /// When there is no spool, or a file of it cannot be read.
     pub fn open(dir: &Path) -> Result<Self> {
-        if !dir.is_dir() || segment::list(dir)?.is_empty() {
-            return Err(Error::usage(format!("{}: no spool here", dir.display()))
-                .help("binsync capture or binsync import fills one; --spool names it"));
+        let place = dir.display();
+        let fills = "binsync capture or binsync import fills one; --spool names it";
+        let missing = |what: &str| Err(Error::usage(format!("{place}: {what}")).help(fills));
+        let there = match dir.metadata() {
+            Err(e) if e.kind() == ErrorKind::NotFound => return missing("no spool here"),
+            there => there.context(&place)?,
+        };
+        match there.is_dir() {
+            false => return missing("a file, where a spool is a folder"),
+            true if !segment::list(dir)?.is_empty() => {}
+            // A writer has been here.
+            true if dir.join("lock").exists() || dir.join("schema").exists() => {
+                return missing("the spool has stored nothing yet");
+            }
+            true => return missing("no spool here, the folder holds none"),
         }
         let index = current_index(dir)?;
         let id = index.get("spool")?.unwrap_or_default();

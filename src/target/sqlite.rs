@@ -54,6 +54,8 @@ struct SqliteSession {
     in_transaction: bool,
 }
 
+/// No name is a URI.
+const OPEN: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
 /// Rows of one statement.
 const STATEMENT_ROWS: usize = 500;
 
@@ -63,8 +65,32 @@ impl Sqlite {
     /// # Errors
     /// When it cannot be opened or is no database.
     pub fn open(path: &Path) -> Result<Self> {
+        let flags = OPEN | OpenFlags::SQLITE_OPEN_CREATE;
+        Self::with(path, Connection::open_with_flags(path, flags))
+    }
+
+    /// Opens the file to be looked at: nothing in it changes, and none is made.
+    ///
+    /// # Errors
+    /// As [`Sqlite::open`].
+    pub fn look(path: &Path) -> Result<Self> {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let missing = !path.exists() && folder.is_none_or(Path::is_dir);
+        let target = Self::with(
+            path,
+            match missing {
+                // As if it were there, and empty.
+                true => Connection::open_in_memory(),
+                false => Connection::open_with_flags(path, OPEN),
+            },
+        )?;
+        target.session.run("PRAGMA query_only=ON")?;
+        Ok(target)
+    }
+
+    fn with(path: &Path, opened: rusqlite::Result<Connection>) -> Result<Self> {
         let file = printable(&path.display().to_string()).into_owned();
-        let conn = Connection::open(path).map_err(|e| failed(&file, &e))?;
+        let conn = opened.map_err(|e| failed(&file, &e))?;
         let set =
             |pragma, value| conn.pragma_update(None, pragma, value).map_err(|e| failed(&file, &e));
         conn.busy_timeout(Duration::from_secs(10)).map_err(|e| failed(&file, &e))?;
@@ -208,6 +234,13 @@ impl Session for SqliteSession {
     }
 }
 
+fn guard(direction: Direction) -> Guard {
+    match direction {
+        Direction::Forward => Guard::Key,
+        Direction::Reverse => Guard::Values,
+    }
+}
+
 /// A sequence as SQLite stores numbers.
 fn stored(seq: u64) -> Result<i64> {
     i64::try_from(seq).map_err(|_| Error::failed(format!("sequence {seq} is out of range")))
@@ -277,10 +310,7 @@ impl Target for Sqlite {
     fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
         let session = &mut self.session;
         session.rollback();
-        session.guard = match run.direction {
-            Direction::Forward => Guard::Key,
-            Direction::Reverse => Guard::Values,
-        };
+        session.guard = guard(run.direction);
         session.run("BEGIN IMMEDIATE")?;
         session.in_transaction = true;
         let claimed = schema::claim(&session.conn, &session.file, run, first)
@@ -299,6 +329,7 @@ impl Target for Sqlite {
     }
 
     fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {
+        self.session.guard = guard(run.direction);
         let seq = schema::standing(&self.session.conn, &self.session.file, run)?;
         Ok(seq.map(|seq| Standing { seq, ..Standing::default() }))
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::dry::Findings;
 use super::route::{self, RouteArgs};
-use super::{AllowArgs, base, direction, done, say_damage, say_left_out};
+use super::{AllowArgs, base, direction, done, is_nothing, say_damage, say_left_out, sqlite_file};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
 use crate::cli::select::SelectArgs;
@@ -58,6 +58,9 @@ pub struct ApplyArgs {
     /// Take the selected transactions back, last one first
     #[arg(long)]
     reverse: bool,
+    /// With --reverse: take back all that the spool holds, if nothing is selected
+    #[arg(long, requires = "reverse")]
+    all: bool,
     /// The source: its tables are copied, and what came since --until is taken back in the file
     ///
     /// For tables that the spool does not hold from their creation. The copy is one moment of the
@@ -167,6 +170,18 @@ impl ApplyArgs {
         }
     }
 
+    /// Refuses to take back everything that was not asked for.
+    fn check_reverse(&self) -> Result<()> {
+        if !self.reverse || self.all || !self.select.is_everything() {
+            return Ok(());
+        }
+        Err(Error::usage("--reverse without a selection would take back all that the spool holds")
+            .help(
+                "select it, as with --xid, --table or --since (`binsync log --biggest` lists what \
+                 there is), or say --all",
+            ))
+    }
+
     /// The dry run of a reverse compares the target's rows.
     fn looks(&self) -> bool {
         self.dry_run && self.reverse
@@ -190,19 +205,17 @@ impl ApplyArgs {
     }
 
     fn place(&self) -> Result<Place> {
-        match self.target.split_once(':') {
-            _ if server::is_server(&self.target) => {
-                Ok(Place::Server(self.server("--target", &self.target)?))
-            }
-            Some(("sqlite", file)) if !file.is_empty() => {
-                if self.tls.any() && self.base.is_none() {
-                    return Err(Error::usage("a file is reached without TLS")
-                        .help("leave the --ssl flags out"));
-                }
-                Ok(Place::File(file.into()))
-            }
-            _ => Err(Error::usage("--target is no database URL")
-                .help("write it as mysql://user:password@host:port or sqlite:FILE")),
+        if server::is_server(&self.target) {
+            return Ok(Place::Server(self.server("--target", &self.target)?));
+        }
+        let Some(file) = sqlite_file(&self.target)? else {
+            return Err(Error::usage("--target is no database URL")
+                .help("write it as mysql://user:password@host:port or sqlite:FILE"));
+        };
+        match self.tls.any() && self.base.is_none() {
+            true => Err(Error::usage("a file is reached without TLS")
+                .help("leave the --ssl flags out")),
+            false => Ok(Place::File(file)),
         }
     }
 
@@ -240,7 +253,8 @@ impl ApplyArgs {
                 base::copy(spool.dir(), &self.select, run, (&source, &self.target), output)?;
             return Ok((selection, None, differs));
         }
-        let (selection, cut) = self.select.select(spool, run.selection.clone(), output)?;
+        let (selection, cut) =
+            self.select.select(spool, run.selection.clone(), self.follow, output)?;
         let differs = !self.reverse && say_damage(spool, &cut, output)?;
         Ok((selection, Some(cut), differs))
     }
@@ -254,10 +268,17 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let output = Output::new("applied", global.quiet);
     let mut spool = Spool::open(&global.spool)?;
     spool.settle()?;
+    args.check_reverse()?;
     let route = args.route.route()?;
     let place = args.place()?;
     let run = args.run(&spool, &route);
     let (selection, cut, mut differs) = args.selected(&spool, &run, &output)?;
+    if let Some(cut) = cut.as_ref().filter(|_| !args.follow)
+        && is_nothing(&spool, &selection, cut, args.reverse, &output)?
+    {
+        let differs = differs || !args.select.is_everything();
+        return Ok(if differs { DIFFERS } else { DONE });
+    }
     spool.refresh()?;
     let definitions = Definitions::load(&spool)?;
     let back = args.reverse.then(|| selected::rows(&spool, &selection)).transpose()?;
@@ -413,6 +434,7 @@ enum Place {
 
 fn open_target(place: &Place, options: &Options, args: &ApplyArgs) -> Result<Box<dyn Target>> {
     let (target, lanes): (Box<dyn Target>, usize) = match place {
+        Place::File(file) if args.dry_run => (Box::new(Sqlite::look(file)?), 1),
         Place::File(file) => (Box::new(Sqlite::open(file)?), 1),
         Place::Server(server) => (Box::new(Mysql::open(server, options.clone())?), options.lanes),
     };

@@ -25,7 +25,7 @@ pub(super) fn copy(
     (source, target): (&Server, &str),
     output: &Output,
 ) -> Result<(Selection, bool)> {
-    let Some(file) = target.strip_prefix("sqlite:").filter(|file| !file.is_empty()) else {
+    let Some(file) = super::sqlite_file(target)? else {
         return Err(Error::usage("--base fills an SQLite file")
             .help("write the target as --target sqlite:FILE"));
     };
@@ -36,7 +36,7 @@ pub(super) fn copy(
         return Err(Error::usage("--until lies ahead: the source is not there yet"));
     }
     let wanted = Wanted { spool, until, filter: &select.filter()?, run };
-    let mut file = Sqlite::open(file.as_ref())?;
+    let mut file = Sqlite::open(&file)?;
     let done = base::copy(&wanted, source, &mut file, &mut |text| output.note(&text))?;
     for table in &done.made {
         output.note(&format!("{table} was made since then and is left out"));

@@ -1,20 +1,19 @@
 //! `render`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use clap::{Args, ValueEnum};
-use tempfile::NamedTempFile;
 
+use super::out::{Noted, Out};
 use super::route::{self, RouteArgs};
-use super::{AllowArgs, direction, done, say_damage, say_left_out};
+use super::{AllowArgs, direction, done, is_nothing, say_damage, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, counted};
 use crate::cli::select::SelectArgs;
 use crate::cli::{DIFFERS, DONE, Global, size, stop_flag};
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Error, Result};
 use crate::replay::apply::Report;
 use crate::replay::render::{self, Folder, Outcome, Single, Split, What};
 use crate::replay::reversible::{late, losses};
@@ -48,8 +47,13 @@ pub struct RenderArgs {
     reverse: bool,
     /// Write to a file instead of stdout, with --split to a folder; it appears only when it is
     /// complete
+    ///
+    /// Pipes and devices are written to; - is stdout. A folder must be empty or not there yet.
     #[arg(short, long, value_name = "FILE|DIR")]
     output: Option<PathBuf>,
+    /// Replace the file that is there
+    #[arg(long, requires = "output", conflicts_with = "split")]
+    force: bool,
     /// A file for each table or for each transaction, their names in the order of application
     #[arg(long, value_name = "BY", value_enum, requires = "output")]
     split: Option<SplitArg>,
@@ -164,25 +168,6 @@ impl RenderArgs {
     }
 }
 
-/// A file that takes no more after a signal, so that the unfinished one is removed.
-struct Stoppable<W> {
-    to: W,
-    stop: Arc<AtomicBool>,
-}
-
-impl<W: Write> Write for Stoppable<W> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(std::io::Error::other("stopped by a signal"));
-        }
-        self.to.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.to.flush()
-    }
-}
-
 /// Runs `render`.
 ///
 /// # Errors
@@ -192,7 +177,18 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let spool = Spool::open(&global.spool)?;
     let route = args.route.route()?;
     let words = [vec![args.select.words(true)], route.words()].concat().join(" ");
-    let (selection, cut) = args.select.select(&spool, words, &output)?;
+    let (selection, cut) = args.select.select(&spool, words, false, &output)?;
+    if args.reverse && args.select.is_everything() {
+        output.say(&format!(
+            "nothing is selected: the SQL takes back all that the spool holds, {}",
+            counted(cut.transactions, "transaction")
+        ));
+    }
+    if is_nothing(&spool, &selection, &cut, args.reverse, &output)? {
+        let damaged = !args.reverse && say_damage(&spool, &cut, &output)?;
+        let differs = damaged || !args.select.is_everything();
+        return Ok(if differs { DIFFERS } else { DONE });
+    }
     let definitions = Definitions::load(&spool)?;
     let rows = selected::rows(&spool, &selection)?;
     let back = args.reverse.then_some(&rows);
@@ -206,6 +202,12 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
             args.allow.check(&found, &output)?
         }
     };
+    // Before signals are listened to: a pipe waits here for its reader.
+    let place = match &args.output {
+        Some(path) if args.split.is_some() => Place::Folder(path),
+        path => Place::One(Out::open(path.as_deref(), args.force)?),
+    };
+    let stop = stop_flag()?;
     let what = What {
         definitions: &definitions,
         selection: &selection,
@@ -214,22 +216,22 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
         direction: direction(args.reverse),
         form: args.form(),
         split: args.split(),
+        stop: &stop,
     };
-    let outcome = match (&args.output, what.split) {
-        (None, _) => {
-            let gone = Arc::new(AtomicBool::new(false));
-            let done = script(args, &spool, &what, Piped { gone: gone.clone() }, &output);
-            if done.is_err() && gone.load(Ordering::Relaxed) {
-                output.clear();
-                return Ok(DONE);
-            }
-            done
-        }
-        (Some(path), None) => file(args, &spool, &what, path, &output),
-        (Some(path), Some(_)) => folder(&spool, &what, path, &output),
+    let gone = Arc::new(AtomicBool::new(false));
+    let outcome = match place {
+        Place::Folder(path) => folder(&spool, &what, path, &output),
+        Place::One(out) => script(args, &spool, &what, out, &gone, &output),
     };
     output.clear();
-    let outcome = outcome?;
+    let outcome = match outcome {
+        Err(_) if gone.load(Ordering::Relaxed) => return Ok(DONE),
+        Err(_) if stop.load(Ordering::Relaxed) => {
+            return Err(Error::stopped("stopped by a signal: the SQL is not complete")
+                .help("run the same command again; an end mark is the last line of what is"));
+        }
+        outcome => outcome?,
+    };
     say_left_out(outcome.bootstrap_rows_left_out, &output);
     let counts = outcome.counts;
     output.finish(&format!(
@@ -246,28 +248,10 @@ fn reached(what: &What<'_>, output: &Output, seq: u64) {
     output.reached(done(what.direction, what.selection, seq), range.end - range.start);
 }
 
-/// stdout; a reader that went away has seen enough.
-struct Piped {
-    gone: Arc<AtomicBool>,
-}
-
-impl Piped {
-    fn noted<T>(&self, done: std::io::Result<T>) -> std::io::Result<T> {
-        if done.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::BrokenPipe) {
-            self.gone.store(true, Ordering::Relaxed);
-        }
-        done
-    }
-}
-
-impl Write for Piped {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.noted(std::io::stdout().write(bytes))
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.noted(std::io::stdout().flush())
-    }
+/// Where it goes.
+enum Place<'a> {
+    One(Out),
+    Folder(&'a Path),
 }
 
 /// One script.
@@ -275,11 +259,12 @@ fn script(
     args: &RenderArgs,
     spool: &Spool,
     what: &What<'_>,
-    mut out: impl Write + Send + 'static,
+    mut place: Out,
+    gone: &Arc<AtomicBool>,
     output: &Output,
 ) -> Result<Outcome> {
-    if args.net {
-        let stop = stop_flag()?;
+    let mut out = Noted { to: place.writer()?, gone: gone.clone() };
+    let outcome = if args.net {
         let mut report = |report| match report {
             Report::Note(text) => output.note(&text),
             Report::Keyless(table) => {
@@ -287,37 +272,18 @@ fn script(
             }
             Report::Reached(seq, _) => reached(what, output, seq),
         };
-        return render::net(spool, what, &(Arc::new(Mutex::new(out)) as _), &stop, &mut report);
-    }
-    let mut sink = Single::new(&mut out, render::head(spool, what));
-    render::render(spool, what, &mut sink, &mut |seq| reached(what, output, seq))
-}
-
-/// One script in a file.
-fn file(
-    args: &RenderArgs,
-    spool: &Spool,
-    what: &What<'_>,
-    path: &Path,
-    output: &Output,
-) -> Result<Outcome> {
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let file = NamedTempFile::new_in(dir.unwrap_or(".".as_ref())).context(path.display())?;
-    let to = file.reopen().context(path.display())?;
-    let outcome = script(args, spool, what, Stoppable { to, stop: stop_flag()? }, output)?;
-    file.as_file().sync_all().context(path.display())?;
-    file.persist(path).context(path.display())?;
+        render::net(spool, what, &(Arc::new(Mutex::new(out)) as _), &mut report)?
+    } else {
+        let mut sink = Single::new(&mut out, render::head(spool, what));
+        render::render(spool, what, &mut sink, &mut |seq| reached(what, output, seq))?
+    };
+    place.finish()?;
     Ok(outcome)
 }
 
 /// A folder of scripts.
 fn folder(spool: &Spool, what: &What<'_>, path: &Path, output: &Output) -> Result<Outcome> {
-    let stop = stop_flag()?;
-    let go_on = || match stop.load(Ordering::Relaxed) {
-        true => Err(Error::failed(format!("{}: stopped by a signal", path.display()))),
-        false => Ok(()),
-    };
-    let mut folder = Folder::new(path, render::head(spool, what), &go_on)?;
+    let mut folder = Folder::new(path, render::head(spool, what))?;
     let outcome = render::render(spool, what, &mut folder, &mut |seq| reached(what, output, seq))?;
     output.note(&format!("{} in {}", counted(folder.files, "file"), path.display()));
     Ok(outcome)

@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use super::{Definitions, Selection};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Definitions, Selection, stopped};
+use crate::error::{ErrorKind, Result};
 use crate::event::TableName;
 use crate::route::Route;
 use crate::spool::{Seq, Spool};
@@ -269,12 +269,6 @@ impl<'o> Applier<'o> {
         }
         alive
     }
-}
-
-/// Told to stop.
-fn stopped() -> Error {
-    Error::stopped("stopped by a signal")
-        .help("run the same command again, it goes on after what is committed")
 }
 
 /// Waits longer with every try, and not for as long as others that fail at the same time.

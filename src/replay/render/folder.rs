@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -17,12 +17,10 @@ use crate::event::TableName;
 const NAME_CHARS: usize = 60;
 
 /// A folder of scripts. Its files are written under another name; it appears when all are whole.
-pub struct Folder<'f> {
+pub struct Folder {
     to: PathBuf,
     temp: TempDir,
     head: String,
-    /// Asked before each write.
-    go_on: &'f dyn Fn() -> Result<()>,
     /// The file that is open: of a transaction until that ends, of a table while it is written.
     open: Option<(Part, Script)>,
     /// The tables' files; so many as there are tables, and none of them open.
@@ -38,14 +36,22 @@ struct Script {
     counts: Counts,
 }
 
-impl<'f> Folder<'f> {
+impl Folder {
     /// Makes a folder at that place.
     ///
     /// # Errors
-    /// When there is one that holds something (usage), or it cannot be made.
-    pub fn new(to: &Path, head: String, go_on: &'f dyn Fn() -> Result<()>) -> Result<Self> {
+    /// When there is one that holds something, or something else (usage), or it cannot be made.
+    pub fn new(to: &Path, head: String) -> Result<Self> {
         let place = &to.display();
-        if to.exists() {
+        let there = match to.symlink_metadata() {
+            Err(e) if e.kind() == ErrorKind::NotFound => None,
+            there => Some(there.context(place)?),
+        };
+        if there.as_ref().is_some_and(|there| !there.is_dir()) {
+            return Err(Error::usage(format!("{place} is there already, and no folder"))
+                .help("name a folder that is empty or not there yet"));
+        }
+        if there.is_some() {
             let mut found = fs::read_dir(to).context(place)?;
             if let Some(one) = found.next() {
                 let one = one.context(place)?.file_name();
@@ -60,7 +66,7 @@ impl<'f> Folder<'f> {
             .tempdir_in(parent)
             .context(place)?;
         let (open, tables) = (None, HashMap::new());
-        Ok(Self { to: to.to_owned(), temp, head, go_on, open, tables, files: 0 })
+        Ok(Self { to: to.to_owned(), temp, head, open, tables, files: 0 })
     }
 
     fn has(&self, part: &Part) -> bool {
@@ -135,9 +141,8 @@ impl Script {
     }
 }
 
-impl Sink for Folder<'_> {
+impl Sink for Folder {
     fn take(&mut self, part: &Part, text: &str, counts: Counts) -> Result<()> {
-        (self.go_on)()?;
         if text.is_empty() && !self.has(part) {
             // Row events that change nothing.
             return Ok(());

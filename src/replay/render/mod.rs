@@ -7,12 +7,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::selected::Selected;
-use super::{Definitions, Selection};
+use super::{Definitions, Selection, stopped};
 use crate::error::{Context as _, Result};
 use crate::event::printable;
 use crate::route::Route;
@@ -62,6 +63,8 @@ pub struct What<'s> {
     pub form: Form,
     /// Into how many files.
     pub split: Option<Split>,
+    /// Raised to end at the next chance.
+    pub stop: &'s AtomicBool,
 }
 
 /// Where the SQL goes.
@@ -113,6 +116,7 @@ struct Job<'s> {
     direction: Direction,
     form: Form,
     split: Option<Split>,
+    stop: &'s AtomicBool,
     bootstraps: Vec<Bootstrap>,
     /// The selected statements by the sequence of their first message.
     ddl: HashMap<Seq, String>,
@@ -122,8 +126,16 @@ struct Job<'s> {
 enum Piece {
     /// SQL, and the sequence it reaches.
     Text { part: Part, text: String, counts: Counts, seq: Seq },
-    /// The stretch is complete; so many bootstrap rows were left out.
-    End(u64),
+    /// The stretch is complete.
+    End(Done),
+}
+
+/// What became of a stretch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Done {
+    /// Transactions written, each once, in however many parts.
+    transactions: u64,
+    bootstrap_rows_left_out: u64,
 }
 
 type Frames = Box<dyn Iterator<Item = Result<Frame>> + Send>;
@@ -140,12 +152,12 @@ pub fn render(
     sink: &mut dyn Sink,
     report: &mut dyn FnMut(Seq),
 ) -> Result<Outcome> {
-    let What { definitions, selection, route, direction, form, split, .. } = *what;
+    let What { definitions, selection, route, direction, form, split, stop, .. } = *what;
     let ddl = check::statements(spool, what)?;
     check::tables(what)?;
     check::replaces(spool, what)?;
     let bootstraps = spool.bootstraps()?;
-    let job = Job { definitions, selection, route, direction, form, split, bootstraps, ddl };
+    let job = Job { definitions, selection, route, direction, form, split, stop, bootstraps, ddl };
     let (send, receive) = sync_channel::<Work>(0);
     let queue = Mutex::new(receive);
     let outcome = thread::scope(|scope| {
@@ -228,13 +240,20 @@ fn write_in_order(
         }
         let Some(pieces) = dealt.pop_front() else { return Ok(outcome) };
         for piece in pieces {
+            if job.stop.load(Ordering::Relaxed) {
+                return Err(stopped());
+            }
             match piece? {
                 Piece::Text { part, text, counts, seq } => {
                     sink.take(&part, &text, counts)?;
-                    outcome.counts.add(counts);
+                    // A transaction may be in several parts.
+                    outcome.counts.add(Counts { transactions: 0, ..counts });
                     report(seq);
                 }
-                Piece::End(left_out) => outcome.bootstrap_rows_left_out += left_out,
+                Piece::End(done) => {
+                    outcome.bootstrap_rows_left_out += done.bootstrap_rows_left_out;
+                    outcome.counts.transactions += done.transactions;
+                }
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::PoisonError;
-use std::sync::atomic::AtomicBool;
 
 use super::{Counts, Outcome, What, check, head};
 use crate::error::{Context as _, Result};
@@ -23,7 +22,6 @@ pub fn net(
     spool: &Spool,
     what: &What<'_>,
     out: &Out,
-    stop: &AtomicBool,
     report: &mut dyn FnMut(Report),
 ) -> Result<Outcome> {
     // Whether they can be written, before the first byte.
@@ -51,7 +49,7 @@ pub fn net(
     // A script has no rows that could be in conflict.
     let journal = Journal::new(PathBuf::new());
     let (definitions, selection) = (what.definitions, what.selection);
-    let (route, how) = (what.route, &how);
+    let (route, how, stop) = (what.route, &how, what.stop);
     let job = Job { definitions, selection, route, run: &run, how, journal: &journal, stop };
     let form = what.form;
     let mut open = || Ok(Box::new(Script::new(out.clone(), form)) as Box<dyn Target>);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 
 use super::sheet::{Part, Sheet, Split};
-use super::{Job, Piece};
+use super::{Done, Job, Piece};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell, printable};
@@ -20,7 +20,7 @@ use crate::sql::{Dialect, Statements};
 use crate::target::{Direction, script};
 
 /// Renders a stretch frame by frame; `hand_over` takes the text of each part with the sequence it
-/// reaches, and is false when nobody wants more. Returns how many bootstrap rows a reverse leaves.
+/// reaches, and is false when nobody wants more.
 ///
 /// # Errors
 /// When a value's type is not known, or a frame cannot be read.
@@ -29,7 +29,7 @@ pub(super) fn render(
     frames: impl Iterator<Item = Result<Frame>>,
     range: &Range<Seq>,
     hand_over: &mut dyn FnMut(Piece) -> bool,
-) -> Result<u64> {
+) -> Result<Done> {
     let reverse = job.direction == Direction::Reverse;
     let mut writer = Writer {
         job,
@@ -40,7 +40,8 @@ pub(super) fn render(
         sheets: Vec::new(),
         at: 0,
         time: (i64::MIN, String::new()),
-        left_out: 0,
+        begun: false,
+        done: Done::default(),
     };
     let mut boundary = Boundary::default();
     for frame in frames {
@@ -60,12 +61,12 @@ pub(super) fn render(
             writer.event(record.seq, &event)?;
         }
         if !writer.hand_over(frame.first(), hand_over) {
-            return Ok(writer.left_out);
+            return Ok(writer.done);
         }
     }
     writer.commit()?;
     writer.hand_over(if reverse { range.start } else { range.end }, hand_over);
-    Ok(writer.left_out)
+    Ok(writer.done)
 }
 
 /// So many tables are found without asking the history.
@@ -105,13 +106,16 @@ struct Writer<'s> {
     at: usize,
     /// The time written last, in seconds and in words: rows come in thousands a second.
     time: (i64, String),
-    left_out: u64,
+    /// A transaction is begun, in whatever sheets.
+    begun: bool,
+    done: Done,
 }
 
 impl Writer<'_> {
     fn event(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
         if self.job.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
-            self.left_out += u64::from(event.meta.op == Op::BootstrapInsert);
+            let left_out = event.meta.op == Op::BootstrapInsert;
+            self.done.bootstrap_rows_left_out += u64::from(left_out);
             return Ok(());
         }
         if !self.job.selection.filter.takes_event(event) {
@@ -165,6 +169,7 @@ impl Writer<'_> {
     fn begin(&mut self, sheet: usize, event: &Event<'_>) {
         let job = self.job;
         self.at = sheet;
+        self.done.transactions += u64::from(!std::mem::replace(&mut self.begun, true));
         let sheet = &mut self.sheets[sheet];
         sheet.begin();
         if job.form.dialect == Dialect::Sqlite
@@ -192,6 +197,7 @@ impl Writer<'_> {
     fn commit(&mut self) -> Result<()> {
         self.statements.close()?;
         self.written();
+        self.begun = false;
         self.sheets.iter_mut().for_each(Sheet::commit);
         Ok(())
     }
