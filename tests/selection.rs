@@ -252,7 +252,14 @@ fn transactions_outside_a_stretch_are_counted_where_they_are_selected() {
     let one = said(&["--table", "d.t"]);
     assert!(one.contains("1 selected transaction outside the stretch has a time inside"), "{one}");
     assert!(one.contains("xid 5"), "{one}");
-    for more in [&["--xid", "1"][..], &["--type", "delete"]] {
+    for more in [
+        &["--xid", "1"][..],
+        &["--type", "delete"],
+        &["--position", "..bin.000001:300"],
+        &["--position", "bin.000001:700.."],
+    ] {
         assert!(!said(more).contains("outside the stretch"), "{more:?}");
     }
+    let places = spool.run(["log", "--position", "bin.000001:200.."]).code(0);
+    assert!(!places.stderr.contains("outside the stretch"), "{}", places.stderr);
 }

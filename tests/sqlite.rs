@@ -1,6 +1,7 @@
 //! An SQLite target holds each value as the server would print it: no digit, byte or letter is lost.
 
-use crate::support::{Kind, Spool, content::Content, fresh, temp_dir};
+use crate::support::{Kind, Spool, cli::finish, content::Content, fresh, temp_dir};
+use std::{fs, path::Path};
 
 fn every_value_equals_the_servers_text(name: &str) {
     let (server, spool, dir) = (fresh(Kind::of(name)), Spool::recording(name), temp_dir());
@@ -29,4 +30,51 @@ fn the_shop() {
 #[test]
 fn sysbench() {
     every_value_equals_the_servers_text("mariadb-sysbench");
+}
+
+#[test]
+fn no_file_is_made_at_a_place_that_was_not_meant() {
+    let (spool, dir) = (Spool::recording("mariadb-edges"), temp_dir());
+    let name = format!("binsync-{}.db", std::process::id());
+    for (url, advice) in [
+        (format!("sqlite://{name}"), format!("sqlite:{name} ")),
+        (format!("sqlite:///{name}"), format!("sqlite:/{name} ")),
+        (format!("sqlite:file:{name}"), format!("sqlite:{name}")),
+        (format!("sqlite:{name}?mode=rwc"), format!("sqlite:{name}")),
+        ("sqlite::memory:".to_owned(), "name a file".to_owned()),
+        ("sqlite:".to_owned(), "sqlite:FILE".to_owned()),
+    ] {
+        for more in [&[][..], &["--dry-run"], &["--reverse", "--all"]] {
+            let mut command = spool.command(["apply", "--target", &url]);
+            command.args(more).current_dir(dir.path());
+            finish(command, None).code(2).says(&[&advice]);
+        }
+    }
+    assert!(fs::read_dir(dir.path()).unwrap().next().is_none());
+    assert!(!Path::new("/").join(name).exists());
+}
+
+#[test]
+fn a_dry_run_makes_and_changes_nothing() {
+    let (spool, dir) = (Spool::recording("mariadb-incident"), temp_dir());
+    let file = dir.path().join("shop.db");
+    let url = format!("sqlite:{}", file.display());
+    let undo = ["--dry-run", "--reverse", "--xid", "364253,364255"];
+    let there = |dir: &Path| fs::read_dir(dir).unwrap().count();
+    spool.apply(&url, ["--dry-run"]).code(0).says(&["would apply 3,937 row events"]);
+    // Into a file that is not there a reverse brings back the rows, whatever was.
+    spool.apply(&url, undo).code(0).says(&["would apply 1,301 row events"]);
+    assert_eq!(there(dir.path()), 0);
+    let nowhere = format!("sqlite:{}", dir.path().join("nowhere/shop.db").display());
+    for more in [&[][..], &["--dry-run"]] {
+        spool.apply(&nowhere, more).code(1).says(&["nowhere"]);
+    }
+    spool.apply(&url, ["--until", "2026-11-22T12:49:22Z"]).code(0);
+    let before = fs::read(&file).unwrap();
+    spool.apply(&url, ["--dry-run"]).code(0);
+    spool.apply(&url, undo).code(3);
+    assert_eq!(there(dir.path()), 1);
+    assert!(fs::read(&file).unwrap() == before, "a dry run has changed the file");
+    spool.apply(&url, [""; 0]).code(0);
+    spool.apply(&url, undo).code(0).says(&["would apply 1,301 row events"]);
 }

@@ -42,6 +42,11 @@ impl Place {
         })?;
         Ok(Self { base: p.base.to_owned(), order: p.order() })
     }
+
+    /// True when a transaction's commit row stands before it.
+    fn is_behind(&self, (base, file, offset): &(String, u64, u64)) -> bool {
+        *base == self.base && (*file, *offset) < self.order
+    }
 }
 
 /// What a cut takes, and what it leaves although its time would fit.
@@ -94,8 +99,15 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
         open: end.open,
         late: false,
     };
-    let inside =
-        |ts: i64| bounds.since.is_none_or(|s| ts >= s) && bounds.until.is_none_or(|u| ts < u);
+    let timed = bounds.since.is_some() || bounds.until.is_some();
+    let inside = |t: &Transaction| {
+        let before = |place: &Place| t.position.as_ref().is_none_or(|at| place.is_behind(at));
+        timed
+            && bounds.since.is_none_or(|since| t.ts >= since)
+            && bounds.until.is_none_or(|until| t.ts < until)
+            && bounds.from.as_ref().is_none_or(|from| !before(from))
+            && bounds.to.as_ref().is_none_or(before)
+    };
     let earliest = spool.transactions(whole.clone(), Order::Forward).next().transpose()?;
     let late = |t: &Transaction| cut.range.start == whole.start && begins_late(bounds, t);
     cut.late = earliest.as_ref().is_some_and(late);
@@ -114,7 +126,7 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
                 cut.first = Some(t.clone());
             }
             cut.last = Some(t);
-        } else if inside(t.ts) && selected::takes(filter, &t) {
+        } else if inside(&t) && selected::takes(filter, &t) {
             cut.outside += 1;
             cut.outsider.get_or_insert(t);
         }

@@ -182,6 +182,20 @@ impl ApplyArgs {
             ))
     }
 
+    /// Refuses a place for conflicts where no file can be, before there are any.
+    fn check_journal(&self) -> Result<()> {
+        let Some(path) = &self.conflicts else { return Ok(()) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
+            return Err(Error::usage(format!(
+                "--conflicts {}: no file can be there",
+                path.display()
+            ))
+            .help("name a file in a folder that is there"));
+        }
+        Ok(())
+    }
+
     /// The dry run of a reverse compares the target's rows.
     fn looks(&self) -> bool {
         self.dry_run && self.reverse
@@ -269,6 +283,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let mut spool = Spool::open(&global.spool)?;
     spool.settle()?;
     args.check_reverse()?;
+    args.check_journal()?;
     let route = args.route.route()?;
     let place = args.place()?;
     let run = args.run(&spool, &route);

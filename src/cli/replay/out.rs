@@ -16,9 +16,9 @@ pub(super) enum Out {
     /// To stdout, a pipe or a device, as it is made.
     Stream(Box<dyn Write + Send>),
     /// To a file that is not there yet.
-    New(NamedTempFile, PathBuf),
+    New(PathBuf),
     /// To a file that replaces the one that is there.
-    Instead(NamedTempFile, PathBuf),
+    Instead(PathBuf),
 }
 
 impl Out {
@@ -34,7 +34,7 @@ impl Out {
         let place = &path.display();
         let there = match fs::symlink_metadata(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
-                return Ok(Self::New(beside(path)?, path.to_owned()));
+                return Ok(Self::New(path.to_owned()));
             }
             there => there.context(place)?.file_type(),
         };
@@ -60,49 +60,36 @@ impl Out {
             kind if kind.is_block_device() => refused("a disk", "--force writes over it"),
             kind if !kind.is_file() => refused("no file", "name another place"),
             _ if !force => refused("there already", "--force replaces it, or name another file"),
-            _ => {
-                let new = beside(path)?;
-                let rights = fs::metadata(path).context(place)?.permissions();
-                new.as_file().set_permissions(rights).context(place)?;
-                Ok(Self::Instead(new, path.to_owned()))
-            }
+            _ => Ok(Self::Instead(path.to_owned())),
         }
     }
 
-    /// What the script is written to.
+    /// Hands what the script is written to to `write`; a file appears when that has done all.
     ///
     /// # Errors
-    /// When it cannot be opened.
-    pub(super) fn writer(&mut self) -> Result<Box<dyn Write + Send>> {
-        match self {
-            Self::Stream(to) => Ok(std::mem::replace(to, Box::new(io::sink()))),
-            Self::New(file, path) | Self::Instead(file, path) => {
-                Ok(Box::new(file.reopen().context(path.display())?))
-            }
-        }
-    }
-
-    /// The script is whole: the file appears.
-    ///
-    /// # Errors
-    /// When a file has come to be there meanwhile, or the disk refuses.
-    pub(super) fn finish(self) -> Result<()> {
-        let (file, path, force) = match self {
-            Self::Stream(_) => return Ok(()),
-            Self::New(file, path) => (file, path, false),
-            Self::Instead(file, path) => (file, path, true),
+    /// As `write` has it, when a file has come to be there meanwhile, or the disk refuses.
+    pub(super) fn fill<T>(
+        self,
+        write: impl FnOnce(Box<dyn Write + Send>) -> Result<T>,
+    ) -> Result<T> {
+        let (path, instead) = match self {
+            Self::Stream(to) => return write(to),
+            Self::New(path) => (path, false),
+            Self::Instead(path) => (path, true),
         };
         let place = &path.display();
+        let folder = path.parent().filter(|p| !p.as_os_str().is_empty());
+        let file = NamedTempFile::new_in(folder.unwrap_or(".".as_ref())).context(place)?;
+        if instead {
+            let rights = fs::metadata(&path).context(place)?.permissions();
+            file.as_file().set_permissions(rights).context(place)?;
+        }
+        let done = write(Box::new(file.reopen().context(place)?))?;
         file.as_file().sync_all().context(place)?;
-        let kept = if force { file.persist(&path) } else { file.persist_noclobber(&path) };
-        kept.map(drop).context(place)
+        let kept = if instead { file.persist(&path) } else { file.persist_noclobber(&path) };
+        kept.context(place)?;
+        Ok(done)
     }
-}
-
-/// A file under another name in the same folder.
-fn beside(path: &Path) -> Result<NamedTempFile> {
-    let dir = path.parent().filter(|p| !p.as_os_str().is_empty());
-    NamedTempFile::new_in(dir.unwrap_or(".".as_ref())).context(path.display())
 }
 
 /// A writer that notes when its reader has gone away, who has seen enough then.

@@ -202,7 +202,7 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
             args.allow.check(&found, &output)?
         }
     };
-    // Before signals are listened to: a pipe waits here for its reader.
+    // Before signals are listened to: a pipe waits here for its reader. No file is made yet.
     let place = match &args.output {
         Some(path) if args.split.is_some() => Place::Folder(path),
         path => Place::One(Out::open(path.as_deref(), args.force)?),
@@ -259,12 +259,16 @@ fn script(
     args: &RenderArgs,
     spool: &Spool,
     what: &What<'_>,
-    mut place: Out,
+    place: Out,
     gone: &Arc<AtomicBool>,
     output: &Output,
 ) -> Result<Outcome> {
-    let mut out = Noted { to: place.writer()?, gone: gone.clone() };
-    let outcome = if args.net {
+    place.fill(|to| {
+        let mut out = Noted { to, gone: gone.clone() };
+        if !args.net {
+            let mut sink = Single::new(&mut out, render::head(spool, what));
+            return render::render(spool, what, &mut sink, &mut |seq| reached(what, output, seq));
+        }
         let mut report = |report| match report {
             Report::Note(text) => output.note(&text),
             Report::Keyless(table) => {
@@ -272,13 +276,8 @@ fn script(
             }
             Report::Reached(seq, _) => reached(what, output, seq),
         };
-        render::net(spool, what, &(Arc::new(Mutex::new(out)) as _), &mut report)?
-    } else {
-        let mut sink = Single::new(&mut out, render::head(spool, what));
-        render::render(spool, what, &mut sink, &mut |seq| reached(what, output, seq))?
-    };
-    place.finish()?;
-    Ok(outcome)
+        render::net(spool, what, &(Arc::new(Mutex::new(out)) as _), &mut report)
+    })
 }
 
 /// A folder of scripts.

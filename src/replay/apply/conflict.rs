@@ -65,8 +65,11 @@ impl Sink for Journal {
 
     fn settle(&self) -> Result<()> {
         match self.file.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            Some(file) => file.sync_data().context(self.path.display()),
-            None => Ok(()),
+            // A pipe or a device has nothing to make durable.
+            Some(file) if file.metadata().context(self.path.display())?.is_file() => {
+                file.sync_data().context(self.path.display())
+            }
+            Some(_) | None => Ok(()),
         }
     }
 }
