@@ -120,6 +120,31 @@ fn overwrite_makes_each_the_streams_last_image() {
     }
 }
 
+/// What is behind the progress is done with, whatever is said of conflicts; the way on is another name.
+#[test]
+fn overwrite_after_skip_says_that_nothing_was_left_to_overwrite() {
+    for kind in KINDS {
+        let (server, dir) = (target(kind), temp_dir());
+        let fitting = stream().replace("much too long", "five");
+        let (spool, journal) = (Spool::of(&write(&dir, "stream", fitting)), dir.path().join("j"));
+        apply(&spool, &server, "skip", &journal).code(3);
+        let skipped = rows(&server);
+        let place = journal.to_str().unwrap();
+        let run = apply(&spool, &server, "overwrite", &journal).code(3);
+        run.says(&["nothing was left to overwrite", "\"apply\"", "--name", place]);
+        assert_eq!(rows(&server), skipped);
+        apply(&spool, &server, "skip", &journal).code(0);
+        let anew = ["--on-conflict", "overwrite", "--conflicts", place, "--name", "anew"];
+        spool.apply(&server.url(), anew).code(3);
+        assert_eq!(rows(&server), "1\tone\n2\ttwo\n3\tTHREE\n5\tfive\n6\tsix\n");
+        // Its tables alone are loaded from a dump of before.
+        server.sql("DELETE FROM d.t; INSERT INTO d.t VALUES (1,'mine')");
+        let run = apply(&spool, &server, "overwrite", &dir.path().join("none")).code(3);
+        run.says(&["the target has lost since", "--name"]);
+        assert_eq!(rows(&server), "1\tmine\n");
+    }
+}
+
 #[test]
 fn a_value_that_does_not_fit_cannot_be_overwritten() {
     let (server, dir) = (target(Kind::MariaDb), temp_dir());

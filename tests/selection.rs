@@ -207,6 +207,9 @@ fn a_stretch_without_a_transaction_is_said_and_takes_no_name() {
     spool.apply(&url, none).code(3).says(&["nothing in the stretch is selected"]);
     spool.run([&["render"], &none[..]].concat()).code(3).says(&["nothing in the stretch"]);
     assert!(!file.exists(), "something was written");
+    for command in ["log", "stats"] {
+        spool.run([&[command], &none[..]].concat()).code(0).says(&["nothing in the stretch"]);
+    }
     spool.apply(&url, [] as [&str; 0]).code(0);
 }
 

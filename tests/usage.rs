@@ -103,3 +103,11 @@ fn passwords_in_urls() {
         quiet(spool.apply(fault, NOTHING).one_of(&[1, 2]));
     }
 }
+
+#[test]
+fn a_server_is_called_mysql_or_mariadb_everywhere() {
+    let (server, spool) = (fresh(Kind::MariaDb), Spool::recording("mariadb-edges"));
+    let url = server.url().replacen("mysql:", "mariadb:", 1);
+    spool.run(["schema", "add", "--from", &url]).code(0).says(&["stored the definitions"]);
+    spool.apply(&url, NOTHING).code(0);
+}

@@ -75,6 +75,9 @@ pub fn log(global: &Global, args: &LogArgs) -> Result<u8> {
         in_order(&spool, range, &selection.filter, &notes.list, &mut page)?;
     }
     page.flush()?;
+    if page.is_empty() {
+        output.note("nothing in the stretch is selected");
+    }
     let resends = spool.resends(told)?;
     if resends > 0 {
         output.say(&format!(

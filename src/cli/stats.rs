@@ -9,6 +9,7 @@ use super::inspect::say_troubles;
 use super::output::{Output, count};
 use super::select::SelectArgs;
 use super::{Global, print, time};
+use crate::capture::Watch as _;
 use crate::error::Result;
 use crate::event::TableName;
 use crate::read;
@@ -49,6 +50,9 @@ pub fn stats(global: &Global, args: &StatsArgs) -> Result<u8> {
     let mut stats = Stats::default();
     for transaction in read::transactions(&spool, selection.range.clone(), &selection.filter)? {
         stats.add(&transaction?);
+    }
+    if stats.tables.is_empty() {
+        output.note("nothing in the stretch is selected");
     }
     let width = terminal_size::terminal_size().map_or(WIDTH, |(width, _)| width.0 as usize);
     print(&if global.json { lines(&stats) } else { draw(stats, width) })?;

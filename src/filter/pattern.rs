@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(near("prod.orders"), ["shop.orders"]);
         assert_eq!(near("shop.ordres"), ["shop.orders"]);
         assert_eq!(near("shpo.*"), ["shop.audit_log", "shop.orders"]);
-        assert_eq!(near("zoo.a,b"), [] as [&str; 0]);
+        assert_eq!(near("zoo.a,b"), ["zoo.`a,b``c`"]);
         assert_eq!(near("*.a,b?c"), ["zoo.`a,b``c`"]);
         assert_eq!(near("nosuch.*"), [] as [&str; 0]);
     }

@@ -61,11 +61,18 @@ pub(super) struct Page {
     json: bool,
     text: String,
     open: bool,
+    /// Nothing was shown yet but the head.
+    empty: bool,
 }
 
 impl Page {
     pub(super) fn new(json: bool) -> Self {
-        Self { json, text: String::new(), open: true }
+        Self { json, text: String::new(), open: true, empty: true }
+    }
+
+    /// True when there was nothing to show.
+    pub(super) fn is_empty(&self) -> bool {
+        self.empty
     }
 
     /// False when the reader has gone away.
@@ -155,6 +162,7 @@ impl Page {
     }
 
     fn spill(&mut self) -> Result<()> {
+        self.empty = false;
         if self.text.len() >= PIECE { self.flush() } else { Ok(()) }
     }
 

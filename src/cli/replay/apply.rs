@@ -1,7 +1,7 @@
 //! `apply`.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -196,6 +196,32 @@ impl ApplyArgs {
         Ok(())
     }
 
+    /// True, and said, when rows were to be overwritten and no change is left to do it for: what an
+    /// earlier run passed over, and what the target has lost since, stays as it is.
+    fn has_nothing_to_decide(
+        &self,
+        outcome: &Outcome,
+        run: &Run,
+        journal: &Path,
+        output: &Output,
+    ) -> bool {
+        let asked = self.on_conflict == ConflictArg::Overwrite && !self.follow && !self.looks();
+        if !asked || outcome.row_events() + outcome.ddl > 0 {
+            return false;
+        }
+        let listed = match journal.exists() {
+            true => format!(" ({} lists them)", journal.display()),
+            false => String::new(),
+        };
+        output.say(&format!(
+            "nothing was left to overwrite: the run {:?} is behind the selected changes. Rows that \
+             it passed over{listed}, or that the target has lost since, stay as they are. Under \
+             another --name a run begins anew, and overwrites them",
+            run.name
+        ));
+        true
+    }
+
     /// The dry run of a reverse compares the target's rows.
     fn looks(&self) -> bool {
         self.dry_run && self.reverse
@@ -345,6 +371,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         tell_pace(args, &outcome, pace, &output);
     }
     tell(args, &outcome, &selection, &output);
+    differs |= args.has_nothing_to_decide(&outcome, &run, journal.path(), &output);
     Ok(if differs || outcome.conflicts > 0 { DIFFERS } else { DONE })
 }
 
