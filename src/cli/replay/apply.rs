@@ -253,8 +253,9 @@ impl ApplyArgs {
                 .help("write it as mysql://user:password@host:port or sqlite:FILE"));
         };
         match self.tls.any() && self.base.is_none() {
-            true => Err(Error::usage("a file is reached without TLS")
-                .help("leave the --ssl flags out")),
+            true => {
+                Err(Error::usage("a file is reached without TLS").help("leave the --ssl flags out"))
+            }
             false => Ok(Place::File(file)),
         }
     }
