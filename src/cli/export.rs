@@ -10,7 +10,7 @@ use clap::{Args, ValueEnum};
 use super::inspect::say_troubles;
 use super::output::{Output, counted};
 use super::select::SelectArgs;
-use super::{DIFFERS, Global, print, stop_flag, time};
+use super::{DIFFERS, DONE, Global, print, stop_flag, time};
 use crate::capture::Watch as _;
 use crate::error::{Error, Result};
 use crate::event::{Event, maxwell};
@@ -52,7 +52,7 @@ pub struct ExportArgs {
     #[arg(long)]
     csv_safe: bool,
     /// Wait for more at the end
-    #[arg(long, conflicts_with_all = ["until", "position"])]
+    #[arg(long, conflicts_with = "until")]
     follow: bool,
     /// Go on where the export of that name ended
     #[arg(long, value_name = "NAME")]
@@ -95,6 +95,13 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
         return Err(Error::usage("--csv-safe is for CSV").help("add --format csv, or leave it out"));
     }
     let mut spool = Spool::open(&global.spool)?;
+    let stop = stop_flag()?;
+    if args.follow {
+        args.select.check_open()?;
+        if !args.select.wait(&mut spool, &stop, &output)? {
+            return Ok(DONE);
+        }
+    }
     let (selection, _) =
         args.select.select(&spool, args.select.words(false), args.follow, &output)?;
     let safe = if args.csv_safe { "safe " } else { "" };
@@ -105,7 +112,7 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
     let mut run = Run {
         output,
         position,
-        stop: stop_flag()?,
+        stop,
         saved: Instant::now(),
         events: 0,
         unreadable: false,
@@ -132,7 +139,11 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
             break;
         }
         thread::sleep(POLL);
+        let last = spool.landmark(range.end)?;
         spool.refresh()?;
+        if let Some(last) = last {
+            spool.recognise(&last, "this export")?;
+        }
         let end = spool.end()?;
         range = range.end.max(range.start)..end.open.unwrap_or(end.next);
     }
@@ -178,17 +189,17 @@ impl Run {
             run.open = run.open && print(text)?;
             text.clear();
             if run.open && run.saved.elapsed() > POLL {
-                run.save(next)?;
+                run.save(spool, next)?;
             }
             run.output.reached(next.saturating_sub(range.start), range.end - range.start);
             Ok(run.open && !run.is_stopped())
         })?;
-        if self.open { self.save(next) } else { Ok(()) }
+        if self.open { self.save(spool, next) } else { Ok(()) }
     }
 
-    fn save(&mut self, next: Seq) -> Result<()> {
+    fn save(&mut self, spool: &Spool, next: Seq) -> Result<()> {
         self.saved = Instant::now();
-        self.position.as_mut().map_or(Ok(()), |position| position.reached(next))
+        self.position.as_mut().map_or(Ok(()), |position| position.reached(spool, next))
     }
 
     /// Hands the events of a stretch to `add`, and after each frame the next record to

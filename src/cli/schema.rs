@@ -63,12 +63,14 @@ pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
 /// When the server cannot be read or the snapshot not stored.
 pub fn add(global: &Global, server: &Server) -> Result<u8> {
     let told = schema::snapshot(server)?;
-    let snapshot = Snapshot::new(&told.version, told.tables, told.foreign_keys);
+    let mut snapshot = Snapshot::new(&told.version, told.tables, told.foreign_keys);
     // A snapshot may be stored before the first message is.
-    let seq = match global.spool.join("index.sqlite").exists() {
-        true => Spool::open(&global.spool)?.end()?.next,
-        false => 1,
-    };
+    let mut seq = 1;
+    if global.spool.join("index.sqlite").exists() {
+        let spool = Spool::open(&global.spool)?;
+        seq = spool.end()?.next;
+        snapshot.after = spool.landmark(seq)?;
+    }
     spool::add_snapshot(&global.spool, seq, &snapshot.to_bytes()?)?;
     output::line(&format!(
         "stored the definitions of {} tables of {} at message {seq}",

@@ -1,5 +1,9 @@
 //! The selection flags that commands share, and what they take said on stderr.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
 use clap::{Args, ValueEnum};
 
 use super::output::{Output, counted};
@@ -13,6 +17,9 @@ use crate::spool::{Spool, Transaction, TransactionKind};
 
 /// The selection in words, where nothing is selected.
 const EVERYTHING: &str = "everything";
+
+/// How often the begin of a stretch is looked for.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Which part of the spool a command takes.
 #[derive(Args, Clone, Debug, Default)]
@@ -107,14 +114,63 @@ impl SelectArgs {
             .by_values(self.values.clone(), self.changed.clone()))
     }
 
+    /// Where the stretch begins and ends.
+    ///
+    /// # Errors
+    /// When a time or position cannot be read (usage).
+    fn bounds(&self) -> Result<Bounds> {
+        let time = |text: &Option<String>| text.as_deref().map(time::parse).transpose();
+        let (from, to) = self.places()?;
+        Ok(Bounds { since: time(&self.since)?, until: time(&self.until)?, from, to })
+    }
+
+    /// Refuses an end where what comes is waited for.
+    ///
+    /// # Errors
+    /// As said (usage).
+    pub fn check_open(&self) -> Result<()> {
+        match self.bounds()?.to {
+            Some(_) => {
+                Err(Error::usage("--follow goes on behind every end, and --position has one")
+                    .help("leave the end out, as in --position bin.000002:4711.."))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until the begin of the stretch has come: what comes before it is not taken, however
+    /// late. False when `stop` was raised first.
+    ///
+    /// # Errors
+    /// As [`SelectArgs::cut`].
+    pub fn wait(&self, spool: &mut Spool, stop: &AtomicBool, output: &Output) -> Result<bool> {
+        let bounds = self.bounds()?;
+        let mut looked = None;
+        while !stop.load(Ordering::Relaxed) {
+            let (end, began) = (spool.end()?, Instant::now());
+            // In a large spool a look takes its time.
+            let mut pause = POLL;
+            if looked != Some(end) {
+                if !cut::cut(spool, &bounds, &Filter::default())?.ahead {
+                    return Ok(true);
+                }
+                if looked.is_none() {
+                    output.say("waiting for the capture to come to where the selection begins");
+                }
+                (looked, pause) = (Some(end), POLL.max(4 * began.elapsed()));
+            }
+            thread::sleep(pause);
+            spool.refresh()?;
+        }
+        Ok(false)
+    }
+
     /// Finds the stretch.
     ///
     /// # Errors
     /// When a time or position cannot be read (usage), or the index cannot.
     fn cut(&self, spool: &Spool, filter: &Filter, output: &Output) -> Result<Cut> {
-        let time = |text: &Option<String>| text.as_deref().map(time::parse).transpose();
-        let (from, to) = self.places()?;
-        let bounds = Bounds { since: time(&self.since)?, until: time(&self.until)?, from, to };
+        let bounds = self.bounds()?;
         for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
             if let Some(instant) = instant {
                 output.note(&format!("{flag} {}", time::utc(instant)));

@@ -44,6 +44,16 @@ impl Statement {
         Some(Self(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect()))
     }
 
+    /// True when it takes what is there already: IF NOT EXISTS, OR REPLACE.
+    pub fn takes_existing(&self) -> bool {
+        let head = &self.0[..self.0.len().min(8)];
+        let has = |words: &[&str]| {
+            let same = |tokens: &[Token]| tokens.iter().zip(words).all(|(t, word)| is(t, word));
+            head.windows(words.len()).any(same)
+        };
+        has(&["IF", "NOT", "EXISTS"]) || has(&["OR", "REPLACE"])
+    }
+
     /// The table of `CREATE TABLE … LIKE source`: database (where given) and table.
     pub fn like(&self) -> Option<(Option<String>, String)> {
         let rest = self.body("CREATE")?;

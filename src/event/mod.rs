@@ -11,6 +11,7 @@ pub mod attributes;
 pub mod ddl;
 pub mod def;
 pub mod history;
+pub mod landmark;
 pub mod maxwell;
 pub mod row;
 pub mod typed;

@@ -1,17 +1,17 @@
 //! How far a named export has come: a small file in the spool's folder.
 
-use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Context, Error, Result};
-use crate::spool::{Seq, Spool};
+use crate::event::landmark::Landmark;
+use crate::spool::{self, Seq, Spool};
+
+/// The folder in the spool.
+const FOLDER: &str = "export";
 
 /// A position that outlives the process. What was handed out before it was saved comes again.
 pub struct Position {
-    file: PathBuf,
+    name: String,
     kept: Kept,
     saved: Seq,
 }
@@ -21,6 +21,8 @@ struct Kept {
     spool: String,
     what: String,
     next: Seq,
+    /// The record before it; an older version kept none.
+    last: Option<Landmark>,
 }
 
 impl Position {
@@ -34,13 +36,12 @@ impl Position {
             return Err(Error::usage(format!("--name {name:?} cannot be a file's name"))
                 .help("take letters, digits, and - _ ."));
         }
-        let file = spool.dir().join("export").join(name);
-        let new = Kept { spool: spool.id().to_owned(), what: what.to_owned(), next: 0 };
-        let kept = match fs::read(&file) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => new,
-            read => {
-                let kept: Kept = serde_json::from_slice(&read.context(file.display())?)
-                    .context(file.display())?;
+        let new = Kept { spool: spool.id().to_owned(), what: what.to_owned(), next: 0, last: None };
+        let file = spool.dir().join(FOLDER).join(name);
+        let kept = match spool::kept(spool.dir(), FOLDER, name)? {
+            None => new,
+            Some(bytes) => {
+                let kept: Kept = serde_json::from_slice(&bytes).context(file.display())?;
                 if kept.spool != new.spool || kept.what != new.what {
                     return Err(Error::usage(format!(
                         "--name {name} belongs to another export: {} (this one: {what})",
@@ -51,8 +52,30 @@ impl Position {
                 kept
             }
         };
-        let saved = kept.next;
-        Ok(Self { file, kept, saved })
+        let position = Self { name: name.to_owned(), saved: kept.next, kept };
+        position.recognise(spool)?;
+        Ok(position)
+    }
+
+    /// Refuses a spool that is not the one that was exported so far.
+    ///
+    /// # Errors
+    /// As said; the error says which of the two is behind.
+    fn recognise(&self, spool: &Spool) -> Result<()> {
+        let who = format!("the export {:?}", self.name);
+        match &self.kept.last {
+            Some(last) => spool.recognise(last, &who),
+            None if self.kept.next > spool.end()?.next => Err(Error::stopped(format!(
+                "{who} has come to message {}, and this spool ends before it: it was restored from \
+                 an older copy, or has lost its end",
+                self.kept.next - 1
+            ))
+            .help(format!(
+                "bring back the spool that it was, or delete {} to begin anew",
+                spool.dir().join(FOLDER).join(&self.name).display()
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// The first record that was not handed out; 0 when none was.
@@ -64,17 +87,14 @@ impl Position {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn reached(&mut self, next: Seq) -> Result<()> {
+    pub fn reached(&mut self, spool: &Spool, next: Seq) -> Result<()> {
         self.kept.next = next;
         if self.saved == next {
             return Ok(());
         }
-        let dir = self.file.parent().unwrap_or(Path::new("."));
-        fs::create_dir_all(dir).context(dir.display())?;
-        let mut new = tempfile::NamedTempFile::new_in(dir).context(dir.display())?;
+        self.kept.last = spool.landmark(next)?.or(self.kept.last.take());
         let bytes = serde_json::to_vec(&self.kept).context("position")?;
-        new.write_all(&bytes).context(dir.display())?;
-        new.persist(&self.file).context(self.file.display())?;
+        spool::keep(spool.dir(), FOLDER, &self.name, &bytes)?;
         self.saved = next;
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::reversible::{losses, refusal};
 use super::snapshot::Snapshot;
-use super::{Definitions, Selection, alike, selected};
+use super::{Definitions, Selection, alike, selected, standing};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Kind, TableDef};
@@ -21,10 +21,10 @@ use crate::filter::Filter;
 use crate::plan::Image;
 use crate::plan::op::{Act, RowOp};
 use crate::spool::{Seq, Spool};
-use crate::target::Run;
 use crate::target::mysql::base::{Base, Found, Place};
 use crate::target::mysql::server::Server;
 use crate::target::sqlite::{self, Copy, Sqlite};
+use crate::target::{Point, Run, Standing};
 
 mod log;
 mod stretch;
@@ -70,8 +70,9 @@ pub fn copy(
     file: &mut Sqlite,
     report: &mut dyn FnMut(String),
 ) -> Result<Copied> {
-    if let Some(seq) = file.copied(wanted.run)? {
+    if let Some(Standing { seq, last, .. }) = file.copied(wanted.run)? {
         let spool = Spool::open(wanted.spool)?;
+        standing::recognise(&spool, wanted.run, seq, last.as_ref())?;
         let start = stretch::begin(&spool, wanted.until)?.min(seq);
         return copied(&spool, wanted, start..seq, false);
     }
@@ -89,7 +90,8 @@ pub fn copy(
     let tables: Vec<TableName> = tables.iter().filter(there).cloned().collect();
     stretch.check_tables(&spool, &done.selection.filter, &tables)?;
     let defs = defs(&mut base, &definitions, &tables, at)?;
-    file.copy(wanted.run, at, &mut |copy| {
+    let begin = Point { seq: at, last: spool.landmark(at)? };
+    file.copy(wanted.run, &begin, &mut |copy| {
         defs.iter().try_for_each(|def| {
             let rows = copy_table(&mut base, copy, def, at, report)?;
             report(format!("copied {}: {rows} rows", def.name()));
@@ -146,8 +148,10 @@ fn chosen(base: &mut Base, filter: &Filter, mut told: Vec<TableName>) -> Result<
     let names = chosen.iter().map(|table| (0, table.name.clone()));
     alike::check(names, &History::default(), &mut |name| Ok(sqlite::known_as(name)))?;
     match chosen.is_empty() {
-        true => Err(Error::usage("base: it has none of the tables chosen")
-            .help("name them as database.table with --table")),
+        true => {
+            Err(Error::usage("base: it has none of the tables chosen, or its user may see none")
+                .help("name them as database.table with --table, and grant SELECT on them"))
+        }
         false => Ok(chosen.into_iter().map(|table| table.name).collect()),
     }
 }

@@ -71,6 +71,8 @@ pub struct Cut {
     pub open: Option<Seq>,
     /// The spool begins behind the place asked for.
     pub late: bool,
+    /// The place where the stretch begins has not come yet; what comes may still lie before it.
+    pub ahead: bool,
 }
 
 /// Finds the stretch. `filter` says what is of interest outside of it.
@@ -87,7 +89,8 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
     let end = spool.end()?;
     let whole = 1..end.open.unwrap_or(end.next);
     let unbounded = matches!(bounds, Bounds { since: None, until: None, from: None, to: None });
-    let range = if unbounded { whole.clone() } else { stretch(spool, bounds, &whole)? };
+    let (range, ahead) =
+        if unbounded { (whole.clone(), false) } else { stretch(spool, bounds, &whole)? };
     let mut cut = Cut {
         range,
         first: None,
@@ -98,6 +101,7 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
         around: None,
         open: end.open,
         late: false,
+        ahead,
     };
     let timed = bounds.since.is_some() || bounds.until.is_some();
     let inside = |t: &Transaction| {
@@ -146,7 +150,8 @@ fn begins_late(bounds: &Bounds, first: &Transaction) -> bool {
         })
 }
 
-fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<Range<Seq>> {
+/// The stretch, and whether its begin has not come yet.
+fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<(Range<Seq>, bool)> {
     let mut start = bounds.since.is_none().then_some(whole.start);
     let mut end = None;
     let (mut from, mut to) = (None, None);
@@ -190,6 +195,8 @@ fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<Range<S
         ))
         .help("narrow it to one epoch with --since and --until; `binsync spool ls` lists them"));
     }
+    check_base(spool, bounds)?;
+    let ahead = start.is_none() || bounds.from.is_some() && from.is_none();
     let mut range = start.unwrap_or(whole.end)..end.unwrap_or(whole.end);
     if bounds.from.is_some() {
         range.start = from.unwrap_or(range.end);
@@ -198,7 +205,25 @@ fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<Range<S
         range.end = range.end.min(to);
     }
     range.end = range.end.max(range.start);
-    Ok(range)
+    Ok((range, ahead))
+}
+
+/// Refuses a position in a binlog that the source does not have: nothing would ever reach it.
+fn check_base(spool: &Spool, bounds: &Bounds) -> Result<()> {
+    let mut bases: Vec<String> = spool.epochs()?.into_iter().filter_map(|e| e.base).collect();
+    bases.dedup();
+    let asked = [&bounds.from, &bounds.to].into_iter().flatten();
+    match asked.into_iter().find(|place| !bases.contains(&place.base)) {
+        Some(place) if !bases.is_empty() => Err(Error::usage(format!(
+            "--position: the binlog of this stream is called {}, not {}",
+            bases.join(" and "),
+            place.base
+        ))
+        .help(
+            "take the name and place as the source itself writes them; `binsync log` shows some",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Refuses transaction numbers that are not in the stretch or name more than one transaction:

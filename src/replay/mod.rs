@@ -22,6 +22,7 @@ pub mod render;
 pub mod reversible;
 pub mod selected;
 pub mod snapshot;
+mod standing;
 
 /// What a command takes from the spool.
 #[derive(Clone, Debug)]
@@ -57,6 +58,18 @@ impl Definitions {
         let (mut logs_cascades, mut foreign_keys) = (None, Vec::new());
         for (seq, bytes) in spool.snapshots()? {
             let snapshot = snapshot::Snapshot::parse(&bytes)?;
+            if let Some(after) = &snapshot.after {
+                let file = spool.dir().join(format!("schema/{seq:020}.json"));
+                spool.recognise(after, &format!("the snapshot {}", file.display())).map_err(
+                    |e| {
+                        Error::stopped(e.message()).help(format!(
+                        "bring back the spool that it was, or remove {} and store the definitions \
+                         anew with binsync schema add --from URL",
+                        file.display()
+                    ))
+                    },
+                )?;
+            }
             logs_cascades = Some(snapshot.logs_cascades());
             foreign_keys.extend(snapshot.foreign_keys);
             history.add_snapshot(seq, snapshot.tables);

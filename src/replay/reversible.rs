@@ -202,10 +202,10 @@ fn alters_in_place(event: &Event<'_>) -> bool {
 /// True when a foreign key may have changed rows for what is selected.
 fn acted(spool: &Spool, selection: &Selection, rows: &Selected, key: &ForeignKey) -> Result<bool> {
     let Some(parent) = rows.get(&key.parent) else { return Ok(false) };
-    if key.on_delete && parent.deletes {
+    if key.on_delete && parent.counts.delete > 0 {
         return Ok(true);
     }
-    if !key.on_update || !parent.updates {
+    if !key.on_update || parent.counts.update == 0 {
         return Ok(false);
     }
     let moved = any_event(spool, selection, &key.parent, &parent.seqs, |_, event| {

@@ -14,10 +14,8 @@ use crate::spool::{Counts, Order, Seq, Spool, Transaction, TransactionKind};
 pub struct Rows {
     /// From the first message of their transactions to behind the last.
     pub seqs: Range<Seq>,
-    /// Some are updated.
-    pub updates: bool,
-    /// Some are deleted.
-    pub deletes: bool,
+    /// How many.
+    pub counts: Counts,
 }
 
 /// The selected rows by table.
@@ -74,7 +72,9 @@ pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
 /// When the index cannot be read.
 pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
     let filter = &selection.filter;
-    let [updates, deletes] = [Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
+    let [inserts, updates, deletes] =
+        [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
+    let part = |taken: bool, n: u64| if taken { n } else { 0 };
     let mut all = Selected::new();
     for transaction in spool.transactions(selection.range.clone(), Order::Forward) {
         let t = transaction?;
@@ -84,12 +84,13 @@ pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
             }
             if !all.contains_key(name) {
                 let seqs = t.first..t.last + 1;
-                all.insert(name.clone(), Rows { seqs, updates: false, deletes: false });
+                all.insert(name.clone(), Rows { seqs, counts: Counts::default() });
             }
             if let Some(rows) = all.get_mut(name) {
                 rows.seqs.end = t.last + 1;
-                rows.updates |= updates && counts.update > 0;
-                rows.deletes |= deletes && counts.delete > 0;
+                rows.counts.insert += part(inserts, counts.insert);
+                rows.counts.update += part(updates, counts.update);
+                rows.counts.delete += part(deletes, counts.delete);
             }
         }
     }

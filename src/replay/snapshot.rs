@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
+use crate::event::landmark::Landmark;
 
 /// The definitions of a server's tables at one moment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -15,12 +16,15 @@ pub struct Snapshot {
     /// Its foreign keys that change rows by themselves.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKey>,
+    /// The last record of the spool when it was taken; older versions kept none.
+    #[serde(default)]
+    pub after: Option<Landmark>,
 }
 
 impl Snapshot {
     /// What a server of that version told.
     pub fn new(server: &str, tables: Vec<TableDef>, foreign_keys: Vec<ForeignKey>) -> Self {
-        Self { server: server.to_owned(), tables, foreign_keys }
+        Self { server: server.to_owned(), tables, foreign_keys, after: None }
     }
 
     /// Reads a stored snapshot.

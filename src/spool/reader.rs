@@ -13,6 +13,7 @@ use super::index::Index;
 use super::indexer::Indexer;
 use super::keyed::RowKey;
 use super::keys_index::BIGGEST;
+use super::landmark;
 use super::lock::{Lock, Purpose};
 use super::records::Records;
 use super::recovery;
@@ -24,6 +25,7 @@ use super::types::{
 use super::walk::{Frames, Transactions};
 use crate::error::{Context, Error, Result};
 use crate::event::TableName;
+use crate::event::landmark::Landmark;
 
 /// A spool, open for reading.
 pub struct Spool {
@@ -259,6 +261,23 @@ impl Spool {
     /// See [`Spool::end`].
     pub fn image_widths(&self, table: &TableName) -> Result<Vec<(u64, Range<Seq>)>> {
         self.index.image_widths(table)
+    }
+
+    /// See [`Records::landmark`].
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn landmark(&self, seq: Seq) -> Result<Option<Landmark>> {
+        self.records()?.landmark(seq)
+    }
+
+    /// Refuses to be taken for the spool that `known` was seen in, if it is not: `who` says what
+    /// has come so far.
+    ///
+    /// # Errors
+    /// When the record is not there or another one; the error says which of the two is behind.
+    pub fn recognise(&self, known: &Landmark, who: &str) -> Result<()> {
+        landmark::recognise(self, known, who)
     }
 
     /// Reads single records.

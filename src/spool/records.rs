@@ -7,6 +7,7 @@ use super::index::Index;
 use super::segment::SegmentReader;
 use super::types::Seq;
 use crate::error::{Error, Result};
+use crate::event::landmark::Landmark;
 
 /// Reads frames by the records they hold.
 pub struct Records {
@@ -37,5 +38,16 @@ impl Records {
             self.last = Some(frame).filter(|frame| frame.range().contains(&seq));
         }
         Ok(self.last.as_ref())
+    }
+
+    /// The record before `seq`, by which a place there is known again; `None` at the spool's begin,
+    /// and where no readable frame holds it.
+    ///
+    /// # Errors
+    /// As [`Records::frame`].
+    pub fn landmark(&mut self, seq: Seq) -> Result<Option<Landmark>> {
+        let Some(before) = seq.checked_sub(1) else { return Ok(None) };
+        let frame = self.frame(before)?;
+        Ok(frame.map(|f| Landmark::of(before, f.get((before - f.first()) as usize).bytes)))
     }
 }

@@ -1,27 +1,21 @@
 //! Snapshots of table definitions beside the segments. What is in them is not the spool's affair.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
-use super::segment::sync_dir;
+use super::kept::keep;
 use super::types::Seq;
 use crate::error::{Context, Result};
+
+/// The folder in the spool.
+const FOLDER: &str = "schema";
 
 /// Stores a snapshot taken at a sequence, durably; one of the same sequence is replaced.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn add_snapshot(dir: &Path, seq: Seq, bytes: &[u8]) -> Result<()> {
-    let schema = dir.join("schema");
-    fs::create_dir_all(&schema).context(schema.display())?;
-    sync_dir(dir)?;
-    let temp = schema.join(format!("{seq:020}.new"));
-    let mut file = File::create(&temp).context(temp.display())?;
-    file.write_all(bytes).and_then(|()| file.sync_all()).context(temp.display())?;
-    let name = schema.join(format!("{seq:020}.json"));
-    fs::rename(&temp, &name).context(name.display())?;
-    sync_dir(&schema)
+    keep(dir, FOLDER, &format!("{seq:020}.json"), bytes)
 }
 
 /// All snapshots by rising sequence.
@@ -29,7 +23,7 @@ pub fn add_snapshot(dir: &Path, seq: Seq, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// When one cannot be read.
 pub fn snapshots(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
-    let schema = dir.join("schema");
+    let schema = dir.join(FOLDER);
     if !schema.exists() {
         return Ok(Vec::new());
     }

@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Claim, Ddl, Direction, FoundRow, Mark, Run, Session, Sessions, Standing, Target, Window,
+    Claim, Ddl, Direction, FoundRow, Mark, Needs, Point, Run, Session, Sessions, Standing, Target,
+    Window,
 };
 use crate::error::Result;
 use crate::event::TableName;
@@ -37,11 +38,14 @@ impl Dry {
 }
 
 impl Target for Dry {
-    fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
+    fn start(&mut self, run: &Run, first: &Point) -> Result<Standing> {
         self.session.rows = run.direction == Direction::Reverse;
+        let standing = self.session.real.standing(run)?;
+        let standing =
+            standing.unwrap_or_else(|| Standing { seq: first.seq, ..Standing::default() });
+        self.claim.seq = standing.seq;
         // What was begun inside a window shows in the rows.
-        self.claim.seq = self.session.real.standing(run)?.map_or(first, |standing| standing.seq);
-        Ok(Standing { seq: self.claim.seq, ..Standing::default() })
+        Ok(Standing { window: None, chunks: HashMap::new(), ..standing })
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
@@ -72,6 +76,26 @@ impl Target for Dry {
         self.session.real.known_as(name)
     }
 
+    fn place(&self) -> Option<String> {
+        self.session.real.place()
+    }
+
+    fn is_written(&self) -> bool {
+        false
+    }
+
+    fn check_rights(&mut self, needs: &Needs<'_>) -> Result<()> {
+        self.session.real.check_rights(needs)
+    }
+
+    fn exists(&mut self, name: &TableName) -> Result<bool> {
+        self.session.real.exists(name)
+    }
+
+    fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool> {
+        self.session.real.holds_keyless_rows(name)
+    }
+
     fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
         self.session.real.foreign_keys()
     }
@@ -93,7 +117,7 @@ impl Target for Dry {
         Ok(())
     }
 
-    fn ddl(&mut self, _: &Ddl, _: u64) -> Result<()> {
+    fn ddl(&mut self, _: &Ddl, _: &Point) -> Result<()> {
         self.changed = true;
         Ok(())
     }
@@ -142,7 +166,7 @@ impl Session for Looking {
         self.real.sessions().main.find(op)
     }
 
-    fn commit(&mut self, _: &Claim, _: Option<u64>) -> Result<()> {
+    fn commit(&mut self, _: &Claim, _: Option<&Point>) -> Result<()> {
         Ok(())
     }
 
@@ -177,7 +201,7 @@ impl Session for Nothing {
         Ok(None)
     }
 
-    fn commit(&mut self, _: &Claim, _: Option<u64>) -> Result<()> {
+    fn commit(&mut self, _: &Claim, _: Option<&Point>) -> Result<()> {
         Ok(())
     }
 

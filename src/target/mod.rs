@@ -1,153 +1,37 @@
 //! Where changes go: a database that takes row changes and keeps the progress with them.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::{ForeignKey, TableDef};
-use crate::event::{Op, TableName, printable};
+use crate::event::landmark::Landmark;
+use crate::event::{TableName, printable};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 use crate::sql::Expect;
 
 pub mod dry;
 pub mod mysql;
+mod run;
 pub mod script;
 pub mod sqlite;
 
-/// Forward in time, or back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// As the source did it.
-    Forward,
-    /// Taking back, last transaction first.
-    Reverse,
-}
-
-impl Direction {
-    /// The word stored with the progress.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Reverse => "reverse",
-        }
-    }
-}
-
-/// What a progress row is about. A name goes on only with the same run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Run {
-    /// The progress row's name.
-    pub name: String,
-    /// Id of the spool.
-    pub spool: String,
-    /// Forward or back.
-    pub direction: Direction,
-    /// The selection in words, without `--until`, which may move.
-    pub selection: String,
-}
-
-impl std::fmt::Display for Run {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}, spool {}, selection {}", self.direction.name(), self.spool, self.selection)
-    }
-}
-
-/// One statement that changes definitions, with all the messages it arrived in.
-#[derive(Clone, Debug)]
-pub struct Ddl {
-    /// Sequence of its first message.
-    pub seq: u64,
-    /// Its text, as it is to be run.
-    pub sql: String,
-    /// What it does.
-    pub op: Op,
-    /// The database it ran in.
-    pub database: String,
-    /// When it ran at the source, milliseconds since 1970.
-    pub ts_ms: i64,
-    /// Character set of the database it creates.
-    pub charset: Option<String>,
-    /// Definitions before, where the messages have them: one for each message of an ALTER.
-    pub before: Vec<TableDef>,
-    /// Definitions afterwards, one for each message of a CREATE or ALTER.
-    pub after: Vec<TableDef>,
-    /// Every table (or database) its messages name.
-    pub names: Vec<TableName>,
-}
-
-impl Ddl {
-    /// The table of that name as the statement leaves it; `None` when it leaves none.
-    ///
-    /// Several messages of one statement follow one another: in a ring of renames a name comes
-    /// and goes.
-    pub fn leaves(&self, name: &TableName) -> Option<&TableDef> {
-        let mut left = None;
-        for i in 0..self.before.len().max(self.after.len()) {
-            if self.before.get(i).is_some_and(|def| def.name() == *name) {
-                left = None;
-            }
-            left = self.after.get(i).filter(|def| def.name() == *name).or(left);
-        }
-        left
-    }
-}
-
-/// Where a run stands at the target.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Standing {
-    /// Everything before it is committed (behind it, going back).
-    pub seq: u64,
-    /// A window that was begun there.
-    pub window: Option<Window>,
-    /// The chunks of it that are committed: number and hash.
-    pub chunks: HashMap<u64, u64>,
-}
-
-/// A stretch whose rows are committed in several transactions, each marked with its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Window {
-    /// Where the run will stand behind it.
-    pub end: u64,
-    /// In how many parts its rows are folded; 1: all together.
-    pub parts: u32,
-    /// How many row changes a chunk carries at most.
-    pub chunk: u32,
-}
-
-/// What a run holds at the target: its name, and the epoch that nobody has taken over.
-#[derive(Clone, Debug)]
-pub struct Claim {
-    /// The progress row's name.
-    pub name: String,
-    /// The epoch taken at the start.
-    pub epoch: u64,
-    /// Where the run stands.
-    pub seq: u64,
-}
-
-/// What a target transaction is to the progress; its first statement says so, and fails when
-/// another run has taken over.
-#[derive(Clone, Copy, Debug)]
-pub enum Mark {
-    /// It will move the progress.
-    Step,
-    /// It is a numbered part of the open window, planned with this hash.
-    Chunk {
-        /// The number.
-        n: u64,
-        /// [`crate::plan::window::Chunk::hash`].
-        hash: u64,
-    },
-}
-
+pub use run::{Changes, Claim, Ddl, Direction, Mark, Needs, Point, Run, Standing, Window};
 /// A database that changes are applied to.
 pub trait Target: Send {
     /// Claims the progress row and returns where the run stands; a new row stands at `first`.
     ///
     /// # Errors
     /// When the name belongs to another run (usage), or the target cannot be reached.
-    fn start(&mut self, run: &Run, first: u64) -> Result<Standing>;
+    fn start(&mut self, run: &Run, first: &Point) -> Result<Standing>;
+
+    /// Refuses what the user has no right to do, all of it named.
+    ///
+    /// # Errors
+    /// As said.
+    fn check_rights(&mut self, _: &Needs<'_>) -> Result<()> {
+        Ok(())
+    }
 
     /// Where the run stands, without claiming it; `None` when the target knows nothing of it.
     ///
@@ -157,11 +41,12 @@ pub trait Target: Send {
         Ok(None)
     }
 
-    /// Gives a claim up that was the first of its name, and under which nothing was done.
+    /// Gives the name up where nothing was done under it: it still stands at `first`, and neither a
+    /// window nor a statement was begun.
     ///
     /// # Errors
     /// When the target cannot be reached.
-    fn forget(&mut self) -> Result<()> {
+    fn forget(&mut self, _first: u64) -> Result<()> {
         Ok(())
     }
 
@@ -186,6 +71,33 @@ pub trait Target: Send {
     /// When the target cannot be asked.
     fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
         Ok(Vec::new())
+    }
+
+    /// Where it is, without what is secret, so that it is told from other targets; `None` where
+    /// nothing outlives the process.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
+    /// True unless it is only looked at.
+    fn is_written(&self) -> bool {
+        true
+    }
+
+    /// True when it has such a table, or such a database where no table is named.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn exists(&mut self, _: &TableName) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// True when there is such a table, without a key to tell its rows apart, and a row in it.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn holds_keyless_rows(&mut self, _: &TableName) -> Result<bool> {
+        Ok(false)
     }
 
     /// True when there is such a table, or the target makes it for its first row.
@@ -227,10 +139,11 @@ pub trait Target: Send {
     }
 
     /// Begins a window at where the run stands; only asked of a target that commits in chunks.
+    /// `last` is the last record it takes.
     ///
     /// # Errors
     /// When another run has taken over.
-    fn open_window(&mut self, _: Window) -> Result<()> {
+    fn open_window(&mut self, _: Window, _last: Option<&Landmark>) -> Result<()> {
         Ok(())
     }
 
@@ -246,7 +159,7 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// When it fails or its outcome is not what the source had.
-    fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()>;
+    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()>;
 
     /// How many rows a second one connection writes, tried on a temporary table in that database;
     /// none where it cannot be tried.
@@ -324,7 +237,7 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// When the commit fails, or whether it took place is not known.
-    fn commit(&mut self, claim: &Claim, to: Option<u64>) -> Result<()>;
+    fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()>;
 
     /// Says something to the server, so that it does not take the client for dead.
     ///
@@ -375,34 +288,4 @@ fn shown(sql: &str) -> String {
     let short: String = sql.chars().take(300).collect();
     let dots = if short.len() < sql.len() { "…" } else { "" };
     format!("{}{dots}", printable(&short.replace('\n', " ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ring_of_renames_leaves_no_table_of_the_name_in_between() {
-        let def = |table: &str| TableDef {
-            database: "d".into(),
-            table: table.into(),
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            charset: None,
-            complete: true,
-        };
-        let ddl = Ddl {
-            seq: 1,
-            sql: "RENAME TABLE a TO s, b TO a, s TO b".into(),
-            op: Op::TableAlter,
-            database: "d".into(),
-            ts_ms: 0,
-            charset: None,
-            before: vec![def("a"), def("b"), def("s")],
-            after: vec![def("s"), def("a"), def("b")],
-            names: Vec::new(),
-        };
-        let left = |table| ddl.leaves(&TableName::new("d", table)).is_some();
-        assert_eq!((left("a"), left("b"), left("s")), (true, true, false));
-    }
 }

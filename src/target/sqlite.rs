@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::{
-    Claim, Ddl, Direction, FoundRow, Mark, Run, Session, Sessions, Standing, Target, expect, shown,
-    taken_over,
+    Claim, Ddl, Direction, FoundRow, Mark, Point, Run, Session, Sessions, Standing, Target, expect,
+    shown, taken_over,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::def::TableDef;
@@ -117,12 +117,23 @@ impl SqliteSession {
         self.conn.execute_batch(sql).map_err(|e| failed(&self.file, &e))
     }
 
-    fn step(&self, claim: &Claim, to: u64) -> Result<()> {
+    fn step(&self, claim: &Claim, to: &Point) -> Result<()> {
+        let (seq, hash, position) = schema::last(to.last.as_ref())?;
         let touched = self
             .conn
             .execute(
-                "UPDATE binsync_progress SET seq=?1 WHERE name=?2 AND epoch=?3 AND seq=?4",
-                (stored(to)?, &claim.name, stored(claim.epoch)?, stored(claim.seq)?),
+                "UPDATE binsync_progress SET seq=?1, last_seq=COALESCE(?5,last_seq), \
+                 last_hash=COALESCE(?6,last_hash), last_position=COALESCE(?7,last_position) WHERE \
+                 name=?2 AND epoch=?3 AND seq=?4",
+                (
+                    stored(to.seq)?,
+                    &claim.name,
+                    stored(claim.epoch)?,
+                    stored(claim.seq)?,
+                    seq,
+                    hash,
+                    position,
+                ),
             )
             .map_err(|e| failed(&self.file, &e))?;
         if touched == 1 { Ok(()) } else { Err(taken_over(&claim.name).at(&self.file)) }
@@ -154,7 +165,7 @@ impl Session for SqliteSession {
     fn begin(&mut self, claim: &Claim, _: Mark) -> Result<()> {
         self.run("BEGIN IMMEDIATE")?;
         self.in_transaction = true;
-        self.step(claim, claim.seq)
+        self.step(claim, &claim.seq.into())
     }
 
     fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
@@ -214,8 +225,8 @@ impl Session for SqliteSession {
         asked().map_err(|e| failed(&self.file, &e))
     }
 
-    fn commit(&mut self, claim: &Claim, to: Option<u64>) -> Result<()> {
-        self.step(claim, to.unwrap_or(claim.seq))?;
+    fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()> {
+        self.step(claim, to.unwrap_or(&claim.seq.into()))?;
         self.run("COMMIT")?;
         self.in_transaction = false;
         for name in self.made.drain(..) {
@@ -307,7 +318,7 @@ pub fn known_as(name: &TableName) -> TableName {
 }
 
 impl Target for Sqlite {
-    fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
+    fn start(&mut self, run: &Run, first: &Point) -> Result<Standing> {
         let session = &mut self.session;
         session.rollback();
         session.guard = guard(run.direction);
@@ -318,10 +329,10 @@ impl Target for Sqlite {
         if claimed.is_err() {
             session.rollback();
         }
-        let (epoch, seq) = claimed?;
+        let (epoch, standing) = claimed?;
         session.in_transaction = false;
-        self.claim = Claim { name: run.name.clone(), epoch, seq };
-        Ok(Standing { seq, ..Standing::default() })
+        self.claim = Claim { name: run.name.clone(), epoch, seq: standing.seq };
+        Ok(standing)
     }
 
     fn known_as(&mut self, name: &TableName) -> Result<TableName> {
@@ -330,14 +341,13 @@ impl Target for Sqlite {
 
     fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {
         self.session.guard = guard(run.direction);
-        let seq = schema::standing(&self.session.conn, &self.session.file, run)?;
-        Ok(seq.map(|seq| Standing { seq, ..Standing::default() }))
+        schema::standing(&self.session.conn, &self.session.file, run)
     }
 
-    fn forget(&mut self) -> Result<()> {
-        let delete = "DELETE FROM binsync_progress WHERE name=?1 AND epoch=1 AND seq=?2";
-        let (name, seq) = (&self.claim.name, stored(self.claim.seq)?);
-        let done = self.session.conn.execute(delete, (name, seq));
+    fn forget(&mut self, first: u64) -> Result<()> {
+        let delete = "DELETE FROM binsync_progress WHERE name=?1 AND epoch=?2 AND seq=?3";
+        let values = (&self.claim.name, stored(self.claim.epoch)?, stored(first)?);
+        let done = self.session.conn.execute(delete, values);
         done.map(|_| ()).map_err(|e| failed(&self.session.file, &e))
     }
 
@@ -374,16 +384,35 @@ impl Target for Sqlite {
         Ok(table)
     }
 
-    fn makes(&mut self, name: &TableName) -> Result<bool> {
+    fn place(&self) -> Option<String> {
+        let path = std::fs::canonicalize(self.session.conn.path()?).ok()?;
+        Some(printable(&format!("sqlite:{}", path.display())).into_owned())
+    }
+
+    fn exists(&mut self, name: &TableName) -> Result<bool> {
         let found = schema::find(&self.session.conn, name);
-        found.map(|found| !found).map_err(|e| e.at(&self.session.file))
+        found.map_err(|e| e.at(&self.session.file))
+    }
+
+    fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool> {
+        let keyless = schema::is_keyless(&self.session.conn, name);
+        if !self.exists(name)? || !keyless.map_err(|e| failed(&self.session.file, &e))? {
+            return Ok(false);
+        }
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", schema::quoted(name));
+        let row = self.session.conn.query_row(&sql, (), |_| Ok(())).optional();
+        row.map(|row| row.is_some()).map_err(|e| failed(&self.session.file, &e))
+    }
+
+    fn makes(&mut self, name: &TableName) -> Result<bool> {
+        self.exists(name).map(|found| !found)
     }
 
     fn sessions(&mut self) -> Sessions<'_> {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
     }
 
-    fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
+    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
         let (session, claim) = (&mut self.session, &mut self.claim);
         let place = || format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
         let done = session
@@ -391,7 +420,7 @@ impl Target for Sqlite {
             .and_then(|()| ddl::run(&session.conn, ddl).map_err(|e| e.at(place())))
             .and_then(|()| session.commit(claim, Some(next)));
         match done {
-            Ok(()) => claim.seq = next,
+            Ok(()) => claim.seq = next.seq,
             Err(_) => session.rollback(),
         }
         session.tables.clear();

@@ -1,6 +1,6 @@
 //! What the tests do to a server, all through the stock client programs: statements, scripts, dumps.
 
-use super::servers::{ADVICE, Server};
+use super::servers::{ADVICE, Server, mysql_program};
 use std::{
     io::Write,
     process::{Command, Stdio},
@@ -9,7 +9,10 @@ use std::{
 impl Server {
     /// A stock client program, connected as an administrator and without any option file.
     pub fn client(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+        let mut command = match program {
+            "mysqldump" => Command::new(mysql_program(program)),
+            program => Command::new(program),
+        };
         command.args(["--no-defaults", "--protocol=tcp", "--default-character-set=utf8mb4"]);
         command.args(["-h", &self.host, "-u", &self.user, &format!("-P{}", self.port)]);
         command.env("MYSQL_PWD", &self.password);

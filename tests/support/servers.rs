@@ -266,12 +266,18 @@ fn mariadb_server(temporary: &Path, data: &Path) -> Command {
     command
 }
 
-fn mysql_server(temporary: &Path, data: &Path) -> Command {
+/// A program of MySQL's own, where `tests/install-servers` has put it.
+pub(super) fn mysql_program(name: &str) -> PathBuf {
     let cache = env::var("BINSYNC_TEST_CACHE").unwrap_or_else(|_| {
         format!("{}/.cache/binsync-tests", env::var("HOME").expect("HOME is set"))
     });
-    let program = PathBuf::from(cache).join("mysql/mysqld");
+    let program = PathBuf::from(cache).join("mysql").join(name);
     assert!(program.exists(), "no MySQL at {}: run tests/install-servers", program.display());
+    program
+}
+
+fn mysql_server(temporary: &Path, data: &Path) -> Command {
+    let program = mysql_program("mysqld");
     run_quietly(
         Command::new(&program)
             .env("TMPDIR", temporary)

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use clap::{Args, ValueEnum};
 
@@ -73,7 +74,7 @@ pub struct ApplyArgs {
     #[arg(long)]
     dry_run: bool,
     /// Go on with what a capture adds, until stopped
-    #[arg(long, conflicts_with_all = ["reverse", "dry_run", "until", "position"])]
+    #[arg(long, conflicts_with_all = ["reverse", "dry_run", "until"])]
     follow: bool,
     /// Name of the progress kept in the target; a rerun under the same name goes on
     ///
@@ -280,6 +281,20 @@ impl ApplyArgs {
         }
     }
 
+    /// Waits for the begin of what is to be followed; false when told to stop.
+    fn wait(
+        &self,
+        spool: &mut Spool,
+        place: &Place,
+        stop: &AtomicBool,
+        output: &Output,
+    ) -> Result<bool> {
+        self.select.check_open()?;
+        // What is wrong with the target is not for later.
+        drop(open_target(place, &self.options(&Definitions::load(spool)?), self)?);
+        self.select.wait(spool, stop, output)
+    }
+
     /// What is applied, from where; with it the cut, and whether something differs already. What is
     /// wrong with a stretch that is taken back is for [`losses`] to say.
     fn selected(
@@ -314,6 +329,10 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     let route = args.route.route()?;
     let place = args.place()?;
     let run = args.run(&spool, &route);
+    let stop = stop_flag()?;
+    if args.follow && !args.wait(&mut spool, &place, &stop, &output)? {
+        return Ok(DONE);
+    }
     let (selection, cut, mut differs) = args.selected(&spool, &run, &output)?;
     if let Some(cut) = cut.as_ref().filter(|_| !args.follow)
         && is_nothing(&spool, &selection, cut, args.reverse, &output)?
@@ -342,7 +361,6 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
              window show as changed; run it again to finish it",
         );
     }
-    let stop = stop_flag()?;
     let how = args.how();
     let job = Job {
         definitions: &definitions,

@@ -14,8 +14,8 @@ use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::present::Present;
 use crate::plan::window::{Plan, Rows};
-use crate::spool::Seq;
-use crate::target::{Ddl, Mark, Standing, Target, Window};
+use crate::spool::{Records, Seq};
+use crate::target::{Ddl, Direction, Mark, Point, Standing, Target, Window};
 
 /// A window's events, bound and planned.
 pub(super) struct Work<'w, 'f> {
@@ -36,6 +36,8 @@ pub(super) struct Executor<'p, 's> {
     /// … of at most so many row changes.
     chunk: u32,
     lanes: Lanes,
+    /// Tells the records by which a place in the spool is known again.
+    records: Records,
     /// A transaction larger than a window is being written on the main session.
     open: bool,
     pending: Outcome,
@@ -44,6 +46,7 @@ pub(super) struct Executor<'p, 's> {
 
 impl<'p, 's> Executor<'p, 's> {
     pub(super) fn new(
+        records: Records,
         job: &'p Job<'s>,
         target: &'p mut dyn Target,
         standing: Standing,
@@ -61,6 +64,7 @@ impl<'p, 's> Executor<'p, 's> {
             chunked,
             chunk,
             lanes,
+            records,
             open: false,
             pending: Outcome::default(),
             outcome: Outcome::default(),
@@ -86,7 +90,7 @@ impl<'p, 's> Executor<'p, 's> {
             Some(window) => self.chunks(work, window),
             None if wide => {
                 let window = Window { end: to, parts: 1, chunk: self.chunk };
-                self.target.open_window(window).and_then(|()| self.chunks(work, window))
+                self.open_window(window).and_then(|()| self.chunks(work, window))
             }
             None => self.transaction(work, Some(to)),
         };
@@ -109,9 +113,23 @@ impl<'p, 's> Executor<'p, 's> {
     pub(super) fn begin_net(&mut self, window: Window) -> Result<()> {
         match self.begun.take() {
             Some(_) => Ok(()),
-            None if self.chunked => self.target.open_window(window),
+            None if self.chunked => self.open_window(window),
             None => Ok(()),
         }
+    }
+
+    fn open_window(&mut self, window: Window) -> Result<()> {
+        let last = self.point(window.end)?.last;
+        self.target.open_window(window, last.as_ref())
+    }
+
+    /// The place behind (going back, before) everything that is taken then. A reverse keeps the
+    /// record it began behind: all it takes lies before that.
+    fn point(&mut self, to: Seq) -> Result<Point> {
+        if self.job.run.direction == Direction::Reverse {
+            return Ok(to.into());
+        }
+        Ok(Point { seq: to, last: self.records.landmark(to)? })
     }
 
     /// Writes a part of a net effect, its chunks numbered from `first`.
@@ -151,6 +169,7 @@ impl<'p, 's> Executor<'p, 's> {
     /// Writes on the main session; commits when the progress is to move.
     fn transaction(&mut self, work: &Work<'_, '_>, to: Option<Seq>) -> Result<()> {
         self.lanes.pace.wait(work.plan.ops(), self.job.stop);
+        let to = to.map(|to| self.point(to)).transpose()?;
         let describe = |seq| describe_event(work.events, seq);
         let policy = self.policy(&describe, &work.plan.present);
         let sessions = self.target.sessions();
@@ -165,7 +184,7 @@ impl<'p, 's> Executor<'p, 's> {
             }
             if to.is_some() {
                 self.job.journal.settle()?;
-                writer.session.commit(sessions.claim, to)?;
+                writer.session.commit(sessions.claim, to.as_ref())?;
                 self.outcome.commits += 1;
             }
             Ok(())
@@ -180,7 +199,7 @@ impl<'p, 's> Executor<'p, 's> {
         done?;
         if let Some(to) = to {
             self.open = false;
-            sessions.claim.seq = to;
+            sessions.claim.seq = to.seq;
         }
         Ok(())
     }
@@ -248,7 +267,8 @@ impl<'p, 's> Executor<'p, 's> {
     }
 
     pub(super) fn ddl(&mut self, ddl: &Ddl) -> Result<()> {
-        self.target.ddl(ddl, ddl.seq + 1)?;
+        let next = self.point(ddl.seq + 1)?;
+        self.target.ddl(ddl, &next)?;
         self.outcome.ddl += 1;
         Ok(())
     }
@@ -261,7 +281,7 @@ impl<'p, 's> Executor<'p, 's> {
 
     /// Moves the progress behind a DDL message that is not run.
     pub(super) fn pass_over(&mut self, seq: Seq, counts: bool) -> Result<()> {
-        let back = self.job.run.direction == crate::target::Direction::Reverse;
+        let back = self.job.run.direction == Direction::Reverse;
         self.move_to(if back { seq } else { seq + 1 })?;
         self.outcome.ddl_skipped += u64::from(counts);
         Ok(())

@@ -35,6 +35,7 @@ pub fn follow(
             applier.keep_alive().unwrap_or_else(|e| report(Report::Note(e.to_string())));
             if refreshed.elapsed() > REFRESH {
                 spool.refresh()?;
+                applier.recognise(&spool, job)?;
                 refreshed = Instant::now();
             }
             thread::sleep(POLL);

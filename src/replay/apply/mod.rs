@@ -16,10 +16,13 @@ use std::time::Duration;
 use super::{Definitions, Selection, stopped};
 use crate::error::{ErrorKind, Result};
 use crate::event::TableName;
+use crate::event::landmark::Landmark;
+use crate::replay::standing::recognise;
 use crate::route::Route;
 use crate::spool::{Seq, Spool};
-use crate::target::{Run, Target};
+use crate::target::{Run, Standing, Target};
 
+mod begin;
 mod bind;
 mod bound;
 mod conflict;
@@ -30,10 +33,12 @@ mod net;
 mod pass;
 mod preflight;
 mod reader;
+mod seen;
 mod spill;
 mod whole;
 
 pub use conflict::{Conflict, Journal, OnConflict, Sink};
+use seen::Seen;
 
 /// A pass that fails for a passing reason is tried so many times without progress.
 const TRIES: u32 = 9;
@@ -173,6 +178,10 @@ pub enum Report {
 pub struct Applier<'o> {
     open: &'o mut dyn FnMut() -> Result<Box<dyn Target>>,
     target: Option<Box<dyn Target>>,
+    /// How far the run was seen to have come in the target.
+    seen: Option<Seen>,
+    /// The record that the run has come to, by which the spool is known again.
+    last: Option<Landmark>,
     connected: bool,
     /// A conflict was met: from then on every part is written so that the row is found.
     careful: bool,
@@ -183,7 +192,15 @@ pub struct Applier<'o> {
 impl<'o> Applier<'o> {
     /// `open` connects to the target, again after a lost connection.
     pub fn new(open: &'o mut dyn FnMut() -> Result<Box<dyn Target>>) -> Self {
-        Self { open, target: None, connected: false, careful: false, outcome: Outcome::default() }
+        Self {
+            open,
+            target: None,
+            seen: None,
+            last: None,
+            connected: false,
+            careful: false,
+            outcome: Outcome::default(),
+        }
     }
 
     /// Applies a selection; `report` is told how far it is, and what is tried again.
@@ -197,6 +214,24 @@ impl<'o> Applier<'o> {
         job: &Job<'_>,
         report: &mut dyn FnMut(Report),
     ) -> Result<()> {
+        let done = self.passes_until_done(spool, job, report);
+        if done.is_err()
+            && let Some(mut target) = self.target.take()
+        {
+            // Where nothing was done, another selection may take the name. Why it failed is what
+            // matters.
+            let _ = target.forget(begin::first(job));
+        }
+        self.settle(spool, report);
+        done
+    }
+
+    fn passes_until_done(
+        &mut self,
+        spool: &Spool,
+        job: &Job<'_>,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<()> {
         let mut tries = 0;
         loop {
             let before = self.outcome.commits + self.outcome.ddl;
@@ -205,20 +240,24 @@ impl<'o> Applier<'o> {
                 Ok(false) => continue,
                 Err(e) => e,
             };
-            self.target = None;
             if self.outcome.commits + self.outcome.ddl > before {
                 tries = 0;
             }
             match e.kind() {
                 // Once more, so that the row is found and the policy asked.
-                ErrorKind::Conflict if !self.careful => self.careful = true,
+                ErrorKind::Conflict if !self.careful => {
+                    self.careful = true;
+                    self.target = None;
+                }
                 kind if self.passes(kind) && tries < TRIES => {
                     tries += 1;
+                    self.target = None;
                     let what = e.message();
                     report(Report::Note(format!("{what}; trying again ({tries} of {TRIES})")));
                     back_off(tries, job.stop);
                 }
                 ErrorKind::Retry | ErrorKind::Lost | ErrorKind::ReadOnly if self.connected => {
+                    self.target = None;
                     return Err(e.kept_as(ErrorKind::Stopped));
                 }
                 _ => return Err(e),
@@ -246,11 +285,50 @@ impl<'o> Applier<'o> {
     ) -> Result<bool> {
         let fresh = self.target.is_none();
         let target = match &mut self.target {
-            Some(target) => target,
-            empty => empty.insert((self.open)()?),
+            Some(target) => target.as_mut(),
+            empty => empty.insert((self.open)()?).as_mut(),
         };
         self.connected = true;
-        pass::run(spool, job, target.as_mut(), fresh, self.careful, &mut self.outcome, report)
+        let standing = if fresh {
+            let (standing, seen) = begin::claim(spool, job, target, report)?;
+            self.seen = seen;
+            standing
+        } else {
+            let seq = target.sessions().claim.seq;
+            recognise(spool, job.run, seq, self.last.as_ref())?;
+            Standing { seq, ..Standing::default() }
+        };
+        let seen = &mut self.seen;
+        let mut reached = |report: &mut dyn FnMut(Report), seq| {
+            let written = seen.as_mut().map_or(Ok(()), |seen| seen.reached(spool, seq));
+            written.unwrap_or_else(|e| report(Report::Note(e.to_string())));
+        };
+        let begin = (standing, fresh);
+        let (careful, outcome) = (self.careful, &mut self.outcome);
+        let done = pass::run(spool, job, target, begin, careful, outcome, &mut |event| {
+            if let Report::Reached(seq, _) = event {
+                reached(report, seq);
+            }
+            report(event);
+        });
+        let seq = target.sessions().claim.seq;
+        reached(report, seq);
+        self.last = spool.landmark(seq)?.or(self.last.take());
+        done
+    }
+
+    /// Writes down how far the run has come.
+    fn settle(&mut self, spool: &Spool, report: &mut dyn FnMut(Report)) {
+        let written = self.seen.as_mut().map_or(Ok(()), |seen| seen.settle(spool));
+        written.unwrap_or_else(|e| report(Report::Note(e.to_string())));
+    }
+
+    /// Refuses a spool that is not the one the run has come so far in.
+    ///
+    /// # Errors
+    /// As [`Spool::recognise`].
+    fn recognise(&self, spool: &Spool, job: &Job<'_>) -> Result<()> {
+        self.last.as_ref().map_or(Ok(()), |last| recognise(spool, job.run, 0, Some(last)))
     }
 
     /// How many rows a second one connection writes; see [`Target::pace`].

@@ -50,9 +50,8 @@ pub(super) struct Pass<'p, 's> {
     ended: AtomicBool,
 }
 
-/// Applies what is left of the job's selection. `fresh`: the target was just opened and claims
-/// the run; else it goes on where it stands. False when only a window was finished that an
-/// earlier run had begun.
+/// Applies what is left of the job's selection, from where it stands. `fresh`: the target was just
+/// opened. False when only a window was finished that an earlier run had begun.
 ///
 /// # Errors
 /// As the target has them; what is committed is in `outcome`.
@@ -60,18 +59,13 @@ pub(super) fn run(
     spool: &Spool,
     job: &Job<'_>,
     target: &mut dyn Target,
-    fresh: bool,
+    (standing, fresh): (Standing, bool),
     careful: bool,
     outcome: &mut Outcome,
     report: &mut dyn FnMut(Report),
 ) -> Result<bool> {
     let direction = job.run.direction;
     let range = job.selection.range.clone();
-    let first = if direction == Direction::Forward { range.start } else { range.end };
-    let standing = match fresh {
-        true => target.start(job.run, first)?,
-        false => Standing { seq: target.sessions().claim.seq, ..Standing::default() },
-    };
     let left = left(&range, direction, &standing)?;
     if left.is_empty() {
         return Ok(true);
@@ -81,15 +75,10 @@ pub(super) fn run(
     if fresh {
         // What a skipped statement would have made is not there.
         let to_run = if job.how.on_ddl == OnDdl::Skip { &HashMap::new() } else { &ddl };
-        let mut checked = preflight::check(spool, job, to_run, &left, target, report);
-        if checked.is_ok() && direction == Direction::Forward {
-            checked = whole::check(spool, job, to_run, &left, target);
+        preflight::check(spool, job, to_run, &left, standing.statement, target, report)?;
+        if direction == Direction::Forward {
+            whole::check(spool, job, to_run, &left, target)?;
         }
-        if checked.is_err() && standing == (Standing { seq: first, ..Standing::default() }) {
-            // Another selection may take the name; why it was refused is what matters.
-            let _ = target.forget();
-        }
-        checked?;
     }
     let chunked = target.open_lanes()?;
     let begun = standing.window;
@@ -126,6 +115,7 @@ pub(super) fn run(
         ddl,
         reader: Mutex::new((reader, 0)),
         executor: Mutex::new(Executor::new(
+            spool.records()?,
             job,
             target,
             standing,
@@ -189,7 +179,7 @@ fn left(range: &Range<Seq>, direction: Direction, standing: &Standing) -> Result
 }
 
 /// The DDL statements that will be met, by their first message.
-fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
+pub(super) fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
     let Job { definitions, selection, .. } = job;
     let mut all = HashMap::new();
     if job.run.direction == Direction::Reverse || !selection.filter.takes_type(Type::Ddl) {

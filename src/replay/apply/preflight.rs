@@ -6,13 +6,15 @@ use std::ops::Range;
 use super::bound::bound;
 use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::TableName;
+use crate::event::ddl::Statement;
+use crate::event::{Op, TableName};
 use crate::replay::{Selection, alike, selected};
 use crate::spool::{Seq, Spool};
 use crate::target::{Ddl, Direction, Target};
 
 /// Asks the target for every table whose rows are selected, but for those that a statement in the
-/// stretch makes or changes before.
+/// stretch makes or changes before; and for what a statement makes. The one that is `pending` was
+/// begun before.
 ///
 /// # Errors
 /// With all refusals, each with its reason.
@@ -21,6 +23,7 @@ pub(super) fn check(
     job: &Job<'_>,
     ddl: &HashMap<Seq, Ddl>,
     left: &Range<Seq>,
+    pending: Option<Seq>,
     target: &mut dyn Target,
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
@@ -34,6 +37,7 @@ pub(super) fn check(
     alike::check(names, &job.definitions.history, &mut |name| {
         target.known_as(&job.route.table(name))
     })?;
+    exist_already(ddl, left, pending, target)?;
     let mut refused: Vec<Error> = Vec::new();
     for (name, rows) in rows {
         if is_made(ddl, &name, rows.seqs.start) {
@@ -63,6 +67,49 @@ pub(super) fn check(
         }
     }
 }
+
+/// Refuses statements that make what the target has, and nothing before them has taken away.
+fn exist_already(
+    ddl: &HashMap<Seq, Ddl>,
+    left: &Range<Seq>,
+    pending: Option<Seq>,
+    target: &mut dyn Target,
+) -> Result<()> {
+    let mut statements: Vec<&Ddl> = ddl.values().filter(|ddl| left.contains(&ddl.seq)).collect();
+    statements.sort_by_key(|ddl| ddl.seq);
+    let mut touched: Vec<&TableName> = Vec::new();
+    let mut found: Vec<String> = Vec::new();
+    for ddl in statements {
+        let makes = matches!(ddl.op, Op::DatabaseCreate | Op::TableCreate)
+            && Some(ddl.seq) != pending
+            && Statement::read(&ddl.sql).is_some_and(|statement| !statement.takes_existing());
+        for name in ddl.names.iter().filter(|_| makes) {
+            let is_it = |other: &&TableName| {
+                **other == *name || other.table.is_empty() && other.database == name.database
+            };
+            if !touched.iter().any(is_it) && target.exists(name)? {
+                let what = if name.table.is_empty() { "the database" } else { "the table" };
+                found.push(format!("  {what} {name} (message {})", ddl.seq));
+            } else {
+                touched.push(name);
+            }
+        }
+        touched.extend(ddl.names.iter().filter(|_| !makes));
+    }
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(Error::stopped(format!(
+        "statements of the stretch make what the target has already, nothing was written:\n{}",
+        found.join("\n")
+    ))
+    .help(SEEDED))
+}
+
+/// The way on where a target has what the stream begins with.
+const SEEDED: &str = "if the target was loaded from a dump, begin where the dump ends, \
+    with --position FILE:POS.. (docs/operations.md); to run the rows only, --ddl skip; else drop \
+    them at the target, then run the same command again";
 
 /// True when a statement before `seq` makes or changes the table, or makes its database.
 fn is_made(ddl: &HashMap<Seq, Ddl>, name: &TableName, seq: Seq) -> bool {

@@ -153,6 +153,11 @@ pub(super) fn failed(place: &str, error: &mysql::Error) -> Error {
         Some(1044 | 1045 | 1142 | 1143 | 1227) => {
             made(ErrorKind::Failed).help("grant the rights named, then run the same command again")
         }
+        Some(1007 | 1050) => made(ErrorKind::Stopped).help(
+            "if the target was loaded from a dump, begin where the dump ends, with --position \
+             FILE:POS.. (docs/operations.md); else drop it at the target, then run the same command \
+             again",
+        ),
         Some(1049) => made(ErrorKind::Stopped)
             .help("create the database at the target, then run the same command again"),
         Some(1146) => made(ErrorKind::Stopped)

@@ -3,13 +3,13 @@
 use mysql::prelude::Queryable;
 
 use super::{Mysql, failed, schema};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::Op;
 use crate::sql::Dialect;
-use crate::target::{Ddl, Mark, Session, shown};
+use crate::target::{Ddl, Mark, Point, Session, shown};
 
 impl Mysql {
-    pub(super) fn ddl_once(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
+    pub(super) fn ddl_once(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
         let now = schema::fingerprint(self.conn(), &ddl.names).map_err(|e| failed("target", &e))?;
         let place = format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
         let name = self.claim.name.clone();
@@ -30,7 +30,9 @@ impl Mysql {
                         (&name, ddl.seq, &now),
                     )
                     .map_err(|e| failed(&place, &e))?;
-                self.main.commit(&claim, None)?;
+                // The statement may have run when this spool is not there any more.
+                let here = Point { seq: claim.seq, last: next.last.clone() };
+                self.main.commit(&claim, Some(&here))?;
                 true
             }
             Some(before) if before == now => true,
@@ -48,7 +50,10 @@ impl Mysql {
             }
         };
         if run {
-            self.run_ddl(ddl).map_err(|e| e.at(&place))?;
+            if let Err(e) = self.run_ddl(ddl) {
+                self.withdraw(ddl, &now, &e);
+                return Err(e.at(&place));
+            }
             self.check(ddl).map_err(|e| e.at(&place))?;
         }
         let claim = self.claim.clone();
@@ -57,8 +62,20 @@ impl Mysql {
             .exec_drop("DELETE FROM binsync.intent WHERE name=?", (&name,))
             .map_err(|e| failed(&place, &e))?;
         self.main.commit(&claim, Some(next))?;
-        self.claim.seq = next;
+        self.claim.seq = next.seq;
         Ok(())
+    }
+
+    /// Takes the intent of a statement back that the server has refused, and that changed nothing.
+    fn withdraw(&mut self, ddl: &Ddl, before: &str, why: &Error) {
+        if matches!(why.kind(), ErrorKind::Lost | ErrorKind::Retry) {
+            return;
+        }
+        // If that fails, the next start looks at the intent.
+        if schema::fingerprint(self.conn(), &ddl.names).is_ok_and(|now| now == before) {
+            let name = self.claim.name.clone();
+            let _ = self.conn().exec_drop("DELETE FROM binsync.intent WHERE name=?", (name,));
+        }
     }
 
     fn run_ddl(&mut self, ddl: &Ddl) -> Result<()> {

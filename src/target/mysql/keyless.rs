@@ -21,7 +21,7 @@ use crate::sql::{Dialect, quote};
 use crate::target::mismatch;
 
 /// So many deletes are worth a temporary table.
-const FROM: usize = 8;
+pub(super) const FROM: usize = 8;
 /// Bytes of one statement that fills it.
 const STATEMENT_BYTES: usize = 512 << 10;
 

@@ -8,10 +8,14 @@ use std::time::{Duration, Instant};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::{Claim, Ddl, Direction, Run, Session, Sessions, Standing, Target, Window, taken_over};
+use super::{
+    Claim, Ddl, Direction, Needs, Point, Run, Session, Sessions, Standing, Target, Window,
+    taken_over,
+};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{ForeignKey, TableDef};
+use crate::event::landmark::Landmark;
 use crate::plan::Table;
 use crate::sql::bulk::Encoder;
 use crate::sql::{Dialect, Guard, quote};
@@ -21,9 +25,11 @@ mod connect;
 mod ddl;
 mod fit;
 mod foreign_keys;
+mod grants;
 mod keyless;
 mod narrow;
 mod progress;
+mod rights;
 pub mod schema;
 pub mod server;
 mod session;
@@ -165,15 +171,11 @@ fn session(server: &Server, options: &Options, direction: Direction) -> Result<M
 }
 
 impl Target for Mysql {
-    fn start(&mut self, run: &Run, first: u64) -> Result<Standing> {
+    fn start(&mut self, run: &Run, first: &Point) -> Result<Standing> {
         self.main = session(&self.server, &self.options, run.direction)?;
         let (epoch, standing) = progress::claim(self.conn(), run, first)?;
         self.claim = Claim { name: run.name.clone(), epoch, seq: standing.seq };
-        let pending: Option<u64> = self
-            .conn()
-            .exec_first("SELECT seq FROM binsync.intent WHERE name=?", (&run.name,))
-            .map_err(|e| failed("target", &e))?;
-        if pending.is_some() {
+        if standing.statement.is_some() {
             self.lock(&run.name)?;
             self.query("DO RELEASE_ALL_LOCKS()")?;
         }
@@ -184,15 +186,17 @@ impl Target for Mysql {
         progress::standing(self.conn(), run)
     }
 
-    fn forget(&mut self) -> Result<()> {
-        let Claim { name, epoch, seq } = self.claim.clone();
-        let delete = "DELETE FROM binsync.progress WHERE name=? AND epoch=1 AND seq=?";
-        if epoch == 1 { self.step(delete, (name, seq)) } else { Ok(()) }
+    fn forget(&mut self, first: u64) -> Result<()> {
+        let claim = self.claim.clone();
+        progress::forget(self.conn(), &claim, first)
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
         let allow_triggers = self.options.allow_triggers;
         let table = schema::table(self.conn(), name, def).map_err(|e| failed("target", &e))?;
+        if table.is_none() {
+            rights::check_visible(self.conn(), name)?;
+        }
         let mut table = table.ok_or_else(|| {
             Error::stopped(format!("{name}: the target has no such table"))
                 .help("say where its rows go with --rename A=B, or create it at the target, then run again")
@@ -218,6 +222,35 @@ impl Target for Mysql {
 
     fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
         Ok(self.known_foreign_keys()?.acting.clone())
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(format!("mysql://{}", self.server.place()))
+    }
+
+    fn check_rights(&mut self, needs: &Needs<'_>) -> Result<()> {
+        rights::check(self.conn(), needs)
+    }
+
+    fn exists(&mut self, name: &TableName) -> Result<bool> {
+        if !name.table.is_empty() {
+            return self.has(name);
+        }
+        let found = schema::has_database(self.conn(), &name.database);
+        found.map_err(|e| failed("target", &e))
+    }
+
+    fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool> {
+        if !self.has(name)?
+            || !schema::is_keyless(self.conn(), name).map_err(|e| failed("target", &e))?
+        {
+            return Ok(false);
+        }
+        let mut sql = "SELECT 1 FROM ".to_owned();
+        quote::table(&mut sql, Dialect::Mysql, name);
+        sql.push_str(" LIMIT 1");
+        let row: Option<u8> = self.conn().query_first(sql).map_err(|e| failed("target", &e))?;
+        Ok(row.is_some())
     }
 
     fn has(&mut self, name: &TableName) -> Result<bool> {
@@ -251,12 +284,27 @@ impl Target for Mysql {
         Ok(true)
     }
 
-    fn open_window(&mut self, window: Window) -> Result<()> {
+    fn open_window(&mut self, window: Window, last: Option<&Landmark>) -> Result<()> {
         let Claim { name, epoch, seq } = self.claim.clone();
+        let [stands, last_seq, hash, position] = progress::to(&Point { seq, last: last.cloned() });
         self.step(
-            "UPDATE binsync.progress SET window_end=?, window_parts=?, window_chunk=? WHERE name=? \
-             AND epoch=? AND seq=? AND window_end IS NULL",
-            (window.end, window.parts, window.chunk, name, epoch, seq),
+            &format!(
+                "UPDATE binsync.progress SET window_end=?, window_parts=?, window_chunk=?, {} WHERE \
+                 name=? AND epoch=? AND seq=? AND window_end IS NULL",
+                progress::TO
+            ),
+            mysql::Params::Positional(vec![
+                window.end.into(),
+                window.parts.into(),
+                window.chunk.into(),
+                stands,
+                last_seq,
+                hash,
+                position,
+                name.into(),
+                epoch.into(),
+                seq.into(),
+            ]),
         )
     }
 
@@ -269,7 +317,7 @@ impl Target for Mysql {
         Ok(())
     }
 
-    fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
+    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
         let name = self.claim.name.clone();
         self.lock(&name)?;
         let done = self.ddl_once(ddl, next);

@@ -1,19 +1,21 @@
 //! The progress of runs, kept in tables of the target.
 
-use mysql::Conn;
 use mysql::prelude::Queryable;
+use mysql::{Conn, Value};
 
 use super::connect::failed;
 use crate::error::{Error, ErrorKind, Result};
-use crate::target::{Run, Standing, Window, same_run};
+use crate::event::landmark::Landmark;
+use crate::target::{Claim, Point, Run, Standing, Window, same_run};
 
 const PROGRESS: [&str; 4] = [
     "CREATE DATABASE IF NOT EXISTS binsync CHARACTER SET utf8mb4",
     "CREATE TABLE IF NOT EXISTS binsync.progress (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
      utf8mb4_bin PRIMARY KEY, spool VARCHAR(64) NOT NULL, direction VARCHAR(10) NOT NULL, \
      selection TEXT NOT NULL, epoch BIGINT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL, \
-     window_end BIGINT UNSIGNED, window_parts INT UNSIGNED, window_chunk INT UNSIGNED) \
-     ENGINE=InnoDB",
+     window_end BIGINT UNSIGNED, window_parts INT UNSIGNED, window_chunk INT UNSIGNED, \
+     last_seq BIGINT UNSIGNED, last_hash BIGINT UNSIGNED, last_position VARCHAR(255) CHARACTER SET \
+     utf8mb4 COLLATE utf8mb4_bin) ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS binsync.chunk (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
      utf8mb4_bin NOT NULL, n BIGINT UNSIGNED NOT NULL, hash BIGINT UNSIGNED NOT NULL, PRIMARY KEY \
      (name, n)) ENGINE=InnoDB",
@@ -22,21 +24,72 @@ const PROGRESS: [&str; 4] = [
      ENGINE=InnoDB",
 ];
 
+/// What a version before this one did not keep.
+const ADDED: &str = "ALTER TABLE binsync.progress ADD COLUMN last_seq BIGINT UNSIGNED, ADD COLUMN \
+     last_hash BIGINT UNSIGNED, ADD COLUMN last_position VARCHAR(255) CHARACTER SET utf8mb4 COLLATE \
+     utf8mb4_bin";
+
+/// What moves a progress row: the sequence, and the last record as far as there is one.
+pub(super) const TO: &str = "seq=?, last_seq=COALESCE(?,last_seq), last_hash=COALESCE(?,last_hash), \
+     last_position=COALESCE(?,last_position)";
+
+/// The values of [`TO`].
+pub(super) fn to(point: &Point) -> [Value; 4] {
+    let last = point.last.as_ref();
+    [
+        point.seq.into(),
+        last.map(|l| l.seq).into(),
+        last.map(|l| l.hash).into(),
+        last.map(|l| l.position.as_str()).into(),
+    ]
+}
+
+/// The rights on the database `binsync` that a run needs.
+///
+/// # Errors
+/// When the server does not answer.
+pub(super) fn rights(conn: &mut Conn) -> Result<Vec<&'static str>> {
+    let mut rights = vec!["SELECT", "INSERT", "UPDATE", "DELETE"];
+    if !is_there(conn)? {
+        rights.push("CREATE");
+    } else if !keeps_last(conn)? {
+        rights.push("ALTER");
+    }
+    Ok(rights)
+}
+
 /// Claims a progress row: takes the next epoch, waiting for whoever holds the row, and returns
 /// the epoch and where the run stands.
 ///
 /// # Errors
 /// When the name belongs to another run (usage), or the server refuses.
-pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, Standing)> {
+pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, Standing)> {
     if !is_there(conn)? {
         for statement in PROGRESS {
             conn.query_drop(statement).map_err(|e| refused(&e))?;
         }
     }
+    if !keeps_last(conn)? {
+        let added = conn.query_drop(ADDED);
+        // Another start may have been quicker.
+        if !keeps_last(conn)? {
+            added.map_err(|e| refused(&e))?;
+        }
+    }
+    let [seq, last_seq, last_hash, last_position] = to(first);
     conn.exec_drop(
-        "INSERT IGNORE INTO binsync.progress (name, spool, direction, selection, epoch, seq) \
-         VALUES (?,?,?,?,0,?)",
-        (&run.name, &run.spool, run.direction.name(), &run.selection, first),
+        "INSERT IGNORE INTO binsync.progress (name, spool, direction, selection, epoch, seq, \
+         last_seq, last_hash, last_position) VALUES (?,?,?,?,0,?,?,?,?)",
+        (
+            &run.name,
+            &run.spool,
+            run.direction.name(),
+            &run.selection,
+            seq,
+            last_seq,
+            last_hash,
+            last_position,
+        ),
     )
     .map_err(|e| refused(&e))?;
     let vanished = || Error::failed("target: the progress row vanished");
@@ -50,6 +103,19 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: u64) -> Result<(u64, Stan
             e => e,
         })?;
     row(conn, run)?.ok_or_else(vanished)
+}
+
+/// Removes a claim under which nothing was done.
+///
+/// # Errors
+/// When the server refuses.
+pub(super) fn forget(conn: &mut Conn, claim: &Claim, first: u64) -> Result<()> {
+    conn.exec_drop(
+        "DELETE FROM binsync.progress WHERE name=? AND epoch=? AND seq=? AND window_end IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM binsync.intent WHERE binsync.intent.name=?)",
+        (&claim.name, claim.epoch, first, &claim.name),
+    )
+    .map_err(|e| refused(&e))
 }
 
 /// Where a run stands; `None` when the server knows nothing of it.
@@ -73,6 +139,17 @@ fn is_there(conn: &mut Conn) -> Result<bool> {
     Ok(found == Some(3))
 }
 
+/// True when the progress says which record it stands at; an older version's does not.
+fn keeps_last(conn: &mut Conn) -> Result<bool> {
+    let found: Option<u64> = conn
+        .query_first(
+            "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='binsync' AND \
+             TABLE_NAME='progress' AND COLUMN_NAME='last_hash'",
+        )
+        .map_err(|e| refused(&e))?;
+    Ok(found == Some(1))
+}
+
 /// Spool, direction, selection; epoch, sequence; end, parts and chunk size of the open window.
 type ProgressRow = (String, String, String, u64, u64, Option<u64>, Option<u32>, Option<u32>);
 
@@ -94,7 +171,24 @@ fn row(conn: &mut Conn, run: &Run) -> Result<Option<(u64, Standing)>> {
     let chunks: Vec<(u64, u64)> = conn
         .exec("SELECT n, hash FROM binsync.chunk WHERE name=?", (&run.name,))
         .map_err(|e| refused(&e))?;
-    Ok(Some((epoch, Standing { seq, window, chunks: chunks.into_iter().collect() })))
+    let last = if keeps_last(conn)? { last(conn, run)? } else { None };
+    let statement: Option<u64> = conn
+        .exec_first("SELECT seq FROM binsync.intent WHERE name=?", (&run.name,))
+        .map_err(|e| refused(&e))?;
+    let chunks = chunks.into_iter().collect();
+    Ok(Some((epoch, Standing { seq, last, window, chunks, statement })))
+}
+
+/// The last record that a run has taken.
+fn last(conn: &mut Conn, run: &Run) -> Result<Option<Landmark>> {
+    let known: Option<(Option<u64>, Option<u64>, Option<String>)> = conn
+        .exec_first(
+            "SELECT last_seq, last_hash, last_position FROM binsync.progress WHERE name=?",
+            (&run.name,),
+        )
+        .map_err(|e| refused(&e))?;
+    let Some((Some(seq), Some(hash), position)) = known else { return Ok(None) };
+    Ok(Some(Landmark { seq, hash, position: position.unwrap_or_default() }))
 }
 
 fn refused(error: &mysql::Error) -> Error {

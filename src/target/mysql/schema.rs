@@ -49,6 +49,19 @@ pub(super) fn fingerprint(conn: &mut Conn, names: &[TableName]) -> Sql<String> {
     Ok(all.join("\n"))
 }
 
+/// True when a table has no unique index.
+pub(super) fn is_keyless(conn: &mut Conn, name: &TableName) -> Sql<bool> {
+    let sql = "SELECT COUNT(*) FROM information_schema.STATISTICS WHERE TABLE_SCHEMA=? AND \
+               TABLE_NAME=? AND NON_UNIQUE=0";
+    Ok(conn.exec_first(sql, (&name.database, &name.table))? == Some(0_u64))
+}
+
+/// True when the server has such a database.
+pub(super) fn has_database(conn: &mut Conn, name: &str) -> Sql<bool> {
+    let sql = "SELECT COUNT(*) FROM information_schema.SCHEMATA WHERE SCHEMA_NAME=?";
+    Ok(conn.exec_first(sql, (name,))? == Some(1_u64))
+}
+
 fn innodb_id(conn: &mut Conn, name: &TableName) -> Option<u64> {
     ["INNODB_TABLES", "INNODB_SYS_TABLES"].iter().find_map(|view| {
         let sql = format!("SELECT TABLE_ID, NAME FROM information_schema.{view} WHERE NAME=?");

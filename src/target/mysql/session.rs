@@ -4,12 +4,12 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 
 use super::connect::failed;
-use super::keyless;
+use super::{keyless, progress};
 use crate::error::{Error, Result};
 use crate::plan::op::{Act, RowOp};
 use crate::sql::bulk::{Batch, Bulk, Encoder, Param};
 use crate::sql::{Dialect, Expect, Guard, Item, Statements, quote};
-use crate::target::{Claim, Direction, FoundRow, Mark, Session, expect, shown, taken_over};
+use crate::target::{Claim, Direction, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 
 /// Statements and rows travel in packets of at most so many bytes.
 const PACKET_BYTES: usize = 1 << 20;
@@ -286,11 +286,12 @@ impl Session for MysqlSession {
         }))
     }
 
-    fn commit(&mut self, claim: &Claim, to: Option<u64>) -> Result<()> {
+    fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()> {
         if let Some(to) = to {
+            let [seq, last, hash, position] = progress::to(to);
             let done = self.conn.exec_drop(
-                "UPDATE binsync.progress SET seq=? WHERE name=? AND epoch=?",
-                (to, &claim.name, claim.epoch),
+                format!("UPDATE binsync.progress SET {} WHERE name=? AND epoch=?", progress::TO),
+                (seq, last, hash, position, &claim.name, claim.epoch),
             );
             done.map_err(|e| failed("target: progress", &e))?;
             if self.conn.affected_rows() != 1 {

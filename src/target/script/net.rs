@@ -9,7 +9,7 @@ use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 use crate::sql::{Form, Item, Statements};
-use crate::target::{Claim, Ddl, FoundRow, Mark, Run, Session, Sessions, Standing, Target};
+use crate::target::{Claim, Ddl, FoundRow, Mark, Point, Run, Session, Sessions, Standing, Target};
 
 /// Where a script goes.
 pub type Out = Arc<Mutex<dyn Write + Send>>;
@@ -85,7 +85,7 @@ impl Session for Writer {
         Ok(None)
     }
 
-    fn commit(&mut self, _: &Claim, _: Option<u64>) -> Result<()> {
+    fn commit(&mut self, _: &Claim, _: Option<&Point>) -> Result<()> {
         match std::mem::take(&mut self.begun) {
             true => self.text("COMMIT;\n"),
             false => Ok(()),
@@ -96,9 +96,9 @@ impl Session for Writer {
 }
 
 impl Target for Script {
-    fn start(&mut self, _: &Run, first: u64) -> Result<Standing> {
-        self.claim.seq = first;
-        Ok(Standing { seq: first, ..Standing::default() })
+    fn start(&mut self, _: &Run, first: &Point) -> Result<Standing> {
+        self.claim.seq = first.seq;
+        Ok(Standing { seq: first.seq, ..Standing::default() })
     }
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
@@ -118,10 +118,10 @@ impl Target for Script {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
     }
 
-    fn ddl(&mut self, ddl: &Ddl, next: u64) -> Result<()> {
+    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
         let Form { dialect, packet, .. } = self.session.form;
         self.session.text(&super::ddl(dialect, ddl, packet)?)?;
-        self.claim.seq = next;
+        self.claim.seq = next.seq;
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Run, Session as _, Sqlite, SqliteSession, schema};
+use super::{Point, Run, Session as _, Sqlite, SqliteSession, Standing, schema};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::plan::Table;
@@ -16,25 +16,25 @@ impl Sqlite {
     ///
     /// # Errors
     /// When the name belongs to another run (usage), or the file cannot be read.
-    pub fn copied(&mut self, run: &Run) -> Result<Option<u64>> {
+    pub fn copied(&mut self, run: &Run) -> Result<Option<Standing>> {
         schema::standing(&self.session.conn, &self.session.file, run)
     }
 
     /// Lets `fill` write a copy, in one transaction in which the run's progress comes to stand at
-    /// `seq`: whatever ends it early leaves the file as it was.
+    /// `at`: whatever ends it early leaves the file as it was.
     ///
     /// # Errors
     /// Those of `fill`, and when SQLite refuses.
     pub fn copy(
         &mut self,
         run: &Run,
-        seq: u64,
+        at: &Point,
         fill: &mut dyn FnMut(&mut Copy<'_>) -> Result<()>,
     ) -> Result<()> {
         let session = &mut self.session;
         session.run("BEGIN IMMEDIATE")?;
         session.in_transaction = true;
-        let done = schema::claim(&session.conn, &session.file, run, seq)
+        let done = schema::claim(&session.conn, &session.file, run, at)
             .and_then(|_| fill(&mut Copy(session)))
             .and_then(|()| session.run("COMMIT"));
         match done {

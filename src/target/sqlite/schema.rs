@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, OptionalExtension, Result as Sql};
 
-use super::super::{Run, same_run};
+use super::super::{Point, Run, Standing, same_run};
 use super::{failed, stored};
 use crate::error::{Error, Result};
 use crate::event::def::{Column, Kind, TableDef};
+use crate::event::landmark::Landmark;
 use crate::event::{TableName, printable};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
@@ -15,39 +16,71 @@ use crate::sql::{Dialect, quote};
 const OWN: &str = "\
     CREATE TABLE IF NOT EXISTS binsync_progress (name TEXT PRIMARY KEY, spool TEXT NOT NULL, \
     direction TEXT NOT NULL, selection TEXT NOT NULL, epoch INTEGER NOT NULL, \
-    seq INTEGER NOT NULL);\
+    seq INTEGER NOT NULL, last_seq INTEGER, last_hash INTEGER, last_position TEXT);\
     CREATE TABLE IF NOT EXISTS binsync_tables (name TEXT PRIMARY KEY COLLATE NOCASE, \
     database_name TEXT NOT NULL, table_name TEXT NOT NULL, rescue INTEGER NOT NULL DEFAULT 0)";
 
-/// Claims a progress row: takes the next epoch and returns it with the sequence it stands at.
+/// What a version before this one did not keep.
+const ADDED: &str = "\
+    ALTER TABLE binsync_progress ADD COLUMN last_seq INTEGER;\
+    ALTER TABLE binsync_progress ADD COLUMN last_hash INTEGER;\
+    ALTER TABLE binsync_progress ADD COLUMN last_position TEXT";
+
+/// A landmark as its columns; SQLite's numbers have a sign, a hash keeps its bits.
+pub(super) fn last(last: Option<&Landmark>) -> Result<(Option<i64>, Option<i64>, Option<&str>)> {
+    let seq = last.map(|last| stored(last.seq)).transpose()?;
+    let hash = last.map(|last| last.hash.cast_signed());
+    Ok((seq, hash, last.map(|last| &*last.position)))
+}
+
+/// Claims a progress row: takes the next epoch and returns it with where the run stands.
 ///
 /// # Errors
 /// When the name belongs to another run (usage), or SQLite refuses.
-pub(super) fn claim(conn: &Connection, file: &str, run: &Run, first: u64) -> Result<(u64, u64)> {
+pub(super) fn claim(
+    conn: &Connection,
+    file: &str,
+    run: &Run,
+    first: &Point,
+) -> Result<(u64, Standing)> {
     let sql = |e: rusqlite::Error| failed(file, &e);
     conn.execute_batch(OWN).map_err(sql)?;
-    let direction = run.direction.name();
+    if !keeps_last(conn).map_err(sql)? {
+        conn.execute_batch(ADDED).map_err(sql)?;
+    }
+    let (seq, hash, position) = last(first.last.as_ref())?;
     conn.execute(
-        "INSERT OR IGNORE INTO binsync_progress VALUES (?1,?2,?3,?4,0,?5)",
-        (&run.name, &run.spool, direction, &run.selection, stored(first)?),
+        "INSERT OR IGNORE INTO binsync_progress (name, spool, direction, selection, epoch, seq, \
+         last_seq, last_hash, last_position) VALUES (?1,?2,?3,?4,0,?5,?6,?7,?8)",
+        (
+            &run.name,
+            &run.spool,
+            run.direction.name(),
+            &run.selection,
+            stored(first.seq)?,
+            seq,
+            hash,
+            position,
+        ),
     )
     .map_err(sql)?;
-    standing(conn, file, run)?;
-    let (epoch, seq): (i64, i64) = conn
+    let vanished = || Error::failed(format!("{file}: the progress row vanished"));
+    let standing = standing(conn, file, run)?.ok_or_else(vanished)?;
+    let epoch: i64 = conn
         .query_row(
-            "UPDATE binsync_progress SET epoch=epoch+1 WHERE name=?1 RETURNING epoch, seq",
+            "UPDATE binsync_progress SET epoch=epoch+1 WHERE name=?1 RETURNING epoch",
             (&run.name,),
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| row.get(0),
         )
         .map_err(sql)?;
-    Ok((epoch.unsigned_abs(), seq.unsigned_abs()))
+    Ok((epoch.unsigned_abs(), standing))
 }
 
 /// Where a run stands; `None` when the file knows nothing of it.
 ///
 /// # Errors
 /// When the name belongs to another run (usage), or SQLite refuses.
-pub(super) fn standing(conn: &Connection, file: &str, run: &Run) -> Result<Option<u64>> {
+pub(super) fn standing(conn: &Connection, file: &str, run: &Run) -> Result<Option<Standing>> {
     let sql = |e: rusqlite::Error| failed(file, &e);
     if !has(conn, "binsync_progress").map_err(sql)? {
         return Ok(None);
@@ -62,7 +95,42 @@ pub(super) fn standing(conn: &Connection, file: &str, run: &Run) -> Result<Optio
         .map_err(sql)?;
     let Some((spool, known, selection, seq)) = known else { return Ok(None) };
     same_run(run, &spool, &known, &selection).map_err(|e| e.at(file))?;
-    Ok(Some(seq.unsigned_abs()))
+    let last = match keeps_last(conn).map_err(sql)? {
+        true => kept_last(conn, run).map_err(sql)?,
+        false => None,
+    };
+    Ok(Some(Standing { seq: seq.unsigned_abs(), last, ..Standing::default() }))
+}
+
+/// True when the progress says which record it stands at; an older version's does not.
+fn keeps_last(conn: &Connection) -> Sql<bool> {
+    conn.column_exists(None, "binsync_progress", "last_hash")
+}
+
+fn kept_last(conn: &Connection, run: &Run) -> Sql<Option<Landmark>> {
+    conn.query_row(
+        "SELECT last_seq, last_hash, last_position FROM binsync_progress WHERE name=?1",
+        (&run.name,),
+        |row| {
+            let (seq, hash): (Option<i64>, Option<i64>) = (row.get(0)?, row.get(1)?);
+            let position: Option<String> = row.get(2)?;
+            Ok(seq.zip(hash).map(|(seq, hash)| Landmark {
+                seq: seq.unsigned_abs(),
+                hash: hash.cast_unsigned(),
+                position: position.unwrap_or_default(),
+            }))
+        },
+    )
+}
+
+/// True when a table has neither a primary key nor a unique index.
+pub(super) fn is_keyless(conn: &Connection, name: &TableName) -> Sql<bool> {
+    conn.query_row(
+        "SELECT NOT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE pk > 0) AND NOT EXISTS \
+         (SELECT 1 FROM pragma_index_list(?1) WHERE \"unique\")",
+        (sqlite_name(name),),
+        |row| row.get(0),
+    )
 }
 
 /// What a table is called here.

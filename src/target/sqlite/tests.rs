@@ -29,7 +29,7 @@ pub(super) fn run(name: &str, selection: &str) -> Run {
 impl Stream {
     pub(super) fn to(path: PathBuf) -> Result<Self> {
         let mut target = Sqlite::open(&path)?;
-        target.start(&run("apply", "all"), 1)?;
+        target.start(&run("apply", "all"), &1.into())?;
         Ok(Self { target, history: History::default(), seq: 0 })
     }
 
@@ -75,7 +75,7 @@ impl Stream {
             ddl.after.extend(after.map(|d| (*d).clone()));
             ddl.names.push(event.meta.name());
         }
-        self.target.ddl(&ddl, self.seq + 1)?;
+        self.target.ddl(&ddl, &(self.seq + 1).into())?;
         Ok(group.len())
     }
 
@@ -109,7 +109,7 @@ impl Stream {
         let mut chunks = plan.phases.iter().flatten();
         main.begin(claim, Mark::Step)
             .and_then(|()| chunks.try_for_each(|chunk| main.write(&chunk.ops).map(drop)))
-            .and_then(|()| main.commit(claim, Some(self.seq + 1)))
+            .and_then(|()| main.commit(claim, Some(&(self.seq + 1).into())))
             .inspect_err(|_| main.rollback())?;
         claim.seq = self.seq + 1;
         Ok(n)
@@ -259,7 +259,7 @@ fn what_old_rows_hold_afterwards_is_not_guessed() {
         assert!(error.contains("not guessed") || error.contains("not known"), "{error}");
         assert_eq!(file.rows("d.t", "id,v"), ["1 '300.25'"]);
         let mut again = Stream::to(file.dir.path().join("copy.db")).expect("opened again");
-        assert_eq!(again.target.start(&run("apply", "all"), 1).expect("a sequence").seq, 3);
+        assert_eq!(again.target.start(&run("apply", "all"), &1.into()).expect("a sequence").seq, 3);
     }
 }
 
@@ -270,11 +270,11 @@ fn a_failing_transaction_leaves_nothing_and_a_taken_over_one_stops() {
     let missing = file.feed(&[row("t", "delete", r#"{"id":9}"#)]);
     assert!(missing.expect_err("no such row").to_string().contains("0 rows instead of 1"));
     let mut other = Sqlite::open(&file.dir.path().join("copy.db")).expect("open");
-    assert_eq!(other.start(&run("apply", "all"), 1).expect("claimed").seq, 3);
+    assert_eq!(other.start(&run("apply", "all"), &1.into()).expect("claimed").seq, 3);
     let late = file.feed(&[row("t", "insert", r#"{"id":2}"#)]);
     assert!(late.expect_err("taken over").to_string().contains("taken over"));
     assert_eq!(file.rows("d.t", "id"), ["1"]);
-    let reused = other.start(&run("apply", "table=x"), 1).expect_err("reused").to_string();
+    let reused = other.start(&run("apply", "table=x"), &1.into()).expect_err("reused").to_string();
     assert!(reused.contains("selection all") && reused.contains("selection table=x"), "{reused}");
 }
 

@@ -1,0 +1,120 @@
+//! What stands before the first write: where the run stands, and whether that is in this spool.
+
+use std::collections::HashMap;
+
+use super::pass::statements;
+use super::seen::Seen;
+use super::{Job, OnConflict, OnDdl, Report};
+use crate::error::Result;
+use crate::event::TableName;
+use crate::replay::Selection;
+use crate::replay::selected::{self, Rows};
+use crate::replay::standing::recognise;
+use crate::spool::{Counts, Seq, Spool};
+use crate::target::{Changes, Direction, Mark, Needs, Point, Standing, Target};
+
+/// Where a run of that selection begins.
+pub(super) fn first(job: &Job<'_>) -> Seq {
+    match job.run.direction {
+        Direction::Forward => job.selection.range.start,
+        Direction::Reverse => job.selection.range.end,
+    }
+}
+
+/// Claims the run, held against the spool before and after: before, so that a wrong spool does not
+/// end a run that is right.
+///
+/// # Errors
+/// When the name belongs to another run (usage), or what the target says is not of this spool.
+pub(super) fn claim(
+    spool: &Spool,
+    job: &Job<'_>,
+    target: &mut dyn Target,
+    report: &mut dyn FnMut(Report),
+) -> Result<(Standing, Option<Seen>)> {
+    let first = first(job);
+    let known = target.standing(job.run)?;
+    if let Some(known) = &known {
+        recognise(spool, job.run, known.seq, known.last.as_ref())?;
+    }
+    let mut seen = Seen::open(spool, job.run, target)?;
+    if let Some(seen) = &mut seen
+        && let Some(note) = seen.check(spool, job, known.as_ref(), first, target)?
+    {
+        report(Report::Note(note));
+    }
+    let stands = known.as_ref().map_or(first, |known| known.seq);
+    check_rights(spool, job, stands, target)?;
+    let begin = Point { seq: first, last: spool.landmark(first)? };
+    let standing = target.start(job.run, &begin)?;
+    recognise(spool, job.run, standing.seq, standing.last.as_ref())?;
+    if standing.last.is_none() && target.is_written() {
+        adopt(spool, job, target, &standing, begin, report)?;
+    }
+    Ok((standing, seen))
+}
+
+/// Asks whether the user may do what is left to do.
+fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Target) -> Result<()> {
+    let range = job.selection.range.clone();
+    let back = job.run.direction == Direction::Reverse;
+    let left = match back {
+        false => stands.max(range.start)..range.end,
+        true => range.start..stands.min(range.end),
+    };
+    if left.is_empty() {
+        return Ok(());
+    }
+    let ddl = match job.how.on_ddl {
+        OnDdl::Apply => statements(spool, job)?,
+        OnDdl::Skip | OnDdl::Stop => HashMap::new(),
+    };
+    let statements = ddl.values().filter(|ddl| left.contains(&ddl.seq)).collect();
+    let selection = Selection { range: left, ..job.selection.clone() };
+    let wins = job.how.on_conflict == OnConflict::Overwrite;
+    let changes = |name: &TableName, rows: &Rows| {
+        let Counts { insert, update, delete } = rows.counts;
+        let (come, go) = if back { (delete, insert) } else { (insert, delete) };
+        // A row that goes and comes is changed, one whose key changes may go and come.
+        let mixed = wins || update > 0 || come > 0 && go > 0;
+        Changes {
+            insert: come > 0 || mixed,
+            update: mixed,
+            delete: go > 0 || mixed,
+            leave: go + update,
+            made: back && job.route.renames(name),
+        }
+    };
+    let tables = selected::rows(spool, &selection)?;
+    let tables = tables.iter().map(|(name, rows)| (job.route.table(name), changes(name, rows)));
+    target.check_rights(&Needs { tables: tables.collect(), statements })
+}
+
+/// Gives the progress of an older version the record it stands at.
+fn adopt(
+    spool: &Spool,
+    job: &Job<'_>,
+    target: &mut dyn Target,
+    standing: &Standing,
+    begin: Point,
+    report: &mut dyn FnMut(Report),
+) -> Result<()> {
+    let last = match job.run.direction {
+        Direction::Forward => spool.landmark(standing.seq)?,
+        Direction::Reverse => begin.last,
+    };
+    let Some(last) = last else { return Ok(()) };
+    report(Report::Note(format!(
+        "the progress {:?} was kept by an older version, which did not say what it has come to: \
+         {last} of this spool is taken for it",
+        job.run.name
+    )));
+    if standing.window.is_some() {
+        // It comes with the end of the window.
+        return Ok(());
+    }
+    let sessions = target.sessions();
+    sessions.main.begin(sessions.claim, Mark::Step)?;
+    let here = Point { seq: standing.seq, last: Some(last) };
+    sessions.main.commit(sessions.claim, Some(&here))
+}

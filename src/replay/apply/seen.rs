@@ -1,0 +1,214 @@
+//! How far the runs of a spool were seen to have come in their targets: a target that stands
+//! earlier than that was restored, or has lost its progress.
+//!
+//! The target is the authority on where a run stands; what is kept here only tells that it stood
+//! elsewhere before.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Job;
+use crate::error::{Context, Error, Result};
+use crate::event::Position;
+use crate::event::landmark::Landmark;
+use crate::replay::selected;
+use crate::spool::{self, Seq, Spool};
+use crate::target::{Direction, Run, Standing, Target};
+
+/// The folder in the spool.
+const FOLDER: &str = "targets";
+/// A run that goes on for long is written down so often.
+const EVERY: Duration = Duration::from_secs(5);
+
+/// What was seen of a run in a target.
+pub(super) struct Seen {
+    dir: PathBuf,
+    file: String,
+    direction: Direction,
+    kept: Kept,
+    known: bool,
+    saved: Instant,
+    unsaved: bool,
+    /// The target is only looked at, or the file cannot be written.
+    closed: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    target: String,
+    name: String,
+    spool: String,
+    direction: String,
+    selection: String,
+    seq: Seq,
+    last: Option<Landmark>,
+}
+
+impl Seen {
+    /// What is known of a run at a target; `None` for a target that is not kept apart from others.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(super) fn open(spool: &Spool, run: &Run, target: &dyn Target) -> Result<Option<Self>> {
+        let Some(place) = target.place() else { return Ok(None) };
+        let id = xxh3_64(format!("{place:?} {:?}", run.name).as_bytes());
+        let file = format!("{id:016x}.json");
+        let kept = spool::kept(spool.dir(), FOLDER, &file)?;
+        let kept: Option<Kept> = kept
+            .map(|bytes| serde_json::from_slice(&bytes))
+            .transpose()
+            .context(spool.dir().join(FOLDER).join(&file).display())?;
+        let direction = run.direction.name();
+        let same = |kept: &Kept| {
+            (&*kept.spool, &*kept.direction, &*kept.selection)
+                == (&*run.spool, direction, &*run.selection)
+        };
+        let kept = kept.filter(same);
+        let known = kept.is_some();
+        let new = || Kept {
+            target: place,
+            name: run.name.clone(),
+            spool: run.spool.clone(),
+            direction: direction.to_owned(),
+            selection: run.selection.clone(),
+            seq: 0,
+            last: None,
+        };
+        Ok(Some(Self {
+            dir: spool.dir().to_owned(),
+            file,
+            direction: run.direction,
+            kept: kept.unwrap_or_else(new),
+            known,
+            saved: Instant::now(),
+            unsaved: false,
+            closed: !target.is_written(),
+        }))
+    }
+
+    /// True when the run was seen further than `seq`.
+    fn is_behind(&self, seq: Seq) -> bool {
+        self.known
+            && match self.direction {
+                Direction::Forward => seq < self.kept.seq,
+                Direction::Reverse => seq > self.kept.seq,
+            }
+    }
+
+    /// Where the run was seen last, in words.
+    fn place(&self) -> String {
+        match (self.direction, &self.kept.last) {
+            (Direction::Forward, Some(last)) => last.to_string(),
+            (Direction::Forward, None) => format!("message {}", self.kept.seq.saturating_sub(1)),
+            (Direction::Reverse, _) => format!("message {}, going back,", self.kept.seq),
+        }
+    }
+
+    /// Holds where the target stands against what was seen; what is to be said of it.
+    ///
+    /// # Errors
+    /// When the target knows nothing of a run that it had, and rows of it without a key would be
+    /// written a second time.
+    pub(super) fn check(
+        &mut self,
+        spool: &Spool,
+        job: &Job<'_>,
+        standing: Option<&Standing>,
+        first: Seq,
+        target: &mut dyn Target,
+    ) -> Result<Option<String>> {
+        let (at, name) = (self.kept.target.clone(), self.kept.name.clone());
+        if let Some(standing) = standing {
+            let stands = match spool.landmark(standing.seq)? {
+                Some(last) if self.direction == Direction::Forward => last.to_string(),
+                _ => format!("message {}", standing.seq),
+            };
+            return Ok(self.is_behind(standing.seq).then(|| {
+                format!(
+                    "{at} stands at {stands}, and had come to {} when it was seen last: it was \
+                     restored from a backup, or another server has taken its place. It goes on \
+                     from where it stands, which is right if its tables are of the same moment as \
+                     its progress",
+                    self.place()
+                )
+            }));
+        }
+        if !self.is_behind(first) {
+            return Ok(None);
+        }
+        let what = format!(
+            "{at} knows nothing of the run {name:?}, which had come to {} there: its database \
+             `binsync` was dropped, or the target was restored or made anew",
+            self.place()
+        );
+        for table in selected::rows(spool, job.selection)?.keys() {
+            let table = job.route.table(table);
+            if target.holds_keyless_rows(&table)? {
+                return Err(Error::stopped(format!(
+                    "{what}. To begin anew would write the rows of {table}, which has no key, a \
+                     second time"
+                ))
+                .help(format!("{}; {}", self.way(), self.anew())));
+            }
+        }
+        self.known = false;
+        Ok(Some(format!(
+            "{what}. It begins anew, and stops at the first row that is there already; {}",
+            self.way()
+        )))
+    }
+
+    fn way(&self) -> String {
+        let place = self.kept.last.as_ref().and_then(Landmark::place);
+        match place.filter(|_| self.direction == Direction::Forward) {
+            Some(place) => {
+                let behind = Position { offset: place.offset + 1, ..place };
+                format!(
+                    "if its tables are as that run left them, go on under another --name with \
+                     --position {behind}.., if they were loaded from a dump, with the position of \
+                     the dump"
+                )
+            }
+            None => "look whether its rows are as that run left them".to_owned(),
+        }
+    }
+
+    fn anew(&self) -> String {
+        let file = self.dir.join(FOLDER).join(&self.file);
+        format!("to begin anew, remove {} and run the same command again", file.display())
+    }
+
+    /// Where the run stands now; written down from time to time. What goes wrong with that is to
+    /// be said, and stops nothing.
+    pub(super) fn reached(&mut self, spool: &Spool, seq: Seq) -> Result<()> {
+        if self.closed || self.known && (seq == self.kept.seq || self.is_behind(seq)) {
+            return Ok(());
+        }
+        (self.kept.seq, self.known, self.unsaved) = (seq, true, true);
+        if self.saved.elapsed() < EVERY {
+            return Ok(());
+        }
+        self.kept.last = spool.landmark(seq)?;
+        self.save()
+    }
+
+    /// As [`Seen::reached`], written down at once.
+    pub(super) fn settle(&mut self, spool: &Spool) -> Result<()> {
+        if !self.unsaved || self.closed {
+            return Ok(());
+        }
+        self.kept.last = spool.landmark(self.kept.seq)?;
+        self.save()
+    }
+
+    fn save(&mut self) -> Result<()> {
+        (self.saved, self.unsaved) = (Instant::now(), false);
+        let bytes = serde_json::to_vec(&self.kept).context("progress")?;
+        let done = spool::keep(&self.dir, FOLDER, &self.file, &bytes);
+        self.closed = done.is_err();
+        done.map_err(|e| e.at("how far the target has come cannot be written down"))
+    }
+}

@@ -1,0 +1,37 @@
+//! Small files beside the segments, each written whole or not at all. What is in them is not the
+//! spool's affair.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
+
+use super::segment::sync_dir;
+use crate::error::{Context, Result};
+
+/// Stores a file in one of the spool's folders, durably, in the place of the one before.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(dir: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<()> {
+    let folder = dir.join(folder);
+    fs::create_dir_all(&folder).context(folder.display())?;
+    sync_dir(dir)?;
+    let mut new = tempfile::NamedTempFile::new_in(&folder).context(folder.display())?;
+    let written = new.write_all(bytes).and_then(|()| new.as_file().sync_all());
+    written.context(folder.display())?;
+    let file = folder.join(name);
+    new.persist(&file).context(file.display())?;
+    sync_dir(&folder)
+}
+
+/// A file that was stored so; `None` when there is none.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn kept(dir: &Path, folder: &str, name: &str) -> Result<Option<Vec<u8>>> {
+    let file = dir.join(folder).join(name);
+    match fs::read(&file) {
+        Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+        read => read.context(file.display()).map(Some),
+    }
+}

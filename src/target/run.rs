@@ -1,0 +1,207 @@
+//! What a run is, what it does, and where it stands in its target.
+
+use std::collections::HashMap;
+
+use crate::event::def::TableDef;
+use crate::event::landmark::Landmark;
+use crate::event::{Op, TableName};
+
+/// Forward in time, or back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// As the source did it.
+    Forward,
+    /// Taking back, last transaction first.
+    Reverse,
+}
+
+impl Direction {
+    /// The word stored with the progress.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Reverse => "reverse",
+        }
+    }
+}
+
+/// What a progress row is about. A name goes on only with the same run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The progress row's name.
+    pub name: String,
+    /// Id of the spool.
+    pub spool: String,
+    /// Forward or back.
+    pub direction: Direction,
+    /// The selection in words, without `--until`, which may move.
+    pub selection: String,
+}
+
+impl std::fmt::Display for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, spool {}, selection {}", self.direction.name(), self.spool, self.selection)
+    }
+}
+
+/// One statement that changes definitions, with all the messages it arrived in.
+#[derive(Clone, Debug)]
+pub struct Ddl {
+    /// Sequence of its first message.
+    pub seq: u64,
+    /// Its text, as it is to be run.
+    pub sql: String,
+    /// What it does.
+    pub op: Op,
+    /// The database it ran in.
+    pub database: String,
+    /// When it ran at the source, milliseconds since 1970.
+    pub ts_ms: i64,
+    /// Character set of the database it creates.
+    pub charset: Option<String>,
+    /// Definitions before, where the messages have them: one for each message of an ALTER.
+    pub before: Vec<TableDef>,
+    /// Definitions afterwards, one for each message of a CREATE or ALTER.
+    pub after: Vec<TableDef>,
+    /// Every table (or database) its messages name.
+    pub names: Vec<TableName>,
+}
+
+impl Ddl {
+    /// The table of that name as the statement leaves it; `None` when it leaves none.
+    ///
+    /// Several messages of one statement follow one another: in a ring of renames a name comes
+    /// and goes.
+    pub fn leaves(&self, name: &TableName) -> Option<&TableDef> {
+        let mut left = None;
+        for i in 0..self.before.len().max(self.after.len()) {
+            if self.before.get(i).is_some_and(|def| def.name() == *name) {
+                left = None;
+            }
+            left = self.after.get(i).filter(|def| def.name() == *name).or(left);
+        }
+        left
+    }
+}
+
+/// What a run will do, as far as the user needs rights for it.
+#[derive(Debug, Default)]
+pub struct Needs<'d> {
+    /// Changes of rows, by table.
+    pub tables: Vec<(TableName, Changes)>,
+    /// Statements that will run.
+    pub statements: Vec<&'d Ddl>,
+}
+
+/// Kinds of changes to a table's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Rows come.
+    pub insert: bool,
+    /// Rows change.
+    pub update: bool,
+    /// Rows go.
+    pub delete: bool,
+    /// So many leave the place they have, at most.
+    pub leave: u64,
+    /// The table is made for them where it is not there.
+    pub made: bool,
+}
+
+/// Where a run stands at the target.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Everything before it is committed (behind it, going back).
+    pub seq: u64,
+    /// The last record of the spool that the run has taken (going back: the one it began behind);
+    /// none at a spool's begin, and where an older version kept the progress.
+    pub last: Option<Landmark>,
+    /// A window that was begun there.
+    pub window: Option<Window>,
+    /// The chunks of it that are committed: number and hash.
+    pub chunks: HashMap<u64, u64>,
+    /// A statement that was begun there, by its first message.
+    pub statement: Option<u64>,
+}
+
+/// Where a run comes to stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Point {
+    /// As [`Standing::seq`].
+    pub seq: u64,
+    /// As [`Standing::last`]; `None` leaves it as it is.
+    pub last: Option<Landmark>,
+}
+
+impl From<u64> for Point {
+    fn from(seq: u64) -> Self {
+        Self { seq, last: None }
+    }
+}
+
+/// A stretch whose rows are committed in several transactions, each marked with its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Where the run will stand behind it.
+    pub end: u64,
+    /// In how many parts its rows are folded; 1: all together.
+    pub parts: u32,
+    /// How many row changes a chunk carries at most.
+    pub chunk: u32,
+}
+
+/// What a run holds at the target: its name, and the epoch that nobody has taken over.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// The progress row's name.
+    pub name: String,
+    /// The epoch taken at the start.
+    pub epoch: u64,
+    /// Where the run stands.
+    pub seq: u64,
+}
+
+/// What a target transaction is to the progress; its first statement says so, and fails when
+/// another run has taken over.
+#[derive(Clone, Copy, Debug)]
+pub enum Mark {
+    /// It will move the progress.
+    Step,
+    /// It is a numbered part of the open window, planned with this hash.
+    Chunk {
+        /// The number.
+        n: u64,
+        /// [`crate::plan::window::Chunk::hash`].
+        hash: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_of_renames_leaves_no_table_of_the_name_in_between() {
+        let def = |table: &str| TableDef {
+            database: "d".into(),
+            table: table.into(),
+            columns: Vec::new(),
+            primary_key: Vec::new(),
+            charset: None,
+            complete: true,
+        };
+        let ddl = Ddl {
+            seq: 1,
+            sql: "RENAME TABLE a TO s, b TO a, s TO b".into(),
+            op: Op::TableAlter,
+            database: "d".into(),
+            ts_ms: 0,
+            charset: None,
+            before: vec![def("a"), def("b"), def("s")],
+            after: vec![def("s"), def("a"), def("b")],
+            names: Vec::new(),
+        };
+        let left = |table| ddl.leaves(&TableName::new("d", table)).is_some();
+        assert_eq!((left("a"), left("b"), left("s")), (true, true, false));
+    }
+}
