@@ -39,7 +39,7 @@ pub(super) fn is(target: &Column, source: &Column, complete: bool) -> bool {
             let date = |column: &Column| named(column, "date");
             let time = |column: &Column| named(column, "time");
             let part = (date(target) && !date(source)) || time(target) != time(source);
-            part || target.digits(0) < source.digits(0)
+            part || fraction(target) < fraction(source)
         }
         // A server cuts the blanks at the end of CHAR, and fills BINARY up with zeros.
         (Kind::Text, Kind::Text) => {
@@ -73,6 +73,11 @@ fn rank(column: &Column, names: &[&str]) -> Option<usize> {
 
 fn kind(column: &Column) -> Kind {
     Kind::from_type(&column.type_name, None)
+}
+
+/// Digits of a second; TIMESTAMP is TIMESTAMP(0).
+fn fraction(column: &Column) -> u32 {
+    column.digits(0).unwrap_or(0)
 }
 
 /// Digits behind the point of a DECIMAL.
@@ -166,6 +171,7 @@ mod tests {
             ("double", "decimal(15,10)"),
             ("double", "int(11)"),
             ("datetime(6)", "timestamp(3)"),
+            ("timestamp", "timestamp(0)"),
             ("datetime", "date"),
             ("varchar(4)", "varchar(9)"),
             ("varchar(9)", "int(11)"),
