@@ -20,6 +20,7 @@ use align::{Alignment, Doubt};
 mod acks;
 mod align;
 pub mod import;
+mod likeness;
 
 const TICK: Duration = Duration::from_millis(100);
 /// Stored messages that redelivered ones are compared with: twice what can be under way, so that a

@@ -21,6 +21,9 @@ pub enum ErrorKind {
     ReadOnly,
     /// The connection is gone, with it what was not committed; begin anew with another one.
     Lost,
+    /// What was derived from other files (an index) is not as it was written: it can be derived
+    /// anew.
+    Damaged,
     /// Everything else.
     Failed,
 }

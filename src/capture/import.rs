@@ -5,9 +5,10 @@
 //! and a file imported twice adds nothing. A stream (stdin, a pipe) has no identity: it is stored
 //! again, and the spool marks what it has as re-sends.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::likeness;
 use super::{Watch, batch};
 use crate::error::{Error, Result};
 use crate::source::lines::{Lines, identity};
@@ -16,33 +17,80 @@ use crate::spool::SpoolWriter;
 /// Bytes that may be stored before they are made durable.
 const SYNC_EVERY: usize = 64 << 20;
 
-/// Imports one file (`-` is stdin).
+/// A file (`-` is stdin) that was looked at: it may be imported.
+pub struct Input {
+    path: PathBuf,
+    /// What cannot be opened a second time.
+    stream: Option<Lines>,
+    forced: bool,
+}
+
+impl Input {
+    /// Looks at a file. Unless `forced`, one whose beginning is none of messages is refused.
+    ///
+    /// # Errors
+    /// As said (usage), and when it cannot be read.
+    pub fn open(path: &Path, forced: bool) -> Result<Self> {
+        let mut lines = Lines::open(path)?;
+        if !forced {
+            let packing = lines.packing();
+            let (head, whole) = lines.head();
+            likeness::check(head, whole, packing).map_err(|e| e.at(shown(path)))?;
+        }
+        let stream = (!path.is_file()).then_some(lines);
+        Ok(Self { path: path.into(), stream, forced })
+    }
+}
+
+fn shown(path: &Path) -> String {
+    if path == Path::new("-") { "stdin".into() } else { path.display().to_string() }
+}
+
+/// Imports a file.
+///
+/// # Errors
+/// When it cannot be read or stored, when it was stopped, or when more than a tenth of it is no
+/// message and that is not forced: what was read before is stored.
 pub fn import(
     spool: &mut SpoolWriter,
-    path: &Path,
+    input: Input,
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<()> {
-    let shown = if path == Path::new("-") { "stdin".into() } else { path.display().to_string() };
-    let mut lines = Lines::open(path)?;
+    let Input { path, stream, forced } = input;
+    let shown = shown(&path);
     let mut source = None;
-    if path.is_file() {
-        let identity = identity(path)?;
-        let known = spool.sources().filter(|(name, _)| identity.is(name));
-        // Of a file that grew, the name it was first given.
-        let known = known.max_by_key(|&(_, end)| end).map(|(name, end)| (name.to_owned(), end));
-        source = Some(known.unwrap_or_else(|| (identity.name(), 0)));
-    } else {
-        watch.note(&format!(
-            "{shown} is a stream: it cannot be gone on with. If it is imported again, \
-             what is in the spool already is stored again and marked as re-sent"
-        ));
-    }
+    let mut lines = match stream {
+        Some(lines) => {
+            watch.note(&format!(
+                "{shown} is a stream: it cannot be gone on with. If it is imported again, \
+                 what is in the spool already is stored again and marked as re-sent"
+            ));
+            lines
+        }
+        None => {
+            let identity = identity(&path)?;
+            let known = spool.sources().filter(|(name, _)| identity.is(name));
+            // Of a file that grew, the name it was first given.
+            let known = known.max_by_key(|&(_, end)| end).map(|(name, end)| (name.to_owned(), end));
+            source = Some(known.unwrap_or_else(|| (identity.name(), 0)));
+            Lines::open(&path)?
+        }
+    };
     let before = source.as_ref().map_or(0, |&(_, end)| end);
     lines.skip_to(before);
-    let copied = copy(spool, &mut lines, source.map(|(name, _)| name), stop, watch);
+    let name = source.map(|(name, _)| name);
+    let copied = copy(spool, &mut lines, name, forced, stop, watch);
     spool.sync()?;
     match copied? {
+        Copied { damaged: Some(damaged), messages, .. } => Err(Error::stopped(format!(
+            "{shown}: {damaged} of {messages} lines are no messages: stopped after {} bytes",
+            lines.offset()
+        ))
+        .help(
+            "go on with --force, or take out what is stored of it with `binsync spool forget` \
+             (`binsync spool ls` lists the imports)",
+        )),
         Copied { stopped: true, .. } => {
             let place = format!("{shown}: stopped after {} bytes", lines.offset());
             Err(Error::stopped(place).help("run the same command again, it goes on"))
@@ -62,19 +110,23 @@ pub fn import(
 struct Copied {
     messages: u64,
     stopped: bool,
+    /// How many of them are none, when that is why it ended.
+    damaged: Option<u64>,
 }
 
 fn copy(
     spool: &mut SpoolWriter,
     lines: &mut Lines,
     name: Option<String>,
+    forced: bool,
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<Copied> {
     let (mut messages, mut unsynced) = (0, 0);
+    let before = spool.damaged();
     while !stop.load(Ordering::Relaxed) {
         let Some(chunk) = lines.next_chunk()? else {
-            return Ok(Copied { messages, stopped: false });
+            return Ok(Copied { messages, stopped: false, damaged: None });
         };
         let (count, bytes) = (chunk.records.len(), chunk.records.bytes.len());
         let source = name.clone().map(|name| (name, chunk.end));
@@ -87,6 +139,10 @@ fn copy(
         }
         watch.stored(count as u64, bytes as u64);
         watch.position(lines.read(), lines.size());
+        let damaged = spool.damaged() - before;
+        if !forced && likeness::is_too_much(damaged, messages) {
+            return Ok(Copied { messages, stopped: true, damaged: Some(damaged) });
+        }
     }
-    Ok(Copied { messages, stopped: true })
+    Ok(Copied { messages, stopped: true, damaged: None })
 }

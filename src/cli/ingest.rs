@@ -8,8 +8,10 @@ use clap::{Args, ValueEnum};
 use super::output::{Output, count, counted};
 use super::server::{TlsArgs, server};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
+use crate::capture::import::Input;
 use crate::capture::{self, Watch};
 use crate::error::{Error, Result};
+use crate::event::printable;
 use crate::source::amqp::Amqp;
 use crate::source::queue::{Config, Declare, Kind, Password};
 use crate::spool::{Recovery, SpoolWriter, Summary, WriterOptions};
@@ -89,6 +91,7 @@ Examples:
 
 A file is known by its first 64 KiB: imported again it adds nothing, grown it is gone on with,
 whatever its name. Stdin cannot be gone on with: it is stored again and marked as re-sent.
+A file whose first lines are no messages is refused. Blank lines are passed over.
 `zstd -dc SPOOL/*.zst` prints what was imported (a last line without line end gets one).";
 
 /// Arguments of `import`.
@@ -98,6 +101,9 @@ pub struct ImportArgs {
     /// Files of one JSON message a line: plain, .gz or .zst; - is stdin
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Store a file although more than a tenth of its lines is no message
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs `binsync capture`.
@@ -146,10 +152,12 @@ fn config(args: &CaptureArgs) -> Result<Config> {
 pub fn import(global: &Global, args: ImportArgs) -> Result<u8> {
     let stop = stop_flag()?;
     let output = Output::new("imported", global.quiet);
+    let inputs = args.files.iter().map(|file| Input::open(file, args.force));
+    let inputs = inputs.collect::<Result<Vec<_>>>()?;
     let mut spool = open(&global.spool, &output)?;
-    let mut files = args.files.iter();
+    let mut inputs = inputs.into_iter();
     let imported =
-        files.try_for_each(|file| capture::import::import(&mut spool, file, &stop, &output));
+        inputs.try_for_each(|input| capture::import::import(&mut spool, input, &stop, &output));
     close(spool, &global.spool, "imported", &output, imported)
 }
 
@@ -164,11 +172,7 @@ fn open(dir: &Path, output: &Output) -> Result<SpoolWriter> {
         output.say(&format!("the index was built anew: {reason}"));
     }
     for bad in bad_frames {
-        let (segment, offset) = (&bad.segment, bad.offset);
-        output.say(&format!(
-            "{segment} offset {offset}: {} bytes unreadable: {}",
-            bad.bytes, bad.reason
-        ));
+        output.say(&printable(&bad.to_string()));
     }
     Ok(spool)
 }

@@ -13,9 +13,10 @@ use super::select::SelectArgs;
 use super::{DIFFERS, DONE, Global};
 use crate::capture::Watch as _;
 use crate::error::Result;
+use crate::event::printable;
 use crate::filter::Filter;
 use crate::read::{self, biggest::biggest};
-use crate::spool::{GapKind, Seq, Spool};
+use crate::spool::{GapKind, Seq, Spool, Trouble};
 
 /// How many transactions `--biggest` shows.
 const BIGGEST: usize = 20;
@@ -149,43 +150,45 @@ impl Notes {
             reason,
             place: None,
         };
-        let mut list = Vec::new();
-        let mut troubles = Vec::new();
-        let mut trouble = |count: usize, noun| {
-            if count > 0 {
-                troubles.push(counted(count as u64, noun));
-            }
+        let found = spool.troubles(range)?;
+        let count = |is: fn(&Trouble) -> bool, noun| {
+            let count = found.iter().filter(|trouble| is(trouble)).count() as u64;
+            (count > 0).then(|| counted(count, noun))
         };
-        let damaged = spool.damaged(range.clone())?;
-        trouble(damaged.len(), "damaged message");
-        list.extend(damaged.into_iter().map(|d| Note {
-            place: Some(format!("{} offset {}", d.segment, d.offset)),
-            ..at("damaged", d.seq, format!("{} ({} bytes)", d.reason, d.len))
-        }));
-        let gaps: Vec<_> = spool.gaps()?.into_iter().filter(|g| range.contains(&g.seq)).collect();
-        trouble(gaps.len(), "gap");
-        list.extend(gaps.into_iter().map(|g| {
-            let kind = match g.kind {
-                GapKind::XoffsetJump => "rows are missing",
-                GapKind::NoCommit => "a transaction has no commit",
-                GapKind::PositionBack => "the position goes back",
-                GapKind::MaybeTwice => "stored twice, perhaps",
-            };
-            at("gap", g.seq, format!("{kind}: {}", g.detail))
-        }));
-        let bad: Vec<_> = spool
-            .bad_frames()?
-            .into_iter()
-            .filter(|b| b.lost.start < range.end && b.lost.end >= range.start)
-            .collect();
-        trouble(bad.len(), "unreadable stretch");
-        list.extend(bad.into_iter().map(|b| Note {
-            kind: "bad-frame",
-            first_seq: b.lost.start,
-            last_seq: b.lost.end.saturating_sub(1).max(b.lost.start),
-            reason: format!("{} ({} bytes)", b.reason, b.bytes),
-            place: Some(format!("{} offset {}", b.segment, b.offset)),
-        }));
+        let mut troubles: Vec<String> = [
+            count(|t| matches!(t, Trouble::Damaged(_)), "damaged message"),
+            count(|t| matches!(t, Trouble::Gap(_)), "gap"),
+            count(|t| matches!(t, Trouble::Unreadable(_)), "unreadable stretch"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let mut list = Vec::new();
+        for trouble in found {
+            match trouble {
+                Trouble::Damaged(d) => list.push(Note {
+                    place: Some(format!("{} offset {}", d.segment, d.offset)),
+                    ..at("damaged", d.seq, format!("{} ({} bytes)", d.reason, d.len))
+                }),
+                Trouble::Gap(gap) => {
+                    let kind = match gap.kind {
+                        GapKind::XoffsetJump => "rows are missing",
+                        GapKind::NoCommit => "a transaction has no commit",
+                        GapKind::PositionBack => "the position goes back",
+                        GapKind::MaybeTwice => "stored twice, perhaps",
+                    };
+                    list.push(at("gap", gap.seq, format!("{kind}: {}", gap.detail)));
+                }
+                Trouble::Unreadable(bad) => list.push(Note {
+                    kind: "bad-frame",
+                    first_seq: bad.lost.start,
+                    last_seq: bad.lost.end.saturating_sub(1).max(bad.lost.start),
+                    reason: format!("{} ({} bytes)", bad.reason, bad.bytes),
+                    place: Some(format!("{} offset {}", bad.segment, bad.offset)),
+                }),
+                Trouble::Index(_) => troubles.push(printable(&trouble.to_string()).into_owned()),
+            }
+        }
         let epochs = spool.epochs()?.into_iter().filter(|e| e.number > 1);
         list.extend(
             epochs.filter(|e| range.contains(&e.first_seq)).map(|e| {

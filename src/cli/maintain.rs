@@ -1,4 +1,4 @@
-//! `spool ls|verify|reindex`: the spool's files, as a table or as JSON.
+//! `spool ls|verify|reindex|forget`: the spool's files, as a table or as JSON.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -9,15 +9,19 @@ use crate::error::Result;
 use crate::event::printable;
 use crate::spool::{self, Spool};
 
+mod forget;
+
 /// What to do with the spool's files.
 #[derive(Subcommand)]
 pub enum SpoolCommand {
-    /// Lists segments, epochs, gaps and damaged messages
+    /// Lists segments, imports, epochs, gaps and damaged messages
     Ls,
     /// Reads every frame and compares it with its checksum and the index; status 3 on findings
     Verify,
     /// Builds the index anew from the segments
     Reindex,
+    /// Takes an import out of the spool again
+    Forget(forget::ForgetArgs),
 }
 
 /// Runs `binsync spool …`.
@@ -26,6 +30,7 @@ pub fn run(global: &Global, command: SpoolCommand) -> Result<u8> {
         SpoolCommand::Ls => list(global),
         SpoolCommand::Verify => verify(global),
         SpoolCommand::Reindex => reindex(global),
+        SpoolCommand::Forget(args) => forget::forget(global, &args),
     }
 }
 
@@ -74,7 +79,7 @@ fn reindex(global: &Global) -> Result<u8> {
         line(&format!("indexed {indexed} in {}", global.spool.display()));
     }
     for bad in &recovery.bad_frames {
-        line(&format!("{} offset {}: {}", bad.segment, bad.offset, printable(&bad.reason)));
+        line(&printable(&bad.to_string()));
     }
     Ok(if recovery.bad_frames.is_empty() { DONE } else { DIFFERS })
 }
@@ -116,6 +121,11 @@ impl Listing {
                 json!(e.reason),
             ]
         });
+        let imports = spool.imports()?.into_iter();
+        let imports = imports
+            .map(|(source, range)| vec![json!(source), json!(range.start), json!(range.end - 1)]);
+        let forgotten = spool.forgotten()?.into_iter();
+        let forgotten = forgotten.map(|range| vec![json!(range.start), json!(range.end - 1)]);
         let gaps = spool.gaps()?.into_iter();
         let gaps = gaps.map(|g| vec![json!(g.seq), json!(g.kind), json!(g.detail)]);
         let damaged = spool.damaged(0..end.next)?.into_iter().map(|d| {
@@ -141,6 +151,8 @@ impl Listing {
                     &["name", "records", "frames", "raw", "bytes", "first_arrival", "last_arrival"],
                     segments.collect(),
                 ),
+                part("imports", &["source", "first", "last"], imports.collect()),
+                part("forgotten", &["first", "last"], forgotten.collect()),
                 part(
                     "epochs",
                     &["epoch", "first", "binlog", "server_id", "reason"],
@@ -186,22 +198,24 @@ impl Listing {
     }
 }
 
+/// The longest cell that is shown whole: names and reasons are anybody's.
+const CELL: usize = 300;
+
 /// Columns as wide as their widest cell; numbers to the right.
 fn table(columns: &[&str], rows: &[Vec<Value>]) -> String {
-    let width = |i: usize, head: &str| {
-        let cells = rows.iter().map(|row| cell(&row[i]).chars().count());
-        cells.chain([head.len()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = columns.iter().enumerate().map(|(i, c)| width(i, c)).collect();
+    let heads = columns.iter().map(|head| (*head).to_owned()).collect();
+    let cells = rows.iter().map(|row| row.iter().map(cell).collect());
+    let all: Vec<Vec<String>> = std::iter::once(heads).chain(cells).collect();
+    let wide = |text: &str| text.chars().count();
     let mut text = String::new();
-    let heads: Vec<Value> = columns.iter().map(|&c| json!(c)).collect();
-    for row in std::iter::once(&heads).chain(rows) {
+    for row in &all {
         let mut out = String::new();
-        for (i, (value, &width)) in row.iter().zip(&widths).enumerate() {
-            let numeric = rows.iter().all(|row| row[i].is_number());
-            match numeric {
-                true => out += &format!("{:>width$}  ", cell(value)),
-                false => out += &format!("{:<width$}  ", cell(value)),
+        for (i, cell) in row.iter().enumerate() {
+            let width = all.iter().map(|row| wide(&row[i])).max().unwrap_or(0);
+            let pad = " ".repeat(width - wide(cell));
+            match rows.iter().all(|row| row[i].is_number()) {
+                true => out += &format!("{pad}{cell}  "),
+                false => out += &format!("{cell}{pad}  "),
             }
         }
         text += out.trim_end();
@@ -214,6 +228,10 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".into(),
         Value::Number(n) => n.as_u64().map_or_else(|| n.to_string(), count),
+        Value::String(text) if text.chars().count() > CELL => {
+            let begin: String = text.chars().take(CELL).collect();
+            format!("{}…", printable(&begin))
+        }
         Value::String(text) => printable(text).into_owned(),
         other => other.to_string(),
     }

@@ -148,7 +148,7 @@ fn report(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::Usage => USAGE,
         ErrorKind::Stopped | ErrorKind::Conflict | ErrorKind::ReadOnly => STOPPED,
-        ErrorKind::Retry | ErrorKind::Lost | ErrorKind::Failed => FAILED,
+        ErrorKind::Retry | ErrorKind::Lost | ErrorKind::Damaged | ErrorKind::Failed => FAILED,
     }
 }
 

@@ -24,6 +24,16 @@ const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage(pub String);
 
+/// Why a message that the producer encrypted is not read.
+const ENCRYPTED: &str = "encrypted by the producer (encrypt=data or all), the key is not here";
+
+impl Damage {
+    /// True for a message that says nothing without the producer's key.
+    pub fn is_encrypted(&self) -> bool {
+        self.0 == ENCRYPTED
+    }
+}
+
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&super::printable(&self.0))
@@ -55,7 +65,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
 #[derive(serde::Deserialize)]
 struct Envelope<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Text<'a>,
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    encrypted: Option<&'a RawValue>,
     #[serde(borrow)]
     database: Option<Text<'a>>,
     #[serde(borrow)]
@@ -101,16 +113,27 @@ pub fn parse(bytes: &[u8]) -> Result<Event<'_>, Damage> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
+    let bytes = without_bom(bytes);
     let text = std::str::from_utf8(bytes).map_err(|e| Damage(format!("not UTF-8: {e}")))?;
     let env: Envelope<'_> =
         serde_json::from_str(text).map_err(|e| Damage(format!("not a Maxwell message: {e}")))?;
-    let op =
-        op(&env.kind.0).ok_or_else(|| Damage(format!("unknown message type {:?}", env.kind.0)))?;
+    if env.encrypted.is_some() {
+        return Err(Damage(ENCRYPTED.into()));
+    }
+    let kind = &env.kind.as_ref().ok_or_else(|| Damage(NO_TYPE.into()))?.0;
+    let op = op(kind).ok_or_else(|| Damage(format!("unknown message type {kind:?}")))?;
     let meta = meta(op, &env)?;
     let key = env.primary_key.zip(env.primary_key_columns);
     let key = key.map(|(values, columns)| Key { columns: columns.get(), values: values.get() });
     let body = body(op, env)?;
     Ok(Event { meta, key, body })
+}
+
+const NO_TYPE: &str = "not a Maxwell message: missing field `type`";
+
+/// Without the byte order mark that an editor puts before a file's first line.
+pub fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
 fn op(kind: &str) -> Option<Op> {
@@ -233,6 +256,12 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_passed_over() {
+        let bytes = b"\xef\xbb\xbf{\"type\":\"heartbeat\"}";
+        assert_eq!(parse(bytes).map(|event| event.meta.op), Ok(Op::Heartbeat));
+    }
+
+    #[test]
     fn ddl_times_are_milliseconds() {
         let e = parse(br#"{"type":"database-create","database":"a","ts":1795351690123,"sql":"CREATE DATABASE a"}"#).expect("ddl");
         assert_eq!((e.meta.ts, e.meta.ts_ms), (1_795_351_690, 1_795_351_690_123));
@@ -247,6 +276,14 @@ mod tests {
         assert!(damage(b"{\"type\":\"\xff\"}").starts_with("not UTF-8"));
         assert!(damage(br#"{"type":"odd","database":"a"}"#).contains("\"odd\""));
         assert_eq!(damage(br#"{"type":"insert","database":"a","table":"t"}"#), "no data");
+        assert!(damage(br#"{"database":"a"}"#).ends_with("missing field `type`"));
+        for message in [
+            &br#"{"database":"a","table":"t","type":"insert","ts":1,"encrypted":{"iv":"x","bytes":"y"}}"#[..],
+            br#"{"encrypted":{"iv":"x","bytes":"y"}}"#,
+        ] {
+            let damage = parse(message).expect_err("encrypted");
+            assert!(damage.is_encrypted() && damage.0.contains("encrypted"), "{damage}");
+        }
         for ts in [i64::MAX, i64::MIN, -1] {
             let row =
                 format!(r#"{{"type":"insert","database":"a","table":"t","ts":{ts},"data":{{}}}}"#);

@@ -11,7 +11,7 @@ use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::{Columns, width};
 use crate::event::{Body, Event, Op, TableName, maxwell, printable, typed};
 use crate::filter::{Filter, Type};
-use crate::spool::{DdlRef, Order, Seq, Spool};
+use crate::spool::{DdlRef, Order, Seq, Spool, Trouble};
 
 /// Something that stays as it is, whatever is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl fmt::Display for Loss {
                     }
                 })
             }
-            Self::Incomplete(what) => f.write_str(what),
+            Self::Incomplete(what) => f.write_str(&printable(what)),
             Self::Images { table, seq } => write!(
                 f,
                 "{table}: a row image (message {seq}) lacks columns, what it was before is not \
@@ -227,18 +227,8 @@ fn incomplete(
     let first = rows.values().map(|rows| rows.seqs.start).min().unwrap_or(0);
     let hull = first..rows.values().map(|rows| rows.seqs.end).max().unwrap_or(0);
     let range = if selection.filter.is_choosy() { hull } else { selection.range.clone() };
-    let mut add = |what: String| found.losses.push(Loss::Incomplete(what));
-    for damaged in spool.damaged(range.clone())? {
-        add(format!("message {} cannot be read: {}", damaged.seq, damaged.reason));
-    }
-    for gap in spool.gaps()?.into_iter().filter(|gap| range.contains(&gap.seq)) {
-        add(format!("a gap before message {}: {}", gap.seq, gap.detail));
-    }
-    for bad in spool.bad_frames()? {
-        if bad.lost.start < range.end && range.start < bad.lost.end {
-            add(format!("messages {} to {} are lost", bad.lost.start, bad.lost.end - 1));
-        }
-    }
+    let troubles = spool.troubles(&range)?.into_iter().filter(Trouble::loses);
+    found.losses.extend(troubles.map(|trouble| Loss::Incomplete(trouble.to_string())));
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! Files of one message a line: plain, gzip or zstd, told apart by their first bytes.
 //!
 //! The bytes of a line are kept as they stand; only the `\n` that ends it is taken off, a `\r`
-//! before it belongs to the message, and an empty line is an empty message. A last line without
-//! `\n` is a message too. Positions are counted in *unpacked* bytes, so a file that was packed
+//! before it belongs to the message. A blank line is no message. A last line without `\n` is one
+//! too. Positions are counted in *unpacked* bytes, so a file that was packed
 //! after a part of it had been read is still the same stream.
 //!
 //! Memory: one batch of about 1 MiB, or the longest line. What a line says is not looked at.
@@ -32,6 +32,7 @@ pub struct Lines {
     input: Box<dyn Read + Send>,
     read: Arc<AtomicU64>,
     size: Option<u64>,
+    packing: Option<&'static str>,
     /// Unpacked bytes taken from `input` and not yet handed out: the begin of a line.
     pending: Vec<u8>,
     /// Unpacked offset of the first pending byte.
@@ -64,9 +65,23 @@ impl Lines {
 
     fn over(raw: Box<dyn Read + Send>, name: String, size: Option<u64>) -> Result<Self> {
         let read = Arc::new(AtomicU64::new(0));
-        let input = unpack(Counted { raw, read: read.clone() }).context(&name)?;
+        let (input, packing) = unpack(Counted { raw, read: read.clone() }).context(&name)?;
         let pending = Vec::new();
-        Ok(Self { name, input, read, size, pending, offset: 0, ended: false, failure: None })
+        let (ended, failure) = (false, None);
+        Ok(Self { name, input, read, size, packing, pending, offset: 0, ended, failure })
+    }
+
+    /// The first bytes, about 1 MiB, which are handed out all the same; and whether they are all.
+    pub fn head(&mut self) -> (&[u8], bool) {
+        if self.pending.is_empty() {
+            self.fill();
+        }
+        (&self.pending, self.ended)
+    }
+
+    /// What the file is packed with.
+    pub fn packing(&self) -> Option<&'static str> {
+        self.packing
     }
 
     /// Bytes of the file read so far (packed, as they are on disk).
@@ -138,13 +153,16 @@ impl Lines {
         let lines = &self.pending[..len];
         let mut records = Records { bytes: Vec::with_capacity(len), ends: Vec::new() };
         let mut start = 0;
+        let mut push = |line: &[u8]| {
+            if !is_blank(line) {
+                records.push(line);
+            }
+        };
         for end in memchr_iter(b'\n', lines) {
-            records.push(&lines[start..end]);
+            push(&lines[start..end]);
             start = end + 1;
         }
-        if start < len {
-            records.push(&lines[start..]);
-        }
+        push(&lines[start..]);
         self.consume(len);
         Chunk { records, end: self.offset }
     }
@@ -173,6 +191,12 @@ impl Lines {
              A file packed with a window over 128 MiB: zstd -dc --long=31 FILE | binsync import -",
         )
     }
+}
+
+/// Nothing but blanks, or the byte order mark that an editor puts at the beginning.
+fn is_blank(line: &[u8]) -> bool {
+    line.first().is_none_or(|&first| first != b'{')
+        && line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii().is_empty()
 }
 
 /// Reads the first bytes of `path` (unpacked), at most [`HEAD`], and names what they are: length
@@ -225,7 +249,7 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Puts the right decoder over `raw`, by its first four bytes.
-fn unpack(mut raw: Counted) -> io::Result<Box<dyn Read + Send>> {
+fn unpack(mut raw: Counted) -> io::Result<(Box<dyn Read + Send>, Option<&'static str>)> {
     let mut magic = Vec::with_capacity(4);
     (&mut raw).take(4).read_to_end(&mut magic)?;
     let is_zstd = match magic[..] {
@@ -237,12 +261,12 @@ fn unpack(mut raw: Counted) -> io::Result<Box<dyn Read + Send>> {
     let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
     let whole = io::Cursor::new(magic).chain(raw);
     Ok(if is_zstd {
-        Box::new(zstd::stream::read::Decoder::new(whole)?)
+        (Box::new(zstd::stream::read::Decoder::new(whole)?), Some("zstd"))
     } else if is_gzip {
         let packed = BufReader::with_capacity(128 << 10, whole);
-        Box::new(flate2::bufread::MultiGzDecoder::new(packed))
+        (Box::new(flate2::bufread::MultiGzDecoder::new(packed)), Some("gzip"))
     } else {
-        Box::new(whole)
+        (Box::new(whole), None)
     })
 }
 
@@ -288,12 +312,21 @@ mod tests {
 
     #[test]
     fn bytes_are_kept_and_only_the_newline_is_taken_off() {
-        let (got, end) = all(lines(b"a\r\n\n\xff\0b\nlast"));
-        assert_eq!(got, [&b"a\r"[..], b"", b"\xff\0b", b"last"]);
-        assert_eq!(end, 12);
+        let (got, end) = all(lines(b"a\r\n\xff\0b\nlast"));
+        assert_eq!(got, [&b"a\r"[..], b"\xff\0b", b"last"]);
+        assert_eq!(end, 11);
         assert_eq!(all(lines(b"")).0, Vec::<Vec<u8>>::new());
-        assert_eq!(all(lines(b"\n")).0, [b""]);
         assert_eq!(all(lines(b"a\n")).0, [b"a"]);
+    }
+
+    #[test]
+    fn blank_lines_are_no_messages() {
+        let (got, end) = all(lines(b"\xef\xbb\xbf\n\na\n\r\n \t\nb\n\n"));
+        assert_eq!((got, end), (vec![b"a".to_vec(), b"b".to_vec()], 15));
+        assert_eq!(all(lines(b"\n")).0, Vec::<Vec<u8>>::new());
+        let mut looked_at = lines(b"a\nb");
+        assert_eq!(looked_at.head(), (&b"a\nb"[..], true));
+        assert_eq!(all(looked_at).0, [b"a", b"b"]);
     }
 
     #[test]

@@ -3,15 +3,19 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::files;
+use super::fit;
+use super::format::SpoolId;
 use super::frame::Place;
-use super::index::{self, Index};
+use super::home::Home;
+use super::index::Index;
 use super::indexer::Indexer;
 use super::lock::{Lock, Purpose};
 use super::recovery;
 use super::scan::{Found, Scan};
 use super::segment::{self, Decoder};
 use super::types::{Recovery, Seq};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Something wrong in the spool's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,27 +43,83 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// Reads every frame of every segment and compares with the index.
+/// Reads every frame of every segment, derives the index again and compares.
 ///
 /// # Errors
-/// When a file cannot be read at all, or is of a newer version.
+/// When a file cannot be read at all, or is of a newer version, or there is no spool.
 pub fn verify(dir: &Path) -> Result<Report> {
-    let index = Index::open_read(dir)?;
+    let spool = spool_id(dir)?;
     let mut report = Report::default();
-    let mut next: Option<Seq> = None;
+    let index = match Index::open_read(dir) {
+        Ok(Some(index)) => Some(index),
+        Ok(None) => {
+            report.add(INDEX, 0, "missing; the next command builds it anew");
+            None
+        }
+        Err(e) if e.kind() == ErrorKind::Damaged => {
+            report.add(INDEX, 0, e.message());
+            None
+        }
+        Err(e) => return Err(e),
+    };
+    if let Some(index) = &index
+        && let Err(e) = verify_index(dir, index, spool, &mut report)
+    {
+        match e.kind() {
+            ErrorKind::Damaged => report.add(INDEX, 0, e.message()),
+            _ => return Err(e),
+        }
+    }
+    let index = index.filter(|_| report.findings.is_empty());
+    verify_segments(dir, index.as_ref(), &mut report)?;
+    Ok(report)
+}
+
+const INDEX: &str = "index.sqlite";
+
+/// Derives the index again, as far as it has come, and compares.
+fn verify_index(dir: &Path, index: &Index, spool: SpoolId, report: &mut Report) -> Result<()> {
+    for what in index.check()? {
+        report.add(INDEX, 0, &format!("damaged: {what}"));
+    }
+    if !report.findings.is_empty() {
+        return Ok(());
+    }
+    // One view of it: a writer may go on meanwhile.
+    let _view = index.view()?;
+    let next = index.end()?.next;
+    let fit = fit::fit(dir, index)?;
+    // Torn bytes are met in their segment.
+    let gone = fit::tail(index)?.filter(|bad| bad.bytes == 0);
+    for bad in fit.misfits.into_iter().chain(gone) {
+        report.add(&bad.segment, bad.offset, &bad.to_string());
+    }
+    let again = Home::apart(dir)?;
+    Indexer::anew(&again)?.catch_up(spool, next)?;
+    if let Some(again) = Index::open_read(again.index())? {
+        for what in index.differences(&again)? {
+            report.add(INDEX, 0, &what);
+        }
+    }
+    Ok(())
+}
+
+fn verify_segments(dir: &Path, index: Option<&Index>, report: &mut Report) -> Result<()> {
+    let mut next: Seq = 1;
     let segments = segment::list(dir)?;
     for &segment in &segments {
         // Whoever writes is in the middle of a frame: the end of the last segment is no finding
         // then. A writer that starts waits for this lock, so it is held for that segment only.
         let last = segments.last() == Some(&segment);
-        let lock = if last { Lock::try_take(dir, Purpose::Index)? } else { None };
+        let lock = match last && files::is_writable(dir) {
+            true => Lock::try_take(dir, Purpose::Index)?,
+            false if last => Lock::look(dir)?,
+            false => None,
+        };
         let live = last && lock.is_none();
-        verify_segment(dir, segment, live, index.as_ref(), &mut next, &mut report)?;
+        verify_segment(dir, segment, live, index, &mut next, report)?;
     }
-    if index.is_none() && !segments.is_empty() {
-        report.add("index.sqlite", 0, "missing; the next command builds it anew");
-    }
-    Ok(report)
+    Ok(())
 }
 
 impl Report {
@@ -73,7 +133,7 @@ fn verify_segment(
     segment: Seq,
     live: bool,
     index: Option<&Index>,
-    next: &mut Option<Seq>,
+    next: &mut Seq,
     report: &mut Report,
 ) -> Result<()> {
     let name = segment::name(segment);
@@ -89,23 +149,24 @@ fn verify_segment(
             Found::Frame { place, header, body } => {
                 report.bytes += place.len;
                 if let Err(e) = decoder.decode(&header, &body, place) {
-                    report.add(&name, place.offset, &e.to_string());
+                    report.add(&name, place.offset, e.message());
                     continue;
                 }
                 report.frames += 1;
                 report.records += header.lengths.len() as u64;
-                if next.is_some_and(|next| next != header.first) {
-                    let what = format!(
-                        "record {} expected, the frame begins with {}",
-                        next.unwrap_or_default(),
-                        header.first
-                    );
+                if *next != header.first {
+                    let what = match *next < header.first {
+                        true => {
+                            format!("messages {next} to {} are missing before it", header.first - 1)
+                        }
+                        false => format!("record {} comes a second time", header.first),
+                    };
                     report.add(&name, place.offset, &what);
                 }
-                *next = Some(header.end());
+                *next = header.end().max(*next);
                 match indexed.remove(&place.offset) {
                     Some((known, crc)) if known == place && crc == header.body_crc => {}
-                    None if index.is_none() || live => {}
+                    None if index.is_none() || live || header.forgotten > 0 => {}
                     _ => report.add(&name, place.offset, "the index does not know this frame"),
                 }
             }
@@ -137,17 +198,21 @@ fn verify_segment(
 /// # Errors
 /// When a writer is alive, there is no spool, or a file cannot be read or written.
 pub fn reindex(dir: &Path) -> Result<Recovery> {
+    let spool = spool_id(dir)?;
+    let _lock = Lock::take(dir, Purpose::Index)?;
+    let mut indexer = Indexer::anew(&Home::new(dir))?;
+    let caught_up = indexer.catch_up(spool, Seq::MAX)?;
+    let mut bad_frames = indexer.index().bad_frames()?;
+    bad_frames.extend(fit::tail(indexer.index())?);
+    Ok(Recovery { caught_up, bad_frames, ..Recovery::default() })
+}
+
+fn spool_id(dir: &Path) -> Result<SpoolId> {
     let spool = match dir.is_dir() {
         true => recovery::spool_id(dir)?,
         false => None,
     };
-    let spool = spool.ok_or_else(|| {
+    spool.ok_or_else(|| {
         Error::usage(format!("{}: no spool here", dir.display())).help("--spool names it")
-    })?;
-    let _lock = Lock::take(dir, Purpose::Index)?;
-    index::delete(dir)?;
-    let (mut indexer, _) = Indexer::open(dir)?;
-    let caught_up = indexer.catch_up(spool)?;
-    let bad_frames = indexer.index().bad_frames()?;
-    Ok(Recovery { caught_up, bad_frames, ..Recovery::default() })
+    })
 }

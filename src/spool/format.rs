@@ -10,6 +10,10 @@ pub const MAGIC: [u8; 8] = *b"binsync\x1a";
 pub const MAJOR: u8 = 1;
 /// A greater minor version adds only parts that a reader may skip.
 pub const MINOR: u8 = 1;
+/// A frame's content is no longer than this: the largest message a broker takes, and a batch.
+pub const MAX_RAW: u64 = 513 << 20;
+/// Sequences stay below this: the index keeps them as signed numbers.
+pub const MAX_SEQ: u64 = i64::MAX as u64;
 
 /// Offsets of the fixed fields, from the start of the skippable frame.
 pub mod at {
@@ -59,6 +63,8 @@ pub mod tag {
     pub const MAYBE_TWICE: u64 = 6;
     /// The sequence behind the last record of the queue whose acknowledgement has arrived.
     pub const ACKED: u64 = 7;
+    /// How many records were taken out here (varint).
+    pub const FORGOTTEN: u64 = 8;
 }
 
 /// A spool's id.
@@ -107,6 +113,8 @@ pub struct Header {
     /// Every record of the queue before this sequence was acknowledged, as the broker has
     /// confirmed, when the frame was written.
     pub acked: Option<u64>,
+    /// Records that were taken out of the spool here; the frame has none then.
+    pub forgotten: u64,
 }
 
 /// Why bytes are no header.
@@ -181,6 +189,11 @@ impl Header {
             put_varint(&mut part, acked);
             put_part(out, tag::ACKED, &part);
         }
+        if self.forgotten > 0 {
+            part.clear();
+            put_varint(&mut part, self.forgotten);
+            put_part(out, tag::FORGOTTEN, &part);
+        }
     }
 
     /// Reads a header from bytes that begin with it.
@@ -212,11 +225,19 @@ impl Header {
             source: None,
             maybe_twice: Vec::new(),
             acked: None,
+            forgotten: 0,
         };
         let records = u32_at(header, at::RECORDS) as usize;
+        if decoded.raw > MAX_RAW {
+            return Err(BadHeader::Wrong("the content is longer than a frame's may be"));
+        }
         decoded
             .decode_parts(&header[at::PARTS..], records)
             .ok_or(BadHeader::Wrong("a part of the header is malformed"))?;
+        let all = decoded.first.checked_add(records as u64);
+        if all.and_then(|end| end.checked_add(decoded.forgotten)).is_none_or(|end| end > MAX_SEQ) {
+            return Err(BadHeader::Wrong("there are no such sequences"));
+        }
         let content =
             decoded.lengths.iter().try_fold(0u64, |sum, &l| sum.checked_add(l)?.checked_add(1));
         match decoded.lengths.len() == records && content == Some(decoded.raw) {
@@ -246,15 +267,16 @@ impl Header {
                     let end = take_varint(&mut part)?;
                     self.source = Some((String::from_utf8(part.to_vec()).ok()?, end));
                 }
+                tag::FORGOTTEN if records == 0 => self.forgotten = take_varint(&mut part)?,
                 _ => {}
             }
         }
         Some(())
     }
 
-    /// Sequence behind the last record.
+    /// Sequence behind the last record, or the last that was taken out.
     pub fn end(&self) -> u64 {
-        self.first + self.lengths.len() as u64
+        self.first + self.lengths.len() as u64 + self.forgotten
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use super::format::MAX_RAW;
 use super::ranges::Ranges;
 use super::segment;
 use super::types::Seq;
@@ -50,8 +51,12 @@ impl Batch {
 
     /// The content of the frame and where each record ends in it.
     pub(super) fn content(&self) -> Result<(Vec<u8>, Vec<u64>)> {
-        if u32::try_from(self.records.len()).is_err() {
-            return Err(Error::failed("a frame may not hold 4 GiB or more"));
+        let raw = self.records.len() + self.ends.len();
+        if raw as u64 > MAX_RAW {
+            return Err(Error::failed(format!(
+                "a frame may not hold more than {} MiB, these messages have {raw} bytes",
+                MAX_RAW >> 20
+            )));
         }
         let mut content = Vec::with_capacity(self.records.len() + self.ends.len());
         let mut ends = Vec::with_capacity(self.ends.len());

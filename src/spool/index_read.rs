@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::frame::Place;
-use super::index::{Index, Row, Val, int};
+use super::index::{Index, Row, Val, damaged, int};
 use super::index_write::GAP_KINDS;
 use super::ranges::Ranges;
 use super::resend::{EventRows, Ident};
@@ -11,7 +11,7 @@ use super::segment;
 use super::types::{
     BadFrame, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, Order, SegmentInfo, Seq,
 };
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Result};
 use crate::event::TableName;
 
 /// A frame as the index knows it.
@@ -24,19 +24,27 @@ pub(super) struct FrameRow {
     pub(super) damaged: Ranges,
 }
 
-const FRAME: &str = "first, records, segment, offset, len, resend, damaged";
+/// Columns of `frames` that are read.
+mod column {
+    pub(super) const CRC: usize = 6;
+    pub(super) const SOURCE: usize = 9;
+    pub(super) const EVENT: usize = 12;
+    pub(super) const RESEND: usize = 13;
+    pub(super) const DAMAGED: usize = 14;
+    pub(super) const TRANSACTIONS: usize = 15;
+}
 
 fn frame_row(row: &Row<'_>) -> Result<FrameRow> {
     let ranges = |i| {
         let blob = row.blob(i)?;
-        Ranges::unpack(&blob).ok_or_else(|| Error::failed("index: marks of a frame"))
+        Ranges::unpack(&blob).ok_or_else(|| damaged("marks of a frame"))
     };
     Ok(FrameRow {
         first: row.int(0)?,
         records: row.int(1)?,
         place: Place { segment: row.int(2)?, offset: row.int(3)?, len: row.int(4)? },
-        resend: ranges(5)?,
-        damaged: ranges(6)?,
+        resend: ranges(column::RESEND)?,
+        damaged: ranges(column::DAMAGED)?,
     })
 }
 
@@ -49,14 +57,16 @@ impl Index {
         limit: u64,
     ) -> Result<Vec<FrameRow>> {
         let (from, order) = (self.frame_start(range.start)?, sql_order(order));
-        self.rows(
+        let frames = self.checked(
+            "frames",
             &format!(
-                "SELECT {FRAME} FROM frames WHERE first >= ? AND first < ? AND first + records > ?
-                 ORDER BY first {order} LIMIT ?"
+                "WHERE first >= ? AND first < ? AND first + records > ? ORDER BY first {order} LIMIT ?"
             ),
             &[int(from), upto(range.end), upto(range.start), int(limit)],
             frame_row,
-        )
+        )?;
+        self.check_run(frames.iter().map(|f| f.first..f.first + f.records))?;
+        Ok(frames)
     }
 
     /// Packed transactions of frames that begin in `firsts`: first sequence and blob.
@@ -67,14 +77,63 @@ impl Index {
         limit: u64,
     ) -> Result<Vec<(Seq, Vec<u8>)>> {
         let order = sql_order(order);
-        self.rows(
-            &format!(
-                "SELECT first, transactions FROM frames
-                 WHERE first >= ? AND first < ? ORDER BY first {order} LIMIT ?"
-            ),
+        let mut runs = Vec::new();
+        let found = self.checked(
+            "frames",
+            &format!("WHERE first >= ? AND first < ? ORDER BY first {order} LIMIT ?"),
             &[upto(firsts.start), upto(firsts.end), int(limit)],
-            |row| Ok((row.int(0)?, segment::decompress(&row.blob(1)?)?)),
-        )
+            |row| {
+                let first = row.int(0)?;
+                runs.push(first..first.saturating_add(row.int(1)?));
+                Ok((first, segment::decompress(&row.blob(column::TRANSACTIONS)?)?))
+            },
+        )?;
+        self.check_run(runs.into_iter())?;
+        Ok(found)
+    }
+
+    /// Refuses frames, one after the other in either order, between which records lie that
+    /// nobody has said to be lost or forgotten: the index has lost a row.
+    fn check_run(&self, frames: impl Iterator<Item = Range<Seq>>) -> Result<()> {
+        let mut before: Option<Range<Seq>> = None;
+        for frame in frames {
+            if let Some(before) = before.replace(frame.clone()) {
+                let (a, b) = match before.start < frame.start {
+                    true => (before.end, frame.start),
+                    false => (frame.end, before.start),
+                };
+                if a != b && !self.is_hole(&(a..b))? {
+                    return Err(damaged(format_args!(
+                        "it does not know messages {a} to {}",
+                        b - 1
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// True when the index knows why a stretch holds nothing.
+    fn is_hole(&self, range: &Range<Seq>) -> Result<bool> {
+        let lost = self.bad_frames()?.into_iter().map(|bad| bad.lost);
+        let mut holes: Vec<Range<Seq>> = lost.chain(self.forgotten()?).collect();
+        holes.sort_by_key(|hole| hole.start);
+        let mut at = range.start;
+        for hole in holes.iter().filter(|hole| hole.end > range.start) {
+            if hole.start > at {
+                break;
+            }
+            at = at.max(hole.end);
+        }
+        Ok(at >= range.end)
+    }
+
+    /// Stretches that were taken out of the spool, rising.
+    pub(super) fn forgotten(&self) -> Result<Vec<Range<Seq>>> {
+        self.checked("forgotten", "ORDER BY first", &[], |row| {
+            let first = row.int(0)?;
+            Ok(first..first.saturating_add(row.int(1)?))
+        })
     }
 
     /// First sequence of the last frame that begins at or before `seq`.
@@ -90,23 +149,23 @@ impl Index {
 
     /// The count of event rows where a frame begins.
     pub(super) fn event_rows(&self, frame: Seq) -> Result<EventRows> {
-        let sql = "SELECT event FROM frames WHERE first = ?";
-        let text = self.row(sql, &[int(frame)], |row| row.text(0))?;
+        let read = |row: &Row<'_>| row.text(column::EVENT);
+        let text = self.checked("frames", "WHERE first = ?", &[int(frame)], read)?.pop();
         serde_json::from_str(&text.unwrap_or_default()).context("index: event rows")
     }
 
     /// Frames whose rows of a chain reach over a place in the binlog.
     pub(super) fn frames_at(&self, chain: usize, at: Ident) -> Result<Vec<Seq>> {
         let mut frames = Vec::new();
-        self.walk(
-            "SELECT frame, file_min, offset_min FROM positions
-             WHERE chain = ? AND (file_max, offset_max) >= (?, ?)
+        self.walk_checked(
+            "positions",
+            "WHERE chain = ? AND (file_max, offset_max) >= (?, ?)
              ORDER BY file_max, offset_max, frame",
             &[int(chain as u64), int(at.file), int(at.offset)],
             |row| {
-                let reaches = (row.int(1)?, row.int(2)?) <= (at.file, at.offset);
+                let reaches = (row.int(4)?, row.int(5)?) <= (at.file, at.offset);
                 if reaches {
-                    frames.push(row.int(0)?);
+                    frames.push(row.int(3)?);
                 }
                 // Ranges of a chain rise: behind the first that begins later all do.
                 Ok(reaches)
@@ -117,69 +176,73 @@ impl Index {
 
     /// Rows of an identity that are in no chain.
     pub(super) fn strays_at(&self, at: Ident) -> Result<Vec<Seq>> {
-        let sql = "SELECT seq FROM strays WHERE file = ? AND offset = ? AND ord = ?";
-        self.rows(sql, &[int(at.file), int(at.offset), int(at.ord)], |row| row.int(0))
+        let rest = "WHERE file = ? AND offset = ? AND ord = ?";
+        let values = [int(at.file), int(at.offset), int(at.ord)];
+        self.checked("strays", rest, &values, |row| row.int(3))
     }
 
     /// Statements at a place in the binlog, newest first.
     pub(super) fn ddl_at(&self, file: u64, offset: u64) -> Result<Vec<Seq>> {
-        let sql = "SELECT seq FROM ddl WHERE file = ? AND offset = ? ORDER BY seq DESC";
-        self.rows(sql, &[int(file), int(offset)], |row| row.int(0))
+        let rest = "WHERE file = ? AND offset = ? ORDER BY seq DESC";
+        self.checked("ddl", rest, &[int(file), int(offset)], |row| row.int(0))
     }
 
     /// Hashes of the last statements without position, newest first.
     pub(super) fn ddl_hashes(&self, limit: usize) -> Result<Vec<u64>> {
-        let sql = "SELECT hash FROM ddl WHERE file IS NULL ORDER BY seq DESC LIMIT ?";
-        self.rows(sql, &[int(limit as u64)], |row| row.int(0))
+        let rest = "WHERE file IS NULL ORDER BY seq DESC LIMIT ?";
+        self.checked("ddl", rest, &[int(limit as u64)], |row| row.int(5))
     }
 
     /// All statements.
     pub(super) fn ddl(&self) -> Result<Vec<DdlRef>> {
-        self.rows("SELECT seq, grp, epoch FROM ddl ORDER BY seq", &[], |row| {
+        self.checked("ddl", "ORDER BY seq", &[], |row| {
             Ok(DdlRef { seq: row.int(0)?, group: row.int(1)?, epoch: row.int(2)? as u32 })
         })
     }
 
     /// What a statement was: the producer's word for it, and its text.
     pub(super) fn statement(&self, seq: Seq) -> Result<Option<(String, String)>> {
-        let sql = "SELECT op, sql FROM ddl WHERE seq = ?";
-        self.row(sql, &[int(seq)], |row| Ok((row.text(0)?, row.text(1)?)))
+        let read = |row: &Row<'_>| Ok((row.text(6)?, row.text(7)?));
+        Ok(self.checked("ddl", "WHERE seq = ?", &[int(seq)], read)?.pop())
     }
 
     /// All table names, by number.
     pub(super) fn tables(&self) -> Result<Vec<TableName>> {
-        self.rows("SELECT database, name FROM tables ORDER BY id", &[], |row| {
-            Ok(TableName::new(row.text(0)?, row.text(1)?))
-        })
+        let tables = self.checked("tables", "ORDER BY id", &[], |row| {
+            Ok((row.int(0)?, TableName::new(row.text(1)?, row.text(2)?)))
+        })?;
+        match (0..).zip(&tables).all(|(id, table)| id == table.0) {
+            true => Ok(tables.into_iter().map(|(_, name)| name).collect()),
+            false => Err(damaged("a table is missing")),
+        }
     }
 
     /// All bootstraps.
     pub(super) fn bootstraps(&self) -> Result<Vec<Bootstrap>> {
-        let sql = "SELECT database, name, start, complete, stop FROM bootstraps
-                   JOIN tables ON id = tab ORDER BY start";
-        self.rows(sql, &[], |row| {
+        let tables = self.tables()?;
+        self.checked("bootstraps", "ORDER BY start", &[], |row| {
+            let table = tables.get(row.int(1)? as usize).cloned();
             Ok(Bootstrap {
-                table: TableName::new(row.text(0)?, row.text(1)?),
-                start: row.int(2)?,
-                complete_ts: row.maybe_int(3)?.map(|n| n as i64),
-                end: row.maybe_int(4)?,
+                table: table.ok_or_else(|| damaged("a copy of no table"))?,
+                start: row.int(0)?,
+                complete_ts: row.maybe_int(2)?.map(|n| n as i64),
+                end: row.maybe_int(3)?,
             })
         })
     }
 
     /// All gaps.
     pub(super) fn gaps(&self) -> Result<Vec<Gap>> {
-        self.rows("SELECT seq, kind, detail FROM gaps ORDER BY id", &[], |row| {
+        self.checked("gaps", "ORDER BY seq, kind", &[], |row| {
             let kind = GAP_KINDS.get(row.int(1)? as usize);
-            let kind = *kind.ok_or_else(|| Error::failed("index: kind of a gap"))?;
+            let kind = *kind.ok_or_else(|| damaged("kind of a gap"))?;
             Ok(Gap { seq: row.int(0)?, kind, detail: row.text(2)? })
         })
     }
 
     /// All epochs.
     pub(super) fn epochs(&self) -> Result<Vec<Epoch>> {
-        let sql = "SELECT number, first, base, server, reason FROM epochs ORDER BY number";
-        self.rows(sql, &[], |row| {
+        self.checked("epochs", "ORDER BY number", &[], |row| {
             Ok(Epoch {
                 number: row.int(0)? as u32,
                 first_seq: row.int(1)?,
@@ -192,85 +255,115 @@ impl Index {
 
     /// Damaged records of a range.
     pub(super) fn damaged(&self, range: &Range<Seq>) -> Result<Vec<Damaged>> {
-        self.rows(
-            "SELECT d.seq, f.segment, f.offset, f.first, d.len, d.reason
-             FROM damaged d JOIN frames f ON f.first = d.frame
-             WHERE d.seq >= ? AND d.seq < ? ORDER BY d.seq",
-            &[upto(range.start), upto(range.end)],
-            |row| {
-                let seq = row.int(0)?;
-                Ok(Damaged {
-                    seq,
-                    segment: segment::name(row.int(1)?),
-                    offset: row.int(2)?,
-                    index_in_frame: (seq - row.int(3)?) as usize,
-                    len: row.int(4)?,
-                    reason: row.text(5)?,
-                })
-            },
-        )
+        let rest = "WHERE seq >= ? AND seq < ? ORDER BY seq";
+        let bounds = [upto(range.start), upto(range.end)];
+        let mut frame: Option<FrameRow> = None;
+        self.checked("damaged", rest, &bounds, |row| {
+            let (seq, first) = (row.int(0)?, row.int(1)?);
+            if frame.as_ref().is_none_or(|frame| frame.first != first) {
+                frame = self.frame_of(first)?;
+            }
+            let place = frame.as_ref().filter(|f| f.first == first && seq >= first);
+            let place = place.ok_or_else(|| damaged("a damaged message without frame"))?.place;
+            Ok(Damaged {
+                seq,
+                segment: segment::name(place.segment),
+                offset: place.offset,
+                index_in_frame: (seq - first) as usize,
+                len: row.int(2)?,
+                reason: row.text(3)?,
+            })
+        })
     }
 
     /// Unreadable stretches.
     pub(super) fn bad_frames(&self) -> Result<Vec<BadFrame>> {
-        let sql = "SELECT segment, offset, bytes, lost_from, lost_to, reason
-                   FROM bad_frames ORDER BY id";
-        self.rows(sql, &[], |row| {
+        self.checked("bad_frames", "ORDER BY segment, offset", &[], |row| {
             Ok(BadFrame {
                 segment: segment::name(row.int(0)?),
                 offset: row.int(1)?,
                 bytes: row.int(2)?,
                 lost: row.int(3)?..row.int(4)?,
                 reason: row.text(5)?,
+                last: false,
             })
         })
     }
 
     /// The segments and how far each is indexed.
     pub(super) fn segments(&self) -> Result<Vec<SegmentInfo>> {
-        let sql = "SELECT s.first, min(f.first), max(f.first + f.records), count(*),
-                   sum(f.records), s.bytes, sum(f.raw - f.records), min(f.arrival), max(f.arrival)
-                   FROM segments s JOIN frames f ON f.segment = s.first
-                   GROUP BY s.first ORDER BY s.first";
-        self.rows(sql, &[], |row| {
-            Ok(SegmentInfo {
-                name: segment::name(row.int(0)?),
-                first: row.int(1)?,
-                last: row.int(2)? - 1,
-                frames: row.int(3)?,
-                records: row.int(4)?,
-                bytes: row.int(5)?,
-                raw: row.int(6)?,
-                arrival_ms: (row.int(7)? as i64, row.int(8)? as i64),
-            })
-        })
+        let mut all: Vec<SegmentInfo> = Vec::new();
+        for segment in self.segment_rows()? {
+            let name = segment::name(segment.first);
+            let mut info: Option<SegmentInfo> = None;
+            let rest = "WHERE segment = ? ORDER BY first";
+            self.walk_checked("frames", rest, &[int(segment.first)], |row| {
+                let (first, records, arrival) = (row.int(0)?, row.int(1)?, row.int(7)? as i64);
+                let info = info.get_or_insert_with(|| SegmentInfo {
+                    name: name.clone(),
+                    first,
+                    last: first,
+                    frames: 0,
+                    records: 0,
+                    bytes: segment.bytes,
+                    raw: 0,
+                    arrival_ms: (arrival, arrival),
+                });
+                info.last = first + records - 1;
+                info.frames += 1;
+                info.records += records;
+                info.raw += row.int(5)? - records;
+                info.arrival_ms.0 = info.arrival_ms.0.min(arrival);
+                info.arrival_ms.1 = info.arrival_ms.1.max(arrival);
+                Ok(true)
+            })?;
+            all.extend(info);
+        }
+        Ok(all)
+    }
+
+    /// The segments as the index has them, in the order of the stream.
+    pub(super) fn segment_rows(&self) -> Result<Vec<SegmentRow>> {
+        self.checked("segments", "ORDER BY first", &[], segment_row)
+    }
+
+    /// One of them.
+    pub(super) fn segment_row(&self, first: Seq) -> Result<Option<SegmentRow>> {
+        Ok(self.checked("segments", "WHERE first = ?", &[int(first)], segment_row)?.pop())
     }
 
     /// The last segment and how far it is indexed.
     pub(super) fn live(&self) -> Result<Option<(Seq, u64)>> {
-        let sql = "SELECT first, bytes FROM segments ORDER BY first DESC LIMIT 1";
-        self.row(sql, &[], |row| Ok((row.int(0)?, row.int(1)?)))
+        let live = self.checked("segments", "ORDER BY first DESC LIMIT 1", &[], segment_row)?.pop();
+        Ok(live.map(|live| (live.first, live.bytes)))
     }
 
     /// The last frame and the checksum of its body.
     pub(super) fn last_frame(&self) -> Result<Option<(FrameRow, u32)>> {
-        let sql = format!("SELECT {FRAME}, crc FROM frames ORDER BY first DESC LIMIT 1");
-        self.row(&sql, &[], |row| Ok((frame_row(row)?, row.int(7)? as u32)))
+        let read = |row: &Row<'_>| Ok((frame_row(row)?, row.int(column::CRC)? as u32));
+        Ok(self.checked("frames", "ORDER BY first DESC LIMIT 1", &[], read)?.pop())
     }
 
     /// Place and body checksum of all frames of a segment.
     pub(super) fn checksums(&self, segment: Seq) -> Result<Vec<(Place, u32)>> {
-        let sql = "SELECT offset, len, crc FROM frames WHERE segment = ? ORDER BY offset";
-        self.rows(sql, &[int(segment)], |row| {
-            Ok((Place { segment, offset: row.int(0)?, len: row.int(1)? }, row.int(2)? as u32))
+        let rest = "WHERE segment = ? ORDER BY offset";
+        self.checked("frames", rest, &[int(segment)], |row| {
+            let place = Place { segment, offset: row.int(3)?, len: row.int(4)? };
+            Ok((place, row.int(column::CRC)? as u32))
         })
+    }
+
+    /// First sequences of the frames of a segment.
+    pub(super) fn frame_firsts(&self, segment: Seq) -> Result<Vec<Seq>> {
+        let rest = "WHERE segment = ? ORDER BY offset";
+        self.checked("frames", rest, &[int(segment)], |row| row.int(0))
     }
 
     /// Last frames of a queue that together hold `n` records or more, newest first.
     pub(super) fn tail(&self, queue: &str, n: u64) -> Result<Vec<FrameRow>> {
         let (mut frames, mut records) = (Vec::new(), 0);
-        let sql = format!("SELECT {FRAME} FROM frames WHERE queue = ? ORDER BY first DESC");
-        self.walk(&sql, &[Val::Text(queue)], |row| {
+        let rest = "WHERE queue = ? ORDER BY first DESC";
+        self.walk_checked("frames", rest, &[Val::Text(queue)], |row| {
             let frame = frame_row(row)?;
             records += frame.records;
             frames.push(frame);
@@ -281,23 +374,85 @@ impl Index {
 
     /// Stored end of each source.
     pub(super) fn sources(&self) -> Result<Vec<(String, u64)>> {
-        self.rows("SELECT name, end FROM sources", &[], |row| Ok((row.text(0)?, row.int(1)?)))
+        self.checked("sources", "", &[], |row| Ok((row.text(0)?, row.int(1)?)))
+    }
+
+    /// The records of each import that can be gone on with, and its source.
+    pub(super) fn imports(&self) -> Result<Vec<(String, Range<Seq>)>> {
+        let mut all: Vec<(String, Range<Seq>)> = Vec::new();
+        self.walk_checked("frames", "WHERE source IS NOT NULL ORDER BY first", &[], |row| {
+            let (first, source) = (row.int(0)?, row.text(column::SOURCE)?);
+            let end = first.saturating_add(row.int(1)?);
+            match all.last_mut() {
+                Some((last, range)) if *last == source && range.end == first => range.end = end,
+                _ => all.push((source, first..end)),
+            }
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// Behind the last record that came from a queue: nobody else has it any more.
+    pub(super) fn captured_end(&self) -> Result<Seq> {
+        let rest = "WHERE queue IS NOT NULL ORDER BY first DESC LIMIT 1";
+        let end = self.checked("frames", rest, &[], |row| Ok(row.int(0)? + row.int(1)?))?.pop();
+        Ok(end.unwrap_or(0))
     }
 
     /// A single text.
     pub(super) fn get(&self, key: &str) -> Result<Option<String>> {
-        self.row("SELECT value FROM meta WHERE key = ?", &[Val::Text(key)], |row| row.text(0))
+        let read = |row: &Row<'_>| row.maybe_text(1);
+        Ok(self.checked("meta", "WHERE key = ?", &[Val::Text(key)], read)?.pop().flatten())
+    }
+
+    /// A single number.
+    pub(super) fn get_int(&self, key: &str) -> Result<Option<u64>> {
+        let read = |row: &Row<'_>| row.maybe_int(1);
+        Ok(self.checked("meta", "WHERE key = ?", &[Val::Text(key)], read)?.pop().flatten())
     }
 
     /// Where the index ends.
     pub(super) fn end(&self) -> Result<End> {
-        let sql = "SELECT (SELECT value FROM meta WHERE key = 'next'),
-                          (SELECT value FROM meta WHERE key = 'open')";
-        let read = |row: &Row<'_>| {
-            Ok(End { next: row.maybe_int(0)?.unwrap_or(1), open: row.maybe_int(1)? })
-        };
-        Ok(self.row(sql, &[], read)?.unwrap_or(End { next: 1, open: None }))
+        let rest = "WHERE key IN ('next', 'open') ORDER BY key";
+        let mut end = End { next: 1, open: None };
+        self.walk_checked("meta", rest, &[], |row| {
+            match row.text(0)?.as_str() {
+                "next" => end.next = row.int(1)?,
+                _ => end.open = row.maybe_int(1)?,
+            }
+            Ok(true)
+        })?;
+        Ok(end)
     }
+}
+
+/// A segment as the index has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SegmentRow {
+    pub(super) first: Seq,
+    pub(super) generation: u32,
+    /// How far it is indexed.
+    pub(super) bytes: u64,
+    pub(super) frames: u64,
+    pub(super) transactions: u64,
+    pub(super) resends: u64,
+    /// How many runs of keys it has; 0 while the frames have theirs.
+    pub(super) blocks: u64,
+    /// How many of its biggest transactions are kept.
+    pub(super) biggest: u64,
+}
+
+fn segment_row(row: &Row<'_>) -> Result<SegmentRow> {
+    Ok(SegmentRow {
+        first: row.int(0)?,
+        generation: row.int(1)? as u32,
+        bytes: row.int(2)?,
+        frames: row.int(3)?,
+        transactions: row.int(4)?,
+        resends: row.int(5)?,
+        blocks: row.int(6)?,
+        biggest: row.int(7)?,
+    })
 }
 
 fn sql_order(order: Order) -> &'static str {

@@ -7,48 +7,85 @@ pub(super) const VERSION: i64 = 5;
 /// Most tables are small, and so may a spool be.
 pub(super) const PAGE: u32 = 1024;
 
-/// `segments.bytes` is how far a segment is indexed. `frames.event_*` is the count of rows in the
+/// The tables, each with the columns of its key.
+pub(super) const KEYS: [(&str, &str); 19] = [
+    ("meta", "1"),
+    ("segments", "1"),
+    ("frames", "1"),
+    ("positions", "1, 2, 3, 4"),
+    ("strays", "1, 2, 3, 4"),
+    ("tables", "1"),
+    ("ddl", "1"),
+    ("bootstraps", "1"),
+    ("epochs", "1"),
+    ("gaps", "1, 2"),
+    ("damaged", "1"),
+    ("bad_frames", "1, 2"),
+    ("forgotten", "1"),
+    ("biggest", "1, 2, 3"),
+    ("frame_keys", "1"),
+    ("key_runs", "1"),
+    ("key_columns", "1, 2"),
+    ("image_widths", "1, 2"),
+    ("sources", "1"),
+];
+
+/// Every row ends with the checksum of its other columns. `segments.bytes` is how far a segment is indexed. `frames.event_*` is the count of rows in the
 /// event under way where the frame begins. `positions` has a row for each frame and chain of
 /// rising positions in it; a row that fits no chain is a stray. `frames.transactions` is packed and
 /// compressed. `biggest` holds the transactions with the most rows of each segment. `frame_keys`
 /// has the keys of each frame of the last segment; those of a full segment are merged into
-/// `key_runs`, whose id is the segment's first sequence and the least hash in the run (see
-/// [`super::keys`]). `key_columns` are the columns that keys of a table were made of, with the
+/// `key_runs`, whose id is the segment's first sequence and the least hash that the run may have
+/// (see [`super::keys`]), `upto` that of the next one, and `segments.blocks` their number, as
+/// `segments.biggest` that of those: what is looked for and not there is told from what is missing. `key_columns` are the columns that keys of a table were made of, with the
 /// sequence from which on. `image_widths` tells how many columns a table's row images have, with
-/// the first and the last message of each number.
+/// the first and the last message of each number. `forgotten` are stretches that were taken out of
+/// the spool.
 pub(super) const TABLES: &str = "
-CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE meta(key TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  transactions INTEGER NOT NULL, resends INTEGER NOT NULL);
+  frames INTEGER NOT NULL, transactions INTEGER NOT NULL, resends INTEGER NOT NULL,
+  blocks INTEGER NOT NULL, biggest INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE frames(
   first INTEGER PRIMARY KEY, records INTEGER NOT NULL,
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
-  raw INTEGER NOT NULL, crc INTEGER NOT NULL, arrival INTEGER NOT NULL, queue TEXT,
+  raw INTEGER NOT NULL, crc INTEGER NOT NULL, arrival INTEGER NOT NULL, queue TEXT, source TEXT,
   ts_min INTEGER, ts_max INTEGER, event TEXT NOT NULL,
-  resend BLOB NOT NULL, damaged BLOB NOT NULL, transactions BLOB NOT NULL);
+  resend BLOB NOT NULL, damaged BLOB NOT NULL, transactions BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE positions(
   chain INTEGER, file_max INTEGER, offset_max INTEGER, frame INTEGER,
-  file_min INTEGER NOT NULL, offset_min INTEGER NOT NULL,
+  file_min INTEGER NOT NULL, offset_min INTEGER NOT NULL, sum INTEGER NOT NULL,
   PRIMARY KEY(chain, file_max, offset_max, frame)) WITHOUT ROWID;
 CREATE TABLE strays(
-  file INTEGER, offset INTEGER, ord INTEGER, seq INTEGER,
+  file INTEGER, offset INTEGER, ord INTEGER, seq INTEGER, sum INTEGER NOT NULL,
   PRIMARY KEY(file, offset, ord, seq)) WITHOUT ROWID;
-CREATE TABLE tables(id INTEGER PRIMARY KEY, database TEXT NOT NULL, name TEXT NOT NULL);
+CREATE TABLE tables(id INTEGER PRIMARY KEY, database TEXT NOT NULL, name TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE ddl(
   seq INTEGER PRIMARY KEY, grp INTEGER NOT NULL, epoch INTEGER NOT NULL,
-  file INTEGER, offset INTEGER, hash INTEGER NOT NULL, op TEXT NOT NULL, sql TEXT NOT NULL);
+  file INTEGER, offset INTEGER, hash INTEGER NOT NULL, op TEXT NOT NULL, sql TEXT NOT NULL,
+  sum INTEGER NOT NULL);
 CREATE INDEX ddl_position ON ddl(file, offset);
-CREATE TABLE bootstraps(start INTEGER PRIMARY KEY, tab INTEGER NOT NULL, complete INTEGER, stop INTEGER);
-CREATE TABLE epochs(number INTEGER PRIMARY KEY, first INTEGER NOT NULL, base TEXT, server INTEGER, reason TEXT NOT NULL);
-CREATE TABLE gaps(id INTEGER PRIMARY KEY, seq INTEGER NOT NULL, kind INTEGER NOT NULL, detail TEXT NOT NULL);
-CREATE TABLE damaged(seq INTEGER PRIMARY KEY, frame INTEGER NOT NULL, len INTEGER NOT NULL, reason TEXT NOT NULL);
+CREATE TABLE bootstraps(start INTEGER PRIMARY KEY, tab INTEGER NOT NULL, complete INTEGER, stop INTEGER,
+  sum INTEGER NOT NULL);
+CREATE TABLE epochs(number INTEGER PRIMARY KEY, first INTEGER NOT NULL, base TEXT, server INTEGER,
+  reason TEXT NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE gaps(seq INTEGER, kind INTEGER, detail TEXT NOT NULL, sum INTEGER NOT NULL,
+  PRIMARY KEY(seq, kind)) WITHOUT ROWID;
+CREATE TABLE damaged(seq INTEGER PRIMARY KEY, frame INTEGER NOT NULL, len INTEGER NOT NULL,
+  reason TEXT NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE bad_frames(
-  id INTEGER PRIMARY KEY, segment INTEGER NOT NULL, offset INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  lost_from INTEGER NOT NULL, lost_to INTEGER NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE biggest(segment INTEGER, rows INTEGER, last INTEGER, PRIMARY KEY(segment, rows, last)) WITHOUT ROWID;
-CREATE TABLE frame_keys(first INTEGER PRIMARY KEY, keys BLOB NOT NULL);
-CREATE TABLE key_runs(id INTEGER PRIMARY KEY, run BLOB NOT NULL);
-CREATE TABLE key_columns(tab INTEGER, columns TEXT, since INTEGER NOT NULL, PRIMARY KEY(tab, columns)) WITHOUT ROWID;
-CREATE TABLE image_widths(tab INTEGER, width INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY(tab, width)) WITHOUT ROWID;
-CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL) WITHOUT ROWID;
+  segment INTEGER, offset INTEGER, bytes INTEGER NOT NULL,
+  lost_from INTEGER NOT NULL, lost_to INTEGER NOT NULL, reason TEXT NOT NULL, sum INTEGER NOT NULL,
+  PRIMARY KEY(segment, offset)) WITHOUT ROWID;
+CREATE TABLE forgotten(first INTEGER PRIMARY KEY, records INTEGER NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE biggest(segment INTEGER, rows INTEGER, last INTEGER, sum INTEGER NOT NULL,
+  PRIMARY KEY(segment, rows, last)) WITHOUT ROWID;
+CREATE TABLE frame_keys(first INTEGER PRIMARY KEY, keys BLOB NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE key_runs(id INTEGER PRIMARY KEY, upto INTEGER NOT NULL, run BLOB NOT NULL,
+  sum INTEGER NOT NULL);
+CREATE TABLE key_columns(tab INTEGER, columns TEXT, since INTEGER NOT NULL, sum INTEGER NOT NULL,
+  PRIMARY KEY(tab, columns)) WITHOUT ROWID;
+CREATE TABLE image_widths(tab INTEGER, width INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL,
+  sum INTEGER NOT NULL, PRIMARY KEY(tab, width)) WITHOUT ROWID;
+CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 ";

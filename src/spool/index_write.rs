@@ -2,17 +2,18 @@
 
 use super::format::Header;
 use super::frame::Place;
-use super::index::{Index, Val, int, maybe_int, maybe_text};
+use super::index::{Index, Val, Value, damaged, int, maybe_int, maybe_text};
+use super::index_read::SegmentRow;
 use super::notes::Notes;
 use super::packed;
 use super::segment;
 use super::types::{BadFrame, GapKind, Seq};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::TableName;
 
-/// Kinds of gaps by number.
+/// Kinds of gaps by number: in the order in which one record shows them.
 pub(super) const GAP_KINDS: [GapKind; 4] =
-    [GapKind::XoffsetJump, GapKind::NoCommit, GapKind::PositionBack, GapKind::MaybeTwice];
+    [GapKind::PositionBack, GapKind::NoCommit, GapKind::XoffsetJump, GapKind::MaybeTwice];
 
 /// A frame to be indexed.
 pub(super) struct NewFrame<'a> {
@@ -36,18 +37,13 @@ impl Index {
     /// Adds a frame and what its records say.
     pub(super) fn add_frame(&self, new: &NewFrame<'_>, notes: &Notes) -> Result<()> {
         let (place, header) = (new.place, new.header);
-        self.execute(
-            "INSERT INTO segments VALUES(?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT(first) DO UPDATE SET generation = ?2, bytes = ?3,
-             transactions = transactions + ?4, resends = resends + ?5",
-            &[
-                int(place.segment),
-                int(header.generation.into()),
-                int(place.offset + place.len),
-                int(notes.closed.len() as u64),
-                int(notes.resend.count()),
-            ],
-        )?;
+        self.change_segment(place.segment, |segment| {
+            segment.generation = header.generation;
+            segment.bytes = place.offset + place.len;
+            segment.frames += 1;
+            segment.transactions += notes.closed.len() as u64;
+            segment.resends += notes.resend.count();
+        })?;
         let earlier = notes.closed.partition_point(|t| t.last < header.first);
         for torso in &notes.closed[..earlier] {
             self.add_late(torso)?;
@@ -56,8 +52,8 @@ impl Index {
             [] => Vec::new(),
             closed => segment::compress(&packed::pack(header.first, closed))?,
         };
-        self.execute(
-            "INSERT INTO frames VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self.put(
+            "frames",
             &[
                 int(header.first),
                 int(header.lengths.len() as u64),
@@ -68,6 +64,7 @@ impl Index {
                 int(header.body_crc.into()),
                 Val::Int(header.arrival_ms),
                 maybe_text(header.queue.as_deref()),
+                maybe_text(header.source.as_ref().map(|(name, _)| name.as_str())),
                 notes.ts.map_or(Val::Null, |t| Val::Int(t.0)),
                 notes.ts.map_or(Val::Null, |t| Val::Int(t.1)),
                 Val::Text(new.event),
@@ -80,18 +77,15 @@ impl Index {
         self.add_strays(notes)?;
         self.add_findings(header.first, notes)?;
         if let Some((name, end)) = &header.source {
-            self.execute(
-                "INSERT OR REPLACE INTO sources VALUES(?, ?)",
-                &[Val::Text(name), int(*end)],
-            )?;
+            self.put("sources", &[Val::Text(name), int(*end)])?;
         }
         Ok(())
     }
 
     fn add_positions(&self, frame: Seq, notes: &Notes) -> Result<()> {
         for r in &notes.ranges {
-            self.execute(
-                "INSERT INTO positions VALUES(?, ?, ?, ?, ?, ?)",
+            self.put(
+                "positions",
                 &[
                     int(r.chain as u64),
                     int(r.max.0),
@@ -108,38 +102,72 @@ impl Index {
     fn add_strays(&self, notes: &Notes) -> Result<()> {
         for (seq, at) in &notes.strays {
             let values = [int(at.file), int(at.offset), int(at.ord), int(*seq)];
-            self.execute("INSERT INTO strays VALUES(?, ?, ?, ?)", &values)?;
+            self.put("strays", &values)?;
         }
         Ok(())
     }
 
     /// Adds a transaction found incomplete to the frame of its last record.
     fn add_late(&self, torso: &packed::Closed) -> Result<()> {
-        let found = self.row(
-            "SELECT first, transactions FROM frames WHERE first <= ? ORDER BY first DESC LIMIT 1",
-            &[int(torso.last)],
-            |row| Ok((row.int(0)?, row.blob(1)?)),
-        )?;
-        let (frame, mut blob) =
-            found.ok_or_else(|| Error::failed("index: a transaction without its frame"))?;
+        // The whole row, as it stands: its checksum is over all of it.
+        let rest = "WHERE first <= ? ORDER BY first DESC LIMIT 1";
+        let mut found = self.checked("frames", rest, &[int(torso.last)], |row| row.all())?;
+        let mut frame = found.pop().ok_or_else(|| damaged("a transaction without its frame"))?;
+        frame.pop();
+        let (Some(Value::Integer(first)), Some(Value::Blob(packed))) =
+            (frame.first().cloned(), frame.last_mut())
+        else {
+            return Err(damaged("a frame's row"));
+        };
         // Compressed pieces one after the other are read as one.
-        blob.extend(segment::compress(&packed::pack(frame, std::slice::from_ref(torso)))?);
-        self.execute(
-            "UPDATE frames SET transactions = ? WHERE first = ?",
-            &[Val::Blob(&blob), int(frame)],
+        packed.extend(segment::compress(&packed::pack(first as u64, std::slice::from_ref(torso)))?);
+        let values: Vec<Val<'_>> = frame.iter().map(Val::from).collect();
+        self.put("frames", &values)
+    }
+
+    /// Changes what is kept of a segment.
+    pub(super) fn change_segment(
+        &self,
+        first: Seq,
+        change: impl FnOnce(&mut SegmentRow),
+    ) -> Result<()> {
+        let new = SegmentRow {
+            first,
+            generation: 0,
+            bytes: 0,
+            frames: 0,
+            transactions: 0,
+            resends: 0,
+            blocks: 0,
+            biggest: 0,
+        };
+        let mut row = self.segment_row(first)?.unwrap_or(new);
+        change(&mut row);
+        self.put(
+            "segments",
+            &[
+                int(first),
+                int(row.generation.into()),
+                int(row.bytes),
+                int(row.frames),
+                int(row.transactions),
+                int(row.resends),
+                int(row.blocks),
+                int(row.biggest),
+            ],
         )
     }
 
     fn add_findings(&self, frame: Seq, notes: &Notes) -> Result<()> {
         for d in &notes.damages {
-            self.execute(
-                "INSERT INTO damaged VALUES(?, ?, ?, ?)",
+            self.put(
+                "damaged",
                 &[int(frame + d.index as u64), int(frame), int(d.len), Val::Text(&d.reason)],
             )?;
         }
         for d in &notes.ddl {
-            self.execute(
-                "INSERT INTO ddl VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+            self.put(
+                "ddl",
                 &[
                     int(d.seq),
                     int(d.group),
@@ -153,8 +181,8 @@ impl Index {
             )?;
         }
         for b in &notes.bootstraps {
-            self.execute(
-                "INSERT OR REPLACE INTO bootstraps VALUES(?, ?, ?, ?)",
+            self.put(
+                "bootstraps",
                 &[
                     int(b.start),
                     int(b.table.into()),
@@ -164,8 +192,8 @@ impl Index {
             )?;
         }
         for e in &notes.epochs {
-            self.execute(
-                "INSERT OR REPLACE INTO epochs VALUES(?, ?, ?, ?, ?)",
+            self.put(
+                "epochs",
                 &[
                     int(e.number.into()),
                     int(e.first_seq),
@@ -177,27 +205,20 @@ impl Index {
         }
         for g in &notes.gaps {
             let kind = GAP_KINDS.iter().position(|&k| k == g.kind).unwrap_or_default();
-            self.execute(
-                "INSERT INTO gaps(seq, kind, detail) VALUES(?, ?, ?)",
-                &[int(g.seq), int(kind as u64), Val::Text(&g.detail)],
-            )?;
+            self.put("gaps", &[int(g.seq), int(kind as u64), Val::Text(&g.detail)])?;
         }
         Ok(())
     }
 
     /// Adds a table name under its number.
     pub(super) fn add_table(&self, id: u64, name: &TableName) -> Result<()> {
-        self.execute(
-            "INSERT INTO tables VALUES(?, ?, ?)",
-            &[int(id), Val::Text(&name.database), Val::Text(&name.table)],
-        )
+        self.put("tables", &[int(id), Val::Text(&name.database), Val::Text(&name.table)])
     }
 
     /// Adds an unreadable stretch.
     pub(super) fn add_bad_frame(&self, segment: Seq, bad: &BadFrame) -> Result<()> {
-        self.execute(
-            "INSERT INTO bad_frames(segment, offset, bytes, lost_from, lost_to, reason)
-             VALUES(?, ?, ?, ?, ?, ?)",
+        self.put(
+            "bad_frames",
             &[
                 int(segment),
                 int(bad.offset),
@@ -211,6 +232,11 @@ impl Index {
 
     /// Sets a single value.
     pub(super) fn set(&self, key: &str, value: Val<'_>) -> Result<()> {
-        self.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", &[Val::Text(key), value])
+        self.put("meta", &[Val::Text(key), value])
+    }
+
+    /// Adds a stretch that was taken out of the spool.
+    pub(super) fn add_forgotten(&self, first: Seq, records: u64) -> Result<()> {
+        self.put("forgotten", &[int(first), int(records)])
     }
 }

@@ -3,11 +3,12 @@
 //! The same steps whether a frame was just written or is read again, so that an index built anew
 //! gives the same answers.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::fit::{self, Past, Torn};
 use super::format::{Header, SpoolId};
 use super::frame::{Frame, Place};
+use super::home::Home;
 use super::index::{self, Index, Val, int, maybe_int};
 use super::index_write::NewFrame;
 use super::keyed::Keyed;
@@ -21,7 +22,7 @@ use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
 use super::types::{BadFrame, GapKind, Order, Seq, Summary, TransactionKind};
 use super::widths::Widths;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Event, maxwell};
 
@@ -30,7 +31,7 @@ const BATCH: usize = 32;
 
 /// The index, open for writing; its holder holds the spool's lock.
 pub(super) struct Indexer {
-    dir: PathBuf,
+    home: Home,
     index: Index,
     tracker: Tracker,
     lookup: Lookup,
@@ -42,41 +43,95 @@ pub(super) struct Indexer {
     /// The segment of the last frame, and the least number of rows of its biggest transactions.
     segment: Seq,
     floor: Floor,
+    /// What is wrong with the end of the segments.
+    torn: Option<Torn>,
+    past: Past,
     /// What was indexed through this value.
     pub(super) counts: Summary,
+}
+
+/// An index that is to be built anew.
+pub(super) struct Unfit {
+    /// Why.
+    pub(super) reason: String,
+    /// It is not as it was written; otherwise it belongs to other files or another version.
+    pub(super) damaged: bool,
+    past: Past,
 }
 
 impl Indexer {
     /// Opens the index, beginning anew when it is none of ours or does not fit the segments; the
     /// second value says why then. To be followed by [`Indexer::catch_up`].
-    pub(super) fn open(dir: &Path) -> Result<(Self, Option<String>)> {
-        let known = index::path(dir).exists();
-        let reason = match Self::open_fitting(dir) {
-            Ok(Ok(indexer)) => return Ok((indexer, None)),
-            Ok(Err(reason)) => reason,
-            Err(e) => e.to_string(),
-        };
-        index::delete(dir)?;
-        match Self::open_fitting(dir)? {
-            Ok(indexer) => Ok((indexer, known.then_some(reason))),
-            Err(reason) => Err(Error::failed(format!("index.sqlite: {reason}"))),
+    ///
+    /// # Errors
+    /// When the index is there and cannot be opened now (another process has locked it, the disk
+    /// is full): it is left as it is.
+    pub(super) fn open(home: &Home) -> Result<(Self, Option<Unfit>)> {
+        match Self::open_fitting(home)? {
+            Ok(indexer) => Ok((indexer, None)),
+            Err(unfit) => Ok((Self::begin_anew(home, unfit.past)?, Some(unfit))),
         }
     }
 
-    fn open_fitting(dir: &Path) -> Result<Result<Self, String>> {
-        let Some(index) = Index::open(dir)? else {
-            return Ok(Err("it is of another version".into()));
+    /// Begins the index anew; what it knew of records that are gone is kept.
+    ///
+    /// # Errors
+    /// When it cannot be deleted or made.
+    pub(super) fn anew(home: &Home) -> Result<Self> {
+        let past = match Index::open_read(home.index()) {
+            Ok(Some(index)) => Past::of(&index).unwrap_or_default(),
+            Ok(None) => Past::default(),
+            Err(e) if e.kind() == ErrorKind::Damaged => Past::default(),
+            Err(e) => return Err(e),
         };
-        if let Some((last, crc)) = index.last_frame()? {
-            let header = SegmentReader::new(dir)?.header(last.place);
-            if !header.is_ok_and(|h| h.first == last.first && h.body_crc == crc) {
-                return Ok(Err(format!("it knows a frame ({}) that is not there", last.place)));
+        Self::begin_anew(home, past)
+    }
+
+    /// The same, with what an index knew that is gone.
+    ///
+    /// # Errors
+    /// As [`Indexer::anew`].
+    pub(super) fn begin_anew(home: &Home, past: Past) -> Result<Self> {
+        index::delete(home.index())?;
+        let opened = Self::open_fitting(home)?;
+        let indexer = opened.map_err(|unfit| Error::failed(format!("index: {}", unfit.reason)))?;
+        Ok(Self { past, ..indexer })
+    }
+
+    fn open_fitting(home: &Home) -> Result<Result<Self, Unfit>> {
+        let index = match Index::open(home.index()) {
+            Ok(Some(index)) => index,
+            Ok(None) => {
+                let reason = "it is of another version".to_owned();
+                return Ok(Err(Unfit { reason, damaged: false, past: Past::default() }));
             }
+            Err(e) if e.kind() == ErrorKind::Damaged => {
+                let reason = e.message().to_owned();
+                return Ok(Err(Unfit { reason, damaged: true, past: Past::default() }));
+            }
+            Err(e) => return Err(e),
+        };
+        let past = Past::of(&index).unwrap_or_default();
+        let unfit = |reason, damaged| Ok(Err(Unfit { reason, damaged, past }));
+        match misfit(home, &index) {
+            Ok(None) => {}
+            Ok(Some(reason)) => return unfit(reason, false),
+            Err(e) if e.kind() == ErrorKind::Damaged => return unfit(e.message().to_owned(), true),
+            Err(e) => return Err(e),
         }
+        match Self::resume(home, index) {
+            Ok(indexer) => Ok(Ok(indexer)),
+            Err(e) if e.kind() == ErrorKind::Damaged => unfit(e.message().to_owned(), true),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Goes on where the index was saved.
+    fn resume(home: &Home, index: Index) -> Result<Self> {
         let tracker = resume(&index)?;
         let next = index.end()?.next;
         let tables = tracker.tables.names().len();
-        let (dir, lookup, counts) = (dir.to_owned(), Lookup::new(dir)?, Summary::default());
+        let (lookup, counts) = (Lookup::new(home.dir())?, Summary::default());
         let mut keyed = Keyed::default();
         for (id, columns) in index.key_columns_in_force()? {
             if let Some(name) = tracker.tables.names().get(id as usize) {
@@ -84,9 +139,9 @@ impl Indexer {
             }
         }
         let segment = index.live()?.map_or(0, |live| live.0);
-        let floor = Floor::default();
-        Ok(Ok(Self {
-            dir,
+        let (floor, past) = (Floor::default(), Past::kept(&index)?);
+        Ok(Self {
+            home: home.clone(),
             index,
             tracker,
             lookup,
@@ -97,13 +152,16 @@ impl Indexer {
             widths: Widths::default(),
             segment,
             floor,
+            torn: None,
+            past,
             counts,
-        }))
+        })
     }
 
-    /// The sequence after the last indexed.
-    pub(super) fn next(&self) -> Seq {
-        self.next
+    /// The sequence that the next record gets: records that came from a queue are gone for good
+    /// when they are gone from the end, and what came after them was told by their numbers.
+    pub(super) fn goes_on_at(&self) -> Seq {
+        self.next.max(self.past.captured)
     }
 
     /// The index, for questions.
@@ -111,21 +169,25 @@ impl Indexer {
         &self.index
     }
 
-    /// Reads what the segments hold beyond the index, and returns how many records that were.
-    pub(super) fn catch_up(&mut self, spool: SpoolId) -> Result<u64> {
+    /// Reads what the segments hold beyond the index, up to before a record, and returns how many
+    /// records that were.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written, or belongs to another spool.
+    pub(super) fn catch_up(&mut self, spool: SpoolId, upto: Seq) -> Result<u64> {
         let live = self.index.live()?;
-        let segments = segment::list(&self.dir)?;
         let before = self.next;
         let mut decoder = Decoder::new()?;
         let mut bad: Option<(Seq, Unread)> = None;
-        if live.is_none() {
-            self.next = segments.first().copied().unwrap_or(1);
-        }
-        for &segment in segments.iter().filter(|&&s| live.is_none_or(|(l, _)| s >= l)) {
+        let segments = segment::list(self.home.dir())?;
+        'all: for &segment in segments.iter().filter(|&&s| live.is_none_or(|(l, _)| s >= l)) {
             let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
-            let mut scan = Scan::open(&self.dir, segment, from)?;
+            let mut scan = Scan::open(self.home.dir(), segment, from)?;
+            self.begin()?;
+            self.index.change_segment(segment, |_| {})?;
             while let Some(found) = scan.next()? {
                 match found {
+                    Found::Frame { header, .. } if header.first >= upto => break 'all,
                     Found::Frame { place, header, .. } if header.spool != spool => {
                         return Err(Error::failed(format!(
                             "{place}: belongs to another spool ({}, this one is {spool})",
@@ -137,32 +199,47 @@ impl Indexer {
                         let reason = format!("record {} comes a second time", header.first);
                         let (offset, bytes) = (place.offset, place.len);
                         self.add_bad(segment, &Unread { offset, bytes, reason }, self.next)?;
+                        self.reached(place)?;
                     }
-                    Found::Frame { place, header, body } => match decoder
-                        .decode(&header, &body, place)
-                    {
-                        Ok(frame) => {
-                            self.hole(segment, bad.take(), place, header.first)?;
-                            self.add(&header, Arc::new(frame))?;
+                    Found::Frame { place, header, .. } if header.forgotten > 0 => {
+                        self.hole(segment, bad.take(), place, header.first)?;
+                        self.index.add_forgotten(header.first, header.forgotten)?;
+                        self.reached(place)?;
+                        self.next = header.end();
+                    }
+                    Found::Frame { place, header, body } => {
+                        match decoder.decode(&header, &body, place) {
+                            Ok(frame) => {
+                                self.hole(segment, bad.take(), place, header.first)?;
+                                if live.is_some() {
+                                    // Numbers that were lost are given again.
+                                    self.past = Past::default();
+                                }
+                                self.take(&header, Arc::new(frame))?;
+                            }
+                            Err(e) => {
+                                let (offset, bytes) = (place.offset, place.len);
+                                let reason = e.message().to_owned();
+                                bad.get_or_insert((segment, Unread { offset, bytes, reason }));
+                            }
                         }
-                        Err(e) => {
-                            let (offset, bytes, reason) = (place.offset, place.len, e.to_string());
-                            bad.get_or_insert((segment, Unread { offset, bytes, reason }));
-                        }
-                    },
-                    Found::Bad(unread) => {
+                    }
+                    Found::Bad(unread) | Found::Torn(unread) => {
                         bad.get_or_insert((segment, unread));
                     }
-                    Found::Torn(unread) if Some(&segment) != segments.last() => {
-                        bad.get_or_insert((segment, unread));
-                    }
-                    // The writer's start cuts it.
-                    Found::Torn(_) => {}
                 }
             }
         }
+        // The writer's start cuts what is torn at the end of the last segment.
+        self.torn = bad.map(|(segment, unread)| Torn::new(segment, &unread));
         self.save(spool)?;
         Ok(self.next - before)
+    }
+
+    /// Notes that a segment is read up to behind a frame.
+    fn reached(&mut self, place: Place) -> Result<()> {
+        self.begin()?;
+        self.index.change_segment(place.segment, |row| row.bytes = place.offset + place.len)
     }
 
     /// Notes what lies between the last whole frame and the one at `place`.
@@ -191,12 +268,20 @@ impl Indexer {
             bytes: unread.bytes,
             lost: self.next..next,
             reason: unread.reason.clone(),
+            last: false,
         };
         self.index.add_bad_frame(segment, &bad)
     }
 
-    /// Indexes a frame; what is added is seen by readers after [`Indexer::save`].
+    /// Indexes a frame that was just written; what is added is seen by readers after
+    /// [`Indexer::save`].
     pub(super) fn add(&mut self, header: &Header, frame: Arc<Frame>) -> Result<()> {
+        self.hole(frame.place.segment, None, frame.place, header.first)?;
+        (self.past, self.torn) = (Past::default(), None);
+        self.take(header, frame)
+    }
+
+    fn take(&mut self, header: &Header, frame: Arc<Frame>) -> Result<()> {
         self.begin()?;
         let event = serde_json::to_string(&self.tracker.event_rows()).context("index")?;
         let mut notes = Notes::default();
@@ -286,6 +371,7 @@ impl Indexer {
         self.index.set("tracker", Val::Text(&self.tracker.save()?))?;
         self.index.set("next", int(self.next))?;
         self.index.set("open", maybe_int(self.tracker.open()))?;
+        fit::keep(&self.index, self.torn.as_ref(), self.past)?;
         self.index.commit()?;
         self.pending = 0;
         Ok(())
@@ -312,6 +398,17 @@ fn note_maybe_twice(header: &Header, notes: &mut Notes) {
     }
 }
 
+/// Why an index does not fit the segments.
+fn misfit(home: &Home, index: &Index) -> Result<Option<String>> {
+    if let Some(bad) = fit::fit(home.dir(), index)?.misfits.first() {
+        return Ok(Some(format!("{}: {}", bad.segment, bad.reason)));
+    }
+    let Some((last, crc)) = index.last_frame()? else { return Ok(None) };
+    let header = SegmentReader::new(home.dir())?.header(last.place);
+    let is_there = header.is_ok_and(|h| h.first == last.first && h.body_crc == crc);
+    Ok((!is_there).then(|| format!("it knows a frame ({}) that is not there", last.place)))
+}
+
 /// The tracker as it was when the index was saved.
 fn resume(index: &Index) -> Result<Tracker> {
     let Some(state) = index.get("tracker")? else {
@@ -321,7 +418,7 @@ fn resume(index: &Index) -> Result<Tracker> {
     for name in index.tables()? {
         tables.add(name);
     }
-    let mut tracker = Tracker::resume(&state, tables)?;
+    let mut tracker = Tracker::resume(&state, tables).map_err(|e| e.kept_as(ErrorKind::Damaged))?;
     for hash in index.ddl_hashes(RECENT_DDL)?.into_iter().rev() {
         tracker.remember_ddl(hash);
     }
@@ -344,7 +441,7 @@ fn recent_xids(index: &Index) -> Result<Vec<(u64, Seq)>> {
         before = *first;
         for (frame, blob) in frames {
             let closed = packed::unpack(frame, &blob)
-                .ok_or_else(|| Error::failed("index: packed transactions"))?;
+                .ok_or_else(|| index::damaged("packed transactions"))?;
             looked += closed.len();
             let bare = closed.iter().rev().filter(|t| t.position.is_none());
             recent.extend(bare.filter_map(|t| Some((t.xid?, t.first))));

@@ -3,6 +3,7 @@
 //! The bound is in bytes, so that memory stays flat whatever a frame holds; one frame is always
 //! let through. A failure stops the thread and is told at the next append.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -27,6 +28,7 @@ pub(super) struct Indexing {
     jobs: Option<Sender<Job>>,
     thread: Option<JoinHandle<Result<Summary>>>,
     budget: Arc<Budget>,
+    damaged: Arc<AtomicU64>,
     failed: Option<String>,
 }
 
@@ -67,11 +69,18 @@ impl Indexing {
         let (jobs, work) = channel();
         let budget = Arc::new(Budget { used: Mutex::new(Some(0)), less: Condvar::new() });
         let theirs = Arc::clone(&budget);
+        let damaged = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&damaged);
         let thread = thread::Builder::new()
             .name("spool index".into())
-            .spawn(move || run(indexer, spool, &work, &theirs))
+            .spawn(move || run(indexer, spool, &work, &theirs, &count))
             .context("thread")?;
-        Ok(Self { jobs: Some(jobs), thread: Some(thread), budget, failed: None })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), budget, damaged, failed: None })
+    }
+
+    /// How many of the records indexed so far could not be read.
+    pub(super) fn damaged(&self) -> u64 {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     /// Hands a stored frame over; waits while too much is on its way.
@@ -136,6 +145,7 @@ fn run(
     spool: SpoolId,
     jobs: &Receiver<Job>,
     budget: &Budget,
+    damaged: &AtomicU64,
 ) -> Result<Summary> {
     let _closing = Closing(budget);
     loop {
@@ -153,6 +163,7 @@ fn run(
             Some(Job::Frame(work)) => {
                 let bytes = work.frame.raw_len();
                 indexer.add(&work.header, work.frame)?;
+                damaged.store(indexer.counts.damaged, Ordering::Relaxed);
                 budget.set(|used| used.checked_sub(bytes));
             }
             Some(Job::Flush(done)) => {

@@ -1,10 +1,10 @@
 //! Small files beside the segments, each written whole or not at all. What is in them is not the
 //! spool's affair.
 
-use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
+use super::files;
 use super::segment::sync_dir;
 use crate::error::{Context, Result};
 
@@ -14,7 +14,8 @@ use crate::error::{Context, Result};
 /// When it cannot be written.
 pub fn keep(dir: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<()> {
     let folder = dir.join(folder);
-    fs::create_dir_all(&folder).context(folder.display())?;
+    files::make_folder(&folder)?;
+    files::check_folder(&folder)?;
     sync_dir(dir)?;
     let mut new = tempfile::NamedTempFile::new_in(&folder).context(folder.display())?;
     let written = new.write_all(bytes).and_then(|()| new.as_file().sync_all());
@@ -29,9 +30,11 @@ pub fn keep(dir: &Path, folder: &str, name: &str, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// When it cannot be read.
 pub fn kept(dir: &Path, folder: &str, name: &str) -> Result<Option<Vec<u8>>> {
-    let file = dir.join(folder).join(name);
-    match fs::read(&file) {
+    let folder = dir.join(folder);
+    files::check_folder(&folder)?;
+    let file = folder.join(name);
+    match file.symlink_metadata() {
         Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
-        read => read.context(file.display()).map(Some),
+        _ => files::read_all(&file).map(Some),
     }
 }

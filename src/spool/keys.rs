@@ -14,6 +14,9 @@ const BITS: u32 = 24;
 /// A run of a full segment is cut into blocks of about so many bytes, two on a page of the index.
 const BLOCK: usize = 440;
 
+/// Behind the greatest hash.
+pub(super) const END: u32 = 1 << BITS;
+
 /// Hashes the folded values of a key, given with its columns' names in the order of their names.
 /// A key without columns stands for all rows whose key is not known.
 pub(super) fn hash<'k>(
@@ -62,10 +65,11 @@ pub(super) fn unpack(mut bytes: &[u8]) -> impl Iterator<Item = u32> {
 }
 
 /// Packs the hashes of a segment's frames, each with the number of its frame, as blocks: the
-/// least hash of each and its bytes. What one hash has is in one block.
+/// least hash that each may have, 0 for the first, and its bytes. What one hash has is in one
+/// block; there is one at least.
 pub(super) fn pack_run(mut entries: Vec<(u32, u32)>) -> Vec<(u32, Vec<u8>)> {
     entries.sort_unstable();
-    let mut blocks: Vec<(u32, Vec<u8>)> = Vec::new();
+    let mut blocks: Vec<(u32, Vec<u8>)> = vec![(0, Vec::new())];
     let mut before: Option<(u32, u32)> = None;
     for (hash, frame) in entries {
         let full = blocks.last().is_none_or(|(_, block)| block.len() >= BLOCK);
@@ -87,8 +91,8 @@ pub(super) fn find(low: u32, mut block: &[u8], wanted: u32) -> Vec<u32> {
     let (mut hash, mut frame) = (low, 0u32);
     let mut found = Vec::new();
     while let Some((step, number)) = take_varint(&mut block).zip(take_varint(&mut block)) {
-        frame = if step == 0 { frame + number as u32 } else { number as u32 };
-        hash += step as u32;
+        frame = if step == 0 { frame.wrapping_add(number as u32) } else { number as u32 };
+        hash = hash.wrapping_add(step as u32);
         if hash > wanted {
             break;
         }

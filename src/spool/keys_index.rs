@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::index::{Index, Val, int};
+use super::index::{Index, Row, Val, damaged, int};
 use super::keyed::RowKey;
 use super::keys;
 use super::notes::Notes;
@@ -22,6 +22,8 @@ pub(super) struct Floor(Option<u64>);
 /// What a segment holds in sum.
 pub(super) struct SegmentSums {
     pub(super) range: Range<Seq>,
+    pub(super) frames: u64,
+    blocks: u64,
     pub(super) transactions: u64,
     pub(super) resends: u64,
 }
@@ -29,7 +31,7 @@ pub(super) struct SegmentSums {
 impl Index {
     /// Keeps the biggest transactions of a segment; of equal ones the first.
     pub(super) fn add_biggest(&self, segment: Seq, notes: &Notes, floor: &mut Floor) -> Result<()> {
-        let mut added = false;
+        let mut touched: Vec<Seq> = Vec::new();
         for t in &notes.closed {
             let rows = t.tables.iter().map(|(_, counts)| counts.rows()).sum::<u64>();
             // A transaction found incomplete late may lie in an earlier segment.
@@ -41,21 +43,23 @@ impl Index {
                 true => segment,
                 false => self.segment_of(t.last)?,
             };
-            self.execute(
-                "INSERT OR IGNORE INTO biggest VALUES(?, ?, ?)",
-                &[int(of), int(rows), int(t.last)],
-            )?;
-            added |= here;
+            self.put("biggest", &[int(of), int(rows), int(t.last)])?;
+            if !touched.contains(&of) {
+                touched.push(of);
+            }
         }
-        if added {
+        for of in touched {
             self.execute(
                 "DELETE FROM biggest WHERE segment = ?1 AND (rows, last) IN (
                    SELECT rows, last FROM biggest WHERE segment = ?1
                    ORDER BY rows DESC, last LIMIT -1 OFFSET ?2)",
-                &[int(segment), int(BIGGEST as u64)],
+                &[int(of), int(BIGGEST as u64)],
             )?;
-            let found = self.biggest(segment)?;
-            floor.0 = found.get(BIGGEST - 1).map(|(rows, _)| *rows);
+            let found = self.biggest_rows(of)?;
+            self.change_segment(of, |row| row.biggest = found.len() as u64)?;
+            if of == segment {
+                floor.0 = found.get(BIGGEST - 1).map(|(rows, _)| *rows);
+            }
         }
         Ok(())
     }
@@ -67,29 +71,37 @@ impl Index {
 
     /// The biggest transactions of a segment, as rows and last record.
     pub(super) fn biggest(&self, segment: Seq) -> Result<Vec<(u64, Seq)>> {
-        let sql = "SELECT rows, last FROM biggest WHERE segment = ? ORDER BY rows DESC, last";
-        self.rows(sql, &[int(segment)], |row| Ok((row.int(0)?, row.int(1)?)))
+        let found = self.biggest_rows(segment)?;
+        match self.segment_row(segment)?.is_some_and(|row| row.biggest == found.len() as u64) {
+            true => Ok(found),
+            false => Err(damaged("some of a segment's biggest transactions are missing")),
+        }
+    }
+
+    fn biggest_rows(&self, segment: Seq) -> Result<Vec<(u64, Seq)>> {
+        let rest = "WHERE segment = ? ORDER BY rows DESC, last";
+        self.checked("biggest", rest, &[int(segment)], |row| Ok((row.int(1)?, row.int(2)?)))
     }
 
     /// What each segment holds in sum, in the order of the stream.
     pub(super) fn summaries(&self) -> Result<Vec<SegmentSums>> {
-        let end = self.end()?.next;
-        let sql = "SELECT first, transactions, resends FROM segments ORDER BY first DESC";
-        let mut next = end;
-        let mut all = self.rows(sql, &[], |row| {
-            let range = row.int(0)?..std::mem::replace(&mut next, row.int(0)?);
-            Ok(SegmentSums { range, transactions: row.int(1)?, resends: row.int(2)? })
-        })?;
+        let mut next = self.end()?.next;
+        let rows = self.segment_rows()?;
+        let sums = rows.into_iter().rev().map(|row| SegmentSums {
+            range: row.first..std::mem::replace(&mut next, row.first),
+            frames: row.frames,
+            transactions: row.transactions,
+            resends: row.resends,
+            blocks: row.blocks,
+        });
+        let mut all: Vec<SegmentSums> = sums.collect();
         all.reverse();
         Ok(all)
     }
 
     /// Adds the keys of a frame.
     pub(super) fn add_frame_keys(&self, frame: Seq, keys: &[u8]) -> Result<()> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        self.execute("INSERT INTO frame_keys VALUES(?, ?)", &[int(frame), Val::Blob(keys)])
+        self.put("frame_keys", &[int(frame), Val::Blob(keys)])
     }
 
     /// Merges the keys of the frames before `segment`, which are those of full segments.
@@ -103,23 +115,22 @@ impl Index {
             let sql = "SELECT first FROM segments WHERE first > ? ORDER BY first LIMIT 1";
             let end = self.row(sql, &[int(full)], |row| row.int(0))?.unwrap_or(segment);
             let mut entries = Vec::new();
-            let mut number = 0;
-            self.walk(
-                "SELECT keys FROM frames f LEFT JOIN frame_keys k ON k.first = f.first
-                 WHERE f.first >= ? AND f.first < ? ORDER BY f.first",
-                &[int(full), int(end)],
-                |row| {
-                    if let Some(packed) = row.maybe_blob(0)? {
-                        entries.extend(keys::unpack(&packed).map(|hash| (hash, number)));
-                    }
-                    number += 1;
-                    Ok(true)
-                },
-            )?;
-            for (low, block) in keys::pack_run(entries) {
-                let id = int(keys::block_id(full, low));
-                self.execute("INSERT INTO key_runs VALUES(?, ?)", &[id, Val::Blob(&block)])?;
+            let sql = "SELECT first FROM frames WHERE first >= ? AND first < ? ORDER BY first";
+            let frames = self.rows(sql, &[int(full), int(end)], |row| row.int(0))?;
+            for (number, frame) in (0..).zip(frames) {
+                let keys = self
+                    .checked("frame_keys", "WHERE first = ?", &[int(frame)], |row| row.blob(1))?;
+                for packed in keys {
+                    entries.extend(keys::unpack(&packed).map(|hash| (hash, number)));
+                }
             }
+            let blocks = keys::pack_run(entries);
+            let ends = blocks.iter().skip(1).map(|(low, _)| *low).chain([keys::END]);
+            for ((low, block), end) in blocks.iter().zip(ends) {
+                let id = keys::block_id(full, *low);
+                self.put("key_runs", &[int(id), int(end.into()), Val::Blob(block)])?;
+            }
+            self.change_segment(full, |segment| segment.blocks = blocks.len() as u64)?;
             self.execute("DELETE FROM frame_keys WHERE first < ?", &[int(end)])?;
         }
         Ok(())
@@ -128,33 +139,35 @@ impl Index {
     /// Notes what keys of a table are made of from a record on.
     pub(super) fn add_key_columns(&self, table: u32, columns: &[String], since: Seq) -> Result<()> {
         let names = serde_json::to_string(columns).map_err(|e| Error::failed(e.to_string()))?;
-        self.execute(
-            "INSERT OR REPLACE INTO key_columns VALUES(?, ?, ?)",
-            &[int(table.into()), Val::Text(&names), int(since)],
-        )
+        self.put("key_columns", &[int(table.into()), Val::Text(&names), int(since)])
     }
 
     /// The columns of the keys of each table at the end.
     pub(super) fn key_columns_in_force(&self) -> Result<Vec<(u32, Vec<String>)>> {
-        let sql = "SELECT tab, columns FROM key_columns ORDER BY since";
-        self.rows(sql, &[], |row| Ok((row.int(0)? as u32, names(&row.text(1)?)?)))
+        self.checked("key_columns", "ORDER BY since", &[], |row| {
+            Ok((row.int(0)? as u32, names(&row.text(1)?)?))
+        })
     }
 
     /// All lists of columns that keys of a table were made of.
     pub(super) fn key_columns(&self, table: &TableName) -> Result<Vec<Vec<String>>> {
-        let sql = "SELECT columns FROM key_columns JOIN tables ON id = tab
-                   WHERE database = ? AND name = ? ORDER BY since";
-        let values = [Val::Text(&table.database), Val::Text(&table.table)];
-        self.rows(sql, &values, |row| names(&row.text(0)?))
+        let Some(id) = self.table_id(table)? else { return Ok(Vec::new()) };
+        let rest = "WHERE tab = ? ORDER BY since";
+        self.checked("key_columns", rest, &[int(id)], |row| names(&row.text(1)?))
+    }
+
+    /// The number of a table.
+    pub(super) fn table_id(&self, table: &TableName) -> Result<Option<u64>> {
+        let known = self.tables()?.iter().position(|name| name == table);
+        Ok(known.map(|id| id as u64))
     }
 
     /// First records of the frames that may hold events of a row, rising.
     pub(super) fn frames_of(&self, table: &TableName, key: &RowKey<'_>) -> Result<Vec<Seq>> {
         // One view of the index: a writer merges keys meanwhile.
-        self.execute("BEGIN", &[])?;
-        let found = self.look_up(table, key);
-        self.execute("COMMIT", &[])?;
-        let mut frames = found?;
+        let view = self.view()?;
+        let mut frames = self.look_up(table, key)?;
+        drop(view);
         frames.sort_unstable();
         frames.dedup();
         Ok(frames)
@@ -167,7 +180,12 @@ impl Index {
         let others = self.key_columns(table)?.into_iter().filter(|list| *list != names);
         hashes.extend(others.map(|list| keys::marker(table, &list)));
         let mut found = Vec::new();
+        let mut unmerged = 0;
         for segment in self.summaries()? {
+            if segment.blocks == 0 {
+                unmerged += segment.frames;
+                continue;
+            }
             let mut numbers = Vec::new();
             for &hash in &hashes {
                 numbers.extend(self.look_up_in(segment.range.start, hash)?);
@@ -178,28 +196,37 @@ impl Index {
             let sql = "SELECT first FROM frames WHERE first >= ? AND first < ? ORDER BY first";
             let range = [int(segment.range.start), int(segment.range.end)];
             let frames = self.rows(sql, &range, |row| row.int(0))?;
+            if frames.len() as u64 != segment.frames {
+                return Err(damaged("frames of a segment are missing"));
+            }
             found.extend(numbers.into_iter().filter_map(|n| frames.get(n as usize)));
         }
-        self.walk("SELECT first, keys FROM frame_keys ORDER BY first", &[], |row| {
+        let mut looked_at = 0;
+        self.walk_checked("frame_keys", "ORDER BY first", &[], |row| {
             let packed = row.blob(1)?;
+            looked_at += 1;
             if keys::unpack(&packed).any(|hash| hashes.contains(&hash)) {
                 found.push(row.int(0)?);
             }
             Ok(true)
         })?;
-        Ok(found)
+        match looked_at == unmerged {
+            true => Ok(found),
+            false => Err(damaged("keys of frames are missing")),
+        }
     }
 
     /// Numbers of the frames of a full segment that have a hash.
     fn look_up_in(&self, segment: Seq, hash: u32) -> Result<Vec<u32>> {
-        let sql = "SELECT id, run FROM key_runs WHERE id <= ? ORDER BY id DESC LIMIT 1";
-        let block = self.row(sql, &[int(keys::block_id(segment, hash))], |row| {
-            Ok((keys::of_block(row.int(0)?), row.blob(1)?))
-        })?;
-        Ok(match block {
-            Some(((of, low), block)) if of == segment => keys::find(low, &block, hash),
-            _ => Vec::new(),
-        })
+        let rest = "WHERE id <= ? ORDER BY id DESC LIMIT 1";
+        let id = int(keys::block_id(segment, hash));
+        let read = |row: &Row<'_>| Ok((keys::of_block(row.int(0)?), row.int(1)?, row.blob(2)?));
+        match self.checked("key_runs", rest, &[id], read)?.pop() {
+            Some(((of, low), end, block)) if of == segment && u64::from(hash) < end => {
+                Ok(keys::find(low, &block, hash))
+            }
+            _ => Err(damaged("keys of a segment are missing")),
+        }
     }
 }
 

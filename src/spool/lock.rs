@@ -2,15 +2,21 @@
 //!
 //! The lock itself is the kernel's and ends with the process; the text only names the holder.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, Write};
+use std::fs::File;
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fs4::{FileExt, TryLockError};
 
+use super::files;
 use crate::error::{Context, Error, Result};
+
+/// How long the holder's word is not believed: whoever may only read takes the lock for a blink,
+/// and writes nothing into it.
+const BLINK: Duration = Duration::from_millis(500);
 
 /// Why the lock is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,12 +37,13 @@ impl Lock {
     /// # Errors
     /// When another process writes; the error names it.
     pub(super) fn take(dir: &Path, purpose: Purpose) -> Result<Self> {
+        let begun = Instant::now();
         loop {
             if let Some(lock) = Self::try_take(dir, purpose)? {
                 return Ok(lock);
             }
             let holder = holder(dir);
-            if !holder.ends_with("index") {
+            if !holder.ends_with("index") && begun.elapsed() > BLINK {
                 let pid = holder.split_whitespace().next().unwrap_or("unknown").to_owned();
                 return Err(Error::failed(format!(
                     "{}: process {pid} is writing this spool",
@@ -59,9 +66,12 @@ impl Lock {
     /// When the lock file cannot be opened.
     pub(super) fn try_take(dir: &Path, purpose: Purpose) -> Result<Option<Self>> {
         let path = dir.join("lock");
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).context(path.display())?;
+        let mut file = files::open_or_make(&path).map_err(|e| files::refused(&e, &path))?;
+        // Its text is about to be replaced.
+        if file.metadata().context(path.display())?.nlink() > 1 {
+            return Err(Error::failed(format!("{}: the file has a second name", path.display()))
+                .help("see whose it is, then remove it here: the lock is made anew"));
+        }
         match FileExt::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
@@ -75,13 +85,36 @@ impl Lock {
             .context(path.display())?;
         Ok(Some(Self(file)))
     }
+
+    /// Keeps writers away as far as somebody can who may only read; `None`: one is at work.
+    ///
+    /// # Errors
+    /// When the lock file is there and cannot be opened.
+    pub(super) fn look(dir: &Path) -> Result<Option<Self>> {
+        let path = dir.join("lock");
+        match path.symlink_metadata() {
+            // Nobody has ever written here; the folder stands for it.
+            Err(e) if e.kind() == ErrorKind::NotFound => {
+                return Ok(Some(Self(File::open(dir).context(dir.display())?)));
+            }
+            _ => {}
+        }
+        let file = files::read(&path)?;
+        match FileExt::try_lock_shared(&file) {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(e).context(path.display()),
+        }
+    }
 }
 
 /// What the holder wrote: process id and purpose.
 fn holder(dir: &Path) -> String {
     let mut text = String::new();
     // A file that cannot be read names nobody; the caller says so.
-    let _ = File::open(dir.join("lock")).and_then(|mut f| f.read_to_string(&mut text));
+    if let Ok(file) = files::read(&dir.join("lock")) {
+        let _ = file.take(100).read_to_string(&mut text);
+    }
     text.trim().to_owned()
 }
 

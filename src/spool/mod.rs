@@ -9,9 +9,13 @@
 //! It knows bytes and what [`crate::event`] reads from them; nothing of brokers, plans or targets.
 
 mod check;
+mod files;
+mod fit;
+mod forget;
 pub mod format;
 mod frame;
 mod grouping;
+mod home;
 mod index;
 mod index_read;
 mod index_schema;
@@ -39,18 +43,21 @@ mod tables;
 #[cfg(test)]
 mod tests;
 mod tracker;
+mod troubles;
 mod types;
 mod walk;
 mod widths;
 mod writer;
 
 pub use check::{Finding, Report, reindex, verify};
+pub use forget::{Dependents, forget};
 pub use frame::{Batch, Frame, Record};
 pub use kept::{keep, kept};
 pub use keyed::RowKey;
 pub use reader::Spool;
 pub use records::Records;
 pub use snapshots::{add_snapshot, snapshots};
+pub use troubles::Trouble;
 pub use types::{
     BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Order,
     Recovery, SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,

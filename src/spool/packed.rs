@@ -90,7 +90,8 @@ fn unpack_chunk(base: Seq, bytes: &mut &[u8], all: &mut Vec<Closed>) -> Option<(
     let mut thread = take_deltas(bytes, 0, has(THREAD))?.into_iter();
     let mut server = take_deltas(bytes, 0, has(SERVER))?.into_iter();
     let tables = take_many(bytes, n)?;
-    let total = usize::try_from(tables.iter().sum::<u64>()).ok()?;
+    let total = tables.iter().try_fold(0u64, |sum, &n| sum.checked_add(n))?;
+    let total = usize::try_from(total).ok()?;
     let ids = take_many(bytes, total)?;
     let inserts = take_many(bytes, total)?;
     let updates = take_many(bytes, total)?;

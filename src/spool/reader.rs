@@ -2,13 +2,16 @@
 //!
 //! A reader believes the index, which is written only after the frame is on disk.
 
-use std::io::ErrorKind;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::files;
+use super::fit::{self, Fit};
 use super::frame::Frame;
+use super::home::Home;
 use super::index::Index;
 use super::indexer::Indexer;
 use super::keyed::RowKey;
@@ -23,20 +26,30 @@ use super::types::{
     Transaction,
 };
 use super::walk::{Frames, Transactions};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::TableName;
 use crate::event::landmark::Landmark;
 
 /// A spool, open for reading.
 pub struct Spool {
     dir: PathBuf,
-    index: Index,
+    opened: Opened,
     id: String,
+}
+
+/// An index as far as it could be brought.
+struct Opened {
+    home: Home,
+    index: Index,
+    /// Segments that are not as it has them.
+    misfits: Vec<BadFrame>,
+    /// Why it was built anew, when it was found damaged.
+    mended: Option<String>,
 }
 
 impl Spool {
     /// Opens a spool. An index that is missing or behind is brought up to date first, unless a
-    /// writer does so already.
+    /// writer does so already; where the folder takes no writes, in a temporary one.
     ///
     /// # Errors
     /// When there is no spool, or a file of it cannot be read.
@@ -45,7 +58,7 @@ impl Spool {
         let fills = "binsync capture or binsync import fills one; --spool names it";
         let missing = |what: &str| Err(Error::usage(format!("{place}: {what}")).help(fills));
         let there = match dir.metadata() {
-            Err(e) if e.kind() == ErrorKind::NotFound => return missing("no spool here"),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return missing("no spool here"),
             there => there.context(&place)?,
         };
         match there.is_dir() {
@@ -57,9 +70,12 @@ impl Spool {
             }
             true => return missing("no spool here, the folder holds none"),
         }
-        let index = current_index(dir)?;
-        let id = index.get("spool")?.unwrap_or_default();
-        Ok(Self { dir: dir.into(), index, id })
+        if files::is_writable(dir) {
+            files::keep_private(dir);
+        }
+        let opened = open(dir)?;
+        let id = opened.index.get("spool")?.unwrap_or_default();
+        Ok(Self { dir: dir.into(), opened, id })
     }
 
     /// Makes the live segment durable: whoever acts on its records must not be ahead of the disk,
@@ -70,8 +86,7 @@ impl Spool {
     pub fn settle(&self) -> Result<()> {
         let Some(live) = segment::list(&self.dir)?.pop() else { return Ok(()) };
         let path = segment::path(&self.dir, live);
-        let file = std::fs::File::open(&path).context(path.display())?;
-        file.sync_data().context(path.display())
+        files::read(&path)?.sync_data().context(path.display())
     }
 
     /// Its id, 32 hex digits, given when it was made.
@@ -89,7 +104,7 @@ impl Spool {
     /// # Errors
     /// When the index cannot be read; so for all questions below.
     pub fn end(&self) -> Result<End> {
-        self.index.end()
+        self.opened.index.end()
     }
 
     /// Sees what was added since, also by another process.
@@ -97,7 +112,9 @@ impl Spool {
     /// # Errors
     /// As [`Spool::open`].
     pub fn refresh(&mut self) -> Result<()> {
-        self.index = current_index(&self.dir)?;
+        let mended = self.opened.mended.take();
+        self.opened = open(&self.dir)?;
+        self.opened.mended = self.opened.mended.take().or(mended);
         Ok(())
     }
 
@@ -108,7 +125,7 @@ impl Spool {
         range: Range<Seq>,
         order: Order,
     ) -> impl Iterator<Item = Result<Frame>> + Send + use<> {
-        let mut walk = Frames::new(&self.dir, range, order);
+        let mut walk = Frames::new(&self.opened.home, range, order);
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -118,7 +135,7 @@ impl Spool {
         range: Range<Seq>,
         order: Order,
     ) -> impl Iterator<Item = Result<Transaction>> + Send + use<> {
-        let mut walk = Transactions::new(&self.dir, range, order);
+        let mut walk = Transactions::new(&self.opened.home, range, order);
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -127,7 +144,7 @@ impl Spool {
     /// # Errors
     /// When it is not stored or its frame cannot be read.
     pub fn record(&self, seq: Seq) -> Result<Vec<u8>> {
-        let row = self.index.frame_of(seq)?.filter(|row| row.first + row.records > seq);
+        let row = self.opened.index.frame_of(seq)?.filter(|row| row.first + row.records > seq);
         let row = row.ok_or_else(|| {
             Error::failed(format!("{}: no record {seq}", self.dir.display()))
                 .help("binsync spool ls shows which records there are")
@@ -141,7 +158,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn ddl(&self) -> Result<Vec<DdlRef>> {
-        self.index.ddl()
+        self.opened.index.ddl()
     }
 
     /// Every copy of a table by the producer.
@@ -149,7 +166,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn bootstraps(&self) -> Result<Vec<Bootstrap>> {
-        self.index.bootstraps()
+        self.opened.index.bootstraps()
     }
 
     /// Every hole noticed in the stream.
@@ -157,7 +174,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn gaps(&self) -> Result<Vec<Gap>> {
-        self.index.gaps()
+        self.opened.index.gaps()
     }
 
     /// The epochs, of which there is at least one.
@@ -165,7 +182,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn epochs(&self) -> Result<Vec<Epoch>> {
-        self.index.epochs()
+        self.opened.index.epochs()
     }
 
     /// Records of `range` that could not be read.
@@ -173,7 +190,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn damaged(&self, range: Range<Seq>) -> Result<Vec<Damaged>> {
-        self.index.damaged(&range)
+        self.opened.index.damaged(&range)
     }
 
     /// How many records of `range` the producer sent again.
@@ -182,7 +199,7 @@ impl Spool {
     /// See [`Spool::end`].
     pub fn resends(&self, range: Range<Seq>) -> Result<u64> {
         let mut count = 0;
-        for segment in self.index.summaries()?.iter().filter(|s| s.resends > 0) {
+        for segment in self.opened.index.summaries()?.iter().filter(|s| s.resends > 0) {
             let part = segment.range.start.max(range.start)..segment.range.end.min(range.end);
             count += match part == segment.range {
                 true => segment.resends,
@@ -195,7 +212,7 @@ impl Spool {
     fn resends_in(&self, range: Range<Seq>) -> Result<u64> {
         let (mut left, mut count) = (range.clone(), 0);
         while !left.is_empty() {
-            let rows = self.index.frames(&left, Order::Forward, 512)?;
+            let rows = self.opened.index.frames(&left, Order::Forward, 512)?;
             let Some(last) = rows.last() else { break };
             left.start = last.first + last.records;
             for row in rows.iter().filter(|row| row.resend.count() > 0) {
@@ -212,7 +229,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn transaction_count(&self) -> Result<u64> {
-        Ok(self.index.summaries()?.iter().map(|s| s.transactions).sum())
+        Ok(self.opened.index.summaries()?.iter().map(|s| s.transactions).sum())
     }
 
     /// The transactions with the most rows of each segment, with the records of the segment.
@@ -221,8 +238,10 @@ impl Spool {
     /// See [`Spool::end`].
     pub fn biggest(&self) -> Result<Vec<Biggest>> {
         let mut all = Vec::new();
-        for segment in self.index.summaries()? {
-            let found = self.index.biggest(segment.range.start)?;
+        // One view of the index: a writer adds to it meanwhile.
+        let _view = self.opened.index.view()?;
+        for segment in self.opened.index.summaries()? {
+            let found = self.opened.index.biggest(segment.range.start)?;
             let floor = if found.len() < BIGGEST { 0 } else { found.last().map_or(0, |b| b.0) };
             all.push(Biggest { range: segment.range, transactions: found, floor });
         }
@@ -234,7 +253,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn statement(&self, seq: Seq) -> Result<Option<(String, String)>> {
-        self.index.statement(seq)
+        self.opened.index.statement(seq)
     }
 
     /// First records of the frames that may hold events of a row; frames in which the key is
@@ -243,7 +262,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn frames_of(&self, table: &TableName, key: &RowKey<'_>) -> Result<Vec<Seq>> {
-        self.index.frames_of(table, key)
+        self.opened.index.frames_of(table, key)
     }
 
     /// The columns that keys of a table were made of, lower case; several lists when they changed.
@@ -251,7 +270,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn key_columns(&self, table: &TableName) -> Result<Vec<Vec<String>>> {
-        self.index.key_columns(table)
+        self.opened.index.key_columns(table)
     }
 
     /// How many columns a table's row images have, each number with the messages from its first
@@ -260,7 +279,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn image_widths(&self, table: &TableName) -> Result<Vec<(u64, Range<Seq>)>> {
-        self.index.image_widths(table)
+        self.opened.index.image_widths(table)
     }
 
     /// See [`Records::landmark`].
@@ -285,15 +304,40 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn records(&self) -> Result<Records> {
-        Records::open(&self.dir)
+        Records::open(&self.opened.home)
     }
 
-    /// Unreadable stretches of the segments.
+    /// Unreadable stretches of the segments, and what is gone from their end. Those of one stretch
+    /// are among its [troubles](Spool::troubles).
     ///
     /// # Errors
     /// See [`Spool::end`].
     pub fn bad_frames(&self) -> Result<Vec<BadFrame>> {
-        self.index.bad_frames()
+        let mut all = self.opened.index.bad_frames()?;
+        all.extend(self.opened.misfits.iter().cloned());
+        all.extend(fit::tail(&self.opened.index)?);
+        Ok(all)
+    }
+
+    /// Stretches that were taken out of the spool (see [`super::forget()`]).
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn forgotten(&self) -> Result<Vec<Range<Seq>>> {
+        self.opened.index.forgotten()
+    }
+
+    /// The records of each imported file, under what the file is known by.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn imports(&self) -> Result<Vec<(String, Range<Seq>)>> {
+        self.opened.index.imports()
+    }
+
+    /// Why the index had to be built anew, when it was found damaged.
+    pub(super) fn mended(&self) -> Option<&str> {
+        self.opened.mended.as_deref()
     }
 
     /// The tables named so far, by number.
@@ -301,7 +345,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn tables(&self) -> Result<Vec<TableName>> {
-        self.index.tables()
+        self.opened.index.tables()
     }
 
     /// The segments.
@@ -309,7 +353,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn segments(&self) -> Result<Vec<SegmentInfo>> {
-        self.index.segments()
+        self.opened.index.segments()
     }
 
     /// Snapshots of table definitions, by rising sequence.
@@ -322,25 +366,34 @@ impl Spool {
 }
 
 /// The index as far as it can be brought.
-fn current_index(dir: &Path) -> Result<Index> {
+fn open(dir: &Path) -> Result<Opened> {
+    let home = Home::new(dir);
+    let writable = files::is_writable(dir);
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
-        // An index that cannot be opened is built anew below, so why does not matter here.
-        let index = Index::open_read(dir).ok().flatten().filter(|i| i.get("spool").is_ok());
-        if let Some(index) = index.filter(|index| is_complete(dir, index).unwrap_or(false)) {
-            return Ok(index);
+        let known = known(&home)?;
+        if let Some((index, Fit { complete: true, misfits })) = known {
+            return Ok(Opened { home, index, misfits, mended: None });
         }
-        if let Some(lock) = Lock::try_take(dir, Purpose::Index)? {
-            catch_up(dir)?;
+        let lock = match writable {
+            true => Lock::try_take(dir, Purpose::Index)?,
+            false => Lock::look(dir)?,
+        };
+        if let Some(lock) = lock {
+            let home = match (writable, known.is_some()) {
+                (true, _) => home,
+                (false, true) => Home::copied(dir)?,
+                (false, false) => Home::apart(dir)?,
+            };
+            let mended = catch_up(&home)?;
             drop(lock);
-            let built = Index::open_read(dir)?;
-            return built.ok_or_else(|| Error::failed("index.sqlite: cannot be built"));
+            let built = Index::open_read(home.index())?;
+            let index = built.ok_or_else(|| Error::failed("index.sqlite: cannot be built"))?;
+            return Ok(Opened { home, index, misfits: Vec::new(), mended });
         }
         // A writer is alive: what it has indexed so far is good.
-        if let Some(index) = Index::open_read(dir).ok().flatten()
-            && index.get("spool").is_ok_and(|id| id.is_some())
-        {
-            return Ok(index);
+        if let Some((index, Fit { misfits, .. })) = known {
+            return Ok(Opened { home, index, misfits, mended: None });
         }
         if Instant::now() > deadline {
             return Err(Error::failed(format!(
@@ -353,21 +406,31 @@ fn current_index(dir: &Path) -> Result<Index> {
     }
 }
 
-fn catch_up(dir: &Path) -> Result<()> {
+/// The index as it stands, and how the segments are to it; `None`: there is none that can be used.
+fn known(home: &Home) -> Result<Option<(Index, Fit)>> {
+    let looked = || -> Result<Option<(Index, Fit)>> {
+        let Some(index) = Index::open_read(home.index())? else { return Ok(None) };
+        if index.get("spool")?.is_none() {
+            return Ok(None);
+        }
+        let fit = fit::fit(home.dir(), &index)?;
+        Ok(Some((index, fit)))
+    };
+    match looked() {
+        // Built anew by whoever holds the lock.
+        Err(e) if e.kind() == ErrorKind::Damaged => Ok(None),
+        other => other,
+    }
+}
+
+/// Why the index was built anew, if it was found damaged.
+fn catch_up(home: &Home) -> Result<Option<String>> {
+    let dir = home.dir();
     let spool = recovery::spool_id(dir)?.ok_or_else(|| {
         Error::usage(format!("{}: the spool is empty", dir.display()))
             .help("binsync capture or binsync import fills it")
     })?;
-    let (mut indexer, _) = Indexer::open(dir)?;
-    indexer.catch_up(spool).map(drop)
-}
-
-/// True when the index covers all bytes of the segments.
-fn is_complete(dir: &Path, index: &Index) -> Result<bool> {
-    let Some((live, bytes)) = index.live()? else {
-        return Ok(false);
-    };
-    let path = segment::path(dir, live);
-    let size = path.metadata().context(path.display())?.len();
-    Ok(segment::list(dir)?.last() == Some(&live) && size == bytes)
+    let (mut indexer, unfit) = Indexer::open(home)?;
+    indexer.catch_up(spool, Seq::MAX)?;
+    Ok(unfit.filter(|unfit| unfit.damaged).map(|unfit| unfit.reason))
 }

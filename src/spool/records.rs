@@ -1,8 +1,7 @@
 //! Single frames by sequence, the last one kept.
 
-use std::path::Path;
-
 use super::frame::Frame;
+use super::home::Home;
 use super::index::Index;
 use super::segment::SegmentReader;
 use super::types::Seq;
@@ -17,10 +16,10 @@ pub struct Records {
 }
 
 impl Records {
-    pub(super) fn open(dir: &Path) -> Result<Self> {
-        let index = Index::open_read(dir)?
+    pub(super) fn open(home: &Home) -> Result<Self> {
+        let index = Index::open_read(home.index())?
             .ok_or_else(|| Error::failed("the index was removed").help("run the command again"))?;
-        Ok(Self { index, segments: SegmentReader::new(dir)?, last: None })
+        Ok(Self { index, segments: SegmentReader::new(home.dir())?, last: None })
     }
 
     /// The frame that holds a record; `None` when no readable one does.

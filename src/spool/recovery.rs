@@ -1,9 +1,10 @@
 //! What a writer's start does to the live (last) segment: cut a torn end, make the rest durable.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::files;
 use super::format::SpoolId;
 use super::scan::{Found, Scan};
 use super::segment::{self, path, sync_dir};
@@ -90,7 +91,7 @@ fn keep_torn(dir: &Path, segment: Seq, from: u64) -> Result<PathBuf> {
     let name = segment::name(segment);
     let mut kept = dir.join(format!("{name}.torn"));
     for n in 1.. {
-        if !kept.exists() {
+        if kept.symlink_metadata().is_err() {
             break;
         }
         kept = dir.join(format!("{name}.torn.{n}"));
@@ -119,12 +120,10 @@ pub(super) fn renew(dir: &Path, segment: Seq, len: u64) -> Result<()> {
 /// Copies a stretch of a file into a new, synced one. Through memory, not with the kernel's
 /// copy call, which may share the very blocks that are in doubt.
 fn copy(from: &Path, offset: u64, len: u64, to: &Path) -> Result<u64> {
-    let mut source = File::open(from).context(from.display())?;
+    let mut source = files::read(from)?;
     source.seek(SeekFrom::Start(offset)).context(from.display())?;
     let mut source = source.take(len);
-    let mut options = OpenOptions::new();
-    let mut target =
-        options.write(true).create(true).truncate(true).open(to).context(to.display())?;
+    let mut target = files::make(to)?;
     let mut bytes = vec![0; 1 << 20];
     let mut copied = 0;
     loop {

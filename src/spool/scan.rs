@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::files;
 use super::format::{self, BadHeader, Header, MAGIC, at};
 use super::frame::Place;
 use super::segment::{MAX_HEADER, bad_header, path};
@@ -59,7 +60,7 @@ impl Scan {
     /// When the file cannot be opened.
     pub(super) fn open(dir: &Path, segment: Seq, offset: u64) -> Result<Self> {
         let path = path(dir, segment);
-        let file = File::open(&path).context(path.display())?;
+        let file = files::read(&path)?;
         let end = file.metadata().context(path.display())?.len();
         Ok(Self { file, segment, offset, end })
     }

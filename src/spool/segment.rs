@@ -3,17 +3,25 @@
 //! The only file of the spool that names zstd. Knows nothing of what the records say.
 
 use std::fs::{self, File};
+use std::io::Read;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use zstd::bulk::{Compressor, Decompressor};
 
-use super::format::{self, BadHeader, Header, SpoolId};
+use super::files;
+use super::format::{self, BadHeader, Header, MAX_SEQ, SpoolId};
 use super::frame::{Batch, Frame, Place};
 use super::ranges::Ranges;
 use super::types::Seq;
 use crate::error::{Context, Error, Result};
 
+/// What the index has compressed.
+const PACKED: &str = "index: compressed transactions";
+/// The transactions of a frame are packed to less than this: a frame has at most so many records
+/// as a header has bytes.
+const MAX_PACKED: u64 = 1 << 30;
 /// Headers longer than this are not written and not believed.
 pub(super) const MAX_HEADER: usize = 16 << 20;
 
@@ -30,15 +38,16 @@ pub(super) fn path(dir: &Path, first: Seq) -> PathBuf {
 /// First sequences of all segments in a directory, rising.
 ///
 /// # Errors
-/// When the directory cannot be read.
+/// When the directory cannot be read, or a segment is no regular file.
 pub(super) fn list(dir: &Path) -> Result<Vec<Seq>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).context(dir.display())? {
         let file = entry.context(dir.display())?.file_name();
         let digits = file.to_str().and_then(|f| f.strip_suffix(".zst")).filter(|d| d.len() == 20);
-        found.extend(digits.and_then(|d| d.parse::<Seq>().ok()));
+        found.extend(digits.and_then(|d| d.parse::<Seq>().ok()).filter(|&first| first < MAX_SEQ));
     }
     found.sort_unstable();
+    found.iter().try_for_each(|&first| files::check(&path(dir, first)))?;
     Ok(found)
 }
 
@@ -93,6 +102,7 @@ impl Encoder {
             source: batch.source.clone(),
             maybe_twice: batch.maybe_twice.clone(),
             acked: batch.acked,
+            forgotten: 0,
         };
         let mut bytes = header.encode();
         if bytes.len() > MAX_HEADER {
@@ -102,6 +112,31 @@ impl Encoder {
         let place = Place { segment: 0, offset: 0, len: bytes.len() as u64 };
         Ok(Encoded { frame: frame(first, content, ends, place), bytes, header })
     }
+}
+
+/// The bytes of a frame that stands where records were taken out.
+///
+/// # Errors
+/// When zstd fails.
+pub(super) fn tombstone(spool: SpoolId, arrival_ms: i64, taken: &Range<Seq>) -> Result<Vec<u8>> {
+    let body = zstd::bulk::compress(&[], 1).context("zstd")?;
+    let header = Header {
+        spool,
+        first: taken.start,
+        arrival_ms,
+        generation: 0,
+        compressed: body.len() as u64,
+        raw: 0,
+        body_crc: format::crc32(&body),
+        lengths: Vec::new(),
+        queue: None,
+        redelivered: Vec::new(),
+        source: None,
+        maybe_twice: Vec::new(),
+        acked: None,
+        forgotten: taken.end - taken.start,
+    };
+    Ok([header.encode(), body].concat())
 }
 
 fn frame(first: Seq, content: Vec<u8>, ends: Vec<u64>, place: Place) -> Frame {
@@ -126,6 +161,7 @@ impl Decoder {
         if format::crc32(body) != header.body_crc {
             return Err(unreadable("the body's checksum is wrong", place));
         }
+        // The header bounds it: one that claims more than is there costs address space alone.
         let mut content = Vec::with_capacity(header.raw as usize);
         let done = self.0.decompress_to_buffer(body, &mut content);
         if done.is_err() || content.len() as u64 != header.raw {
@@ -188,7 +224,7 @@ impl SegmentReader {
             return Ok(());
         }
         let path = path(&self.dir, place.segment);
-        let file = File::open(&path).context(path.display())?;
+        let file = files::read(&path)?;
         file.read_exact_at(&mut self.bytes, place.offset)
             .map_err(|e| unreadable(&e.to_string(), place))?;
         self.open = Some((place.segment, file));
@@ -224,7 +260,15 @@ pub(super) fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
 pub(super) fn decompress(bytes: &[u8]) -> Result<Vec<u8>> {
     match bytes {
         [] => Ok(Vec::new()),
-        bytes => zstd::stream::decode_all(bytes).context("index: compressed transactions"),
+        bytes => {
+            let mut plain = Vec::new();
+            let zstd = zstd::stream::Decoder::new(bytes).context(PACKED)?;
+            zstd.take(MAX_PACKED).read_to_end(&mut plain).context(PACKED)?;
+            match (plain.len() as u64) < MAX_PACKED {
+                true => Ok(plain),
+                false => Err(Error::failed(format!("{PACKED}: too long"))),
+            }
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::files;
 use super::kept::keep;
 use super::types::Seq;
 use crate::error::{Context, Result};
@@ -24,6 +25,7 @@ pub fn add_snapshot(dir: &Path, seq: Seq, bytes: &[u8]) -> Result<()> {
 /// When one cannot be read.
 pub fn snapshots(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
     let schema = dir.join(FOLDER);
+    files::check_folder(&schema)?;
     if !schema.exists() {
         return Ok(Vec::new());
     }
@@ -32,7 +34,7 @@ pub fn snapshots(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
         let path = entry.context(schema.display())?.path();
         let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
         if let Some(seq) = name.strip_suffix(".json").and_then(|n| n.parse().ok()) {
-            found.push((seq, fs::read(&path).context(path.display())?));
+            found.push((seq, files::read_all(&path)?));
         }
     }
     found.sort();

@@ -1,5 +1,6 @@
 //! What the spool answers with: plain values, no files behind them.
 
+use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -238,6 +239,24 @@ pub struct BadFrame {
     pub lost: Range<Seq>,
     /// What is wrong with them.
     pub reason: String,
+    /// They are the end of the spool: nothing tells how much is lost, or only an earlier index.
+    pub last: bool,
+}
+
+impl fmt::Display for BadFrame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} offset {}: ", self.segment, self.offset)?;
+        if self.bytes > 0 {
+            write!(f, "{} bytes unreadable, ", self.bytes)?;
+        }
+        match self.lost.end.saturating_sub(self.lost.start) {
+            0 if self.last => f.write_str("what the end held is lost")?,
+            0 => f.write_str("no message is lost")?,
+            1 => write!(f, "message {} is lost", self.lost.start)?,
+            _ => write!(f, "messages {} to {} are lost", self.lost.start, self.lost.end - 1)?,
+        }
+        write!(f, ": {}", self.reason)
+    }
 }
 
 /// One segment file, as indexed.
@@ -270,7 +289,7 @@ pub struct Recovery {
     pub reindexed: Option<String>,
     /// Records the index was behind.
     pub caught_up: u64,
-    /// Unreadable stretches in the segments.
+    /// Unreadable stretches in the segments, and what is gone from their end.
     pub bad_frames: Vec<BadFrame>,
 }
 

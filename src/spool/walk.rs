@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
 use super::frame::Frame;
-use super::index::Index;
+use super::home::Home;
+use super::index::{Index, damaged};
 use super::index_read::FrameRow;
 use super::packed::{self, Closed};
 use super::segment::{self, SegmentReader};
@@ -19,9 +19,9 @@ const CHUNK: u64 = 128;
 const FIRST_CHUNK: u64 = 1;
 
 /// Opens the index for a walk of its own.
-fn open_index(dir: &Path) -> Result<Index> {
-    Index::open_read(dir)?.ok_or_else(|| {
-        Error::failed(format!("{}: the index was removed", dir.display()))
+fn open_index(home: &Home) -> Result<Index> {
+    Index::open_read(home.index())?.ok_or_else(|| {
+        Error::failed(format!("{}: the index was removed", home.dir().display()))
             .help("run the command again")
     })
 }
@@ -29,7 +29,7 @@ fn open_index(dir: &Path) -> Result<Index> {
 /// Frames by sequence, one decoded at a time.
 pub(super) struct Frames {
     state: Option<(Index, SegmentReader)>,
-    dir: PathBuf,
+    home: Home,
     range: Range<Seq>,
     order: Order,
     ahead: VecDeque<FrameRow>,
@@ -37,8 +37,8 @@ pub(super) struct Frames {
 
 impl Frames {
     /// A walk with an index connection of its own.
-    pub(super) fn new(dir: &Path, range: Range<Seq>, order: Order) -> Self {
-        Self { state: None, dir: dir.into(), range, order, ahead: VecDeque::new() }
+    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order) -> Self {
+        Self { state: None, home: home.clone(), range, order, ahead: VecDeque::new() }
     }
 
     /// The next frame.
@@ -66,7 +66,7 @@ impl Frames {
             return Ok(false);
         }
         if self.state.is_none() {
-            self.state = Some((open_index(&self.dir)?, SegmentReader::new(&self.dir)?));
+            self.state = Some((open_index(&self.home)?, SegmentReader::new(self.home.dir())?));
         }
         let Some((index, _)) = &self.state else {
             return Ok(false);
@@ -84,7 +84,7 @@ impl Frames {
 /// Transactions by last record, some frames' worth at a time.
 pub(super) struct Transactions {
     state: Option<(Index, Names)>,
-    dir: PathBuf,
+    home: Home,
     range: Range<Seq>,
     /// First sequences of the frames still to be read.
     firsts: Range<Seq>,
@@ -102,9 +102,9 @@ struct Names {
 
 impl Transactions {
     /// A walk with an index connection of its own.
-    pub(super) fn new(dir: &Path, range: Range<Seq>, order: Order) -> Self {
-        let (dir, ahead) = (dir.into(), VecDeque::new());
-        Self { state: None, dir, range, firsts: 0..0, order, chunk: FIRST_CHUNK, ahead }
+    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order) -> Self {
+        let (home, ahead) = (home.clone(), VecDeque::new());
+        Self { state: None, home, range, firsts: 0..0, order, chunk: FIRST_CHUNK, ahead }
     }
 
     /// The next transaction.
@@ -125,7 +125,7 @@ impl Transactions {
             return Ok(false);
         }
         if self.state.is_none() {
-            let index = open_index(&self.dir)?;
+            let index = open_index(&self.home)?;
             self.firsts = index.frame_start(self.range.start)?..self.range.end;
             self.state = Some((index, Names::default()));
         }
@@ -140,8 +140,8 @@ impl Transactions {
             (None, _) => return Ok(false),
         }
         for (first, blob) in frames {
-            let closed = packed::unpack(first, &blob)
-                .ok_or_else(|| Error::failed("index: packed transactions"))?;
+            let closed =
+                packed::unpack(first, &blob).ok_or_else(|| damaged("packed transactions"))?;
             let inside = closed.into_iter().filter(|t| self.range.contains(&t.last));
             match self.order {
                 Order::Forward => self.ahead.extend(inside),
@@ -168,7 +168,7 @@ impl Names {
         let base = self.epoch(t.epoch).and_then(|e| e.base.clone()).unwrap_or_default();
         let name = |id: u32| {
             let name = self.tables.get(id as usize).cloned();
-            name.ok_or_else(|| Error::failed("index: a table without name"))
+            name.ok_or_else(|| damaged("a table without name"))
         };
         let tables = t.tables.iter().map(|&(id, counts)| Ok((name(id)?, counts)));
         Ok(Transaction {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::index::{Index, Val, int};
+use super::index::{Index, int};
 use super::types::Seq;
 use crate::error::Result;
 use crate::event::{Body, Event, TableName, row};
@@ -25,11 +25,11 @@ impl Widths {
     /// Puts what was seen into the index.
     pub(super) fn save(&mut self, index: &Index) -> Result<()> {
         for ((table, width), (first, last)) in self.seen.drain() {
-            index.execute(
-                "INSERT INTO image_widths VALUES(?1, ?2, ?3, ?4)
-                 ON CONFLICT(tab, width) DO UPDATE SET last = ?4",
-                &[int(table.into()), int(width as u64), int(first), int(last)],
-            )?;
+            let key = [int(table.into()), int(width as u64)];
+            let rest = "WHERE tab = ? AND width = ?";
+            let known = index.checked("image_widths", rest, &key, |row| row.int(2))?.pop();
+            let values = [key[0], key[1], int(known.unwrap_or(first)), int(last)];
+            index.put("image_widths", &values)?;
         }
         Ok(())
     }
@@ -39,11 +39,9 @@ impl Index {
     /// The widths of a table's row images: number of columns, and from the first message of it to
     /// behind the last.
     pub(super) fn image_widths(&self, table: &TableName) -> Result<Vec<(u64, Range<Seq>)>> {
-        self.rows(
-            "SELECT width, first, last FROM image_widths JOIN tables ON id = tab
-             WHERE database = ? AND name = ?",
-            &[Val::Text(&table.database), Val::Text(&table.table)],
-            |row| Ok((row.int(0)?, row.int(1)?..row.int(2)? + 1)),
-        )
+        let Some(id) = self.table_id(table)? else { return Ok(Vec::new()) };
+        self.checked("image_widths", "WHERE tab = ?", &[int(id)], |row| {
+            Ok((row.int(1)?, row.int(2)?..row.int(3)? + 1))
+        })
     }
 }

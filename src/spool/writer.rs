@@ -4,7 +4,7 @@
 //! indexing it happens on a thread of its own, a few frames behind.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -12,8 +12,11 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
+use super::files;
+use super::fit;
 use super::format::SpoolId;
 use super::frame::{Batch, Frame, Place};
+use super::home::Home;
 use super::index::Index;
 use super::indexer::Indexer;
 use super::indexing::Indexing;
@@ -94,11 +97,13 @@ impl SpoolWriter {
         let home = File::open(dir).context(dir.display())?;
         let found = recover(dir)?;
         let spool = recovery::spool_id(dir)?.unwrap_or_else(new_id);
-        let (mut indexer, reindexed) = Indexer::open(dir)?;
-        let caught_up = indexer.catch_up(spool)?;
-        let bad_frames = indexer.index().bad_frames()?;
+        let (mut indexer, unfit) = Indexer::open(&Home::new(dir))?;
+        let caught_up = indexer.catch_up(spool, Seq::MAX)?;
+        let mut bad_frames = indexer.index().bad_frames()?;
+        bad_frames.extend(fit::tail(indexer.index())?);
+        let reindexed = unfit.map(|unfit| unfit.reason);
         let sources = indexer.index().sources()?.into_iter().collect();
-        let mut next = indexer.next();
+        let mut next = indexer.goes_on_at();
         let mut torn = None;
         let live = match found {
             None => None,
@@ -191,6 +196,11 @@ impl SpoolWriter {
     /// All sources, each with the bytes of it that are stored.
     pub fn sources(&self) -> impl Iterator<Item = (&str, u64)> {
         self.sources.iter().map(|(name, &end)| (name.as_str(), end))
+    }
+
+    /// How many records of this writer could not be read, as far as they are indexed.
+    pub fn damaged(&self) -> u64 {
+        self.indexing.damaged()
     }
 
     /// The sequence the next record gets.
@@ -298,12 +308,8 @@ impl SpoolWriter {
         }
         self.sync()?;
         let segment = self.next;
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(segment::path(&self.dir, segment))
-            .context(segment::name(segment))?;
+        let path = segment::path(&self.dir, segment);
+        let file = files::open_or_make(&path).map_err(|e| files::refused(&e, &path))?;
         sync_dir(&self.dir)?;
         self.live = Some(Live { segment, file, len: 0, raw: 0 });
         Ok(())
@@ -342,16 +348,16 @@ fn is_at(file: &File, path: &Path) -> bool {
 }
 
 fn open_live(dir: &Path, segment: Seq) -> Result<File> {
-    let path = segment::path(dir, segment);
-    OpenOptions::new().write(true).open(&path).context(path.display())
+    files::write(&segment::path(dir, segment))
 }
 
 /// Makes the directory, and its name durable.
 fn make_dir(dir: &Path) -> Result<()> {
     if dir.is_dir() {
+        files::keep_private(dir);
         return Ok(());
     }
-    fs::create_dir_all(dir).context(dir.display())?;
+    files::make_folder(dir)?;
     match dir.parent() {
         Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
         Some(parent) => sync_dir(parent),

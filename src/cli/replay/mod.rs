@@ -7,6 +7,7 @@ use crate::capture::Watch as _;
 use clap::Args;
 
 use crate::error::{Error, Result};
+use crate::event::printable;
 use crate::replay::cut::Cut;
 use crate::replay::reversible::{Found, Loss, refusal};
 use crate::replay::{Selection, selected};
@@ -97,36 +98,20 @@ fn is_nothing(
     Ok(true)
 }
 
+/// How many troubles are told one by one.
+const TOLD: usize = 20;
+
 /// Says what is wrong with the stretch; true when anything is.
 fn say_damage(spool: &Spool, cut: &Cut, output: &Output) -> Result<bool> {
-    let damaged = spool.damaged(cut.range.clone())?;
-    for d in damaged.iter().take(10) {
-        output.say(&format!(
-            "message {} ({} offset {}) cannot be read and is passed over: {}",
-            d.seq, d.segment, d.offset, d.reason
-        ));
+    let troubles = spool.troubles(&cut.range)?;
+    for trouble in troubles.iter().take(TOLD) {
+        output.say(&printable(&trouble.to_string()));
     }
-    if damaged.len() > 10 {
-        output.say(&format!("… and {} more such messages", damaged.len() - 10));
+    if troubles.len() > TOLD {
+        let more = count((troubles.len() - TOLD) as u64);
+        output.say(&format!("… and {more} more of the kind; `binsync log` shows all"));
     }
-    let gaps: Vec<_> =
-        spool.gaps()?.into_iter().filter(|gap| cut.range.contains(&gap.seq)).collect();
-    for gap in gaps.iter().take(10) {
-        output.say(&format!("gap before message {}: {}", gap.seq, gap.detail));
-    }
-    let bad = spool.bad_frames()?;
-    for frame in &bad {
-        output.say(&format!(
-            "{} offset {}: {} bytes unreadable, messages {} to {} are lost: {}",
-            frame.segment,
-            frame.offset,
-            frame.bytes,
-            frame.lost.start,
-            frame.lost.end.saturating_sub(1),
-            frame.reason
-        ));
-    }
-    Ok(!damaged.is_empty() || !gaps.is_empty() || !bad.is_empty())
+    Ok(!troubles.is_empty())
 }
 
 /// What a reverse goes on in spite of.

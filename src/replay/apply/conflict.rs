@@ -1,9 +1,10 @@
 //! Rows that are not as the stream has them: found, decided by policy, written down.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
@@ -42,7 +43,7 @@ impl Journal {
     }
 
     /// The file.
-    pub fn path(&self) -> &std::path::Path {
+    pub fn path(&self) -> &Path {
         &self.path
     }
 }
@@ -54,8 +55,7 @@ impl Sink for Journal {
         let place = self.path.display();
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         if file.is_none() {
-            *file =
-                Some(File::options().create(true).append(true).open(&self.path).context(place)?);
+            *file = Some(journal(&self.path).context(place)?);
         }
         match file.as_mut() {
             Some(file) => file.write_all(&line).context(self.path.display()),
@@ -72,6 +72,17 @@ impl Sink for Journal {
             Some(_) | None => Ok(()),
         }
     }
+}
+
+/// Opens a journal to go on with it. It holds rows, which are for its owner alone, also where an
+/// earlier version made it.
+fn journal(path: &Path) -> std::io::Result<File> {
+    let file = File::options().create(true).append(true).mode(0o600).open(path)?;
+    let meta = file.metadata()?;
+    if meta.is_file() && meta.mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 /// Values by column, as the producer writes them.

@@ -15,7 +15,7 @@ use crate::filter::Type;
 use crate::replay::cut::describe;
 use crate::replay::selected;
 use crate::route::Route;
-use crate::spool::{Bootstrap, Order, Seq, Spool, Transaction};
+use crate::spool::{Bootstrap, Order, Seq, Spool, Transaction, Trouble};
 use crate::target::{Ddl, Target};
 
 /// Refuses tables that the target lacks and the stretch does not hold whole; `ddl` are the
@@ -204,14 +204,9 @@ fn completes(spool: &Spool, copy: &Bootstrap, end: Seq) -> Result<bool> {
 
 /// What is missing of the messages of a stretch, in words.
 fn hole(spool: &Spool, range: Range<Seq>) -> Result<Option<String>> {
-    let inside = |seq: Seq| seq > range.start && seq < range.end;
-    let gap = spool.gaps()?.into_iter().find(|gap| inside(gap.seq));
-    let bad = spool.bad_frames()?.into_iter();
-    let mut bad = bad.filter(|b| b.lost.start < range.end && b.lost.end > range.start);
-    Ok(gap.map(|gap| format!("gap before message {}: {}", gap.seq, gap.detail)).or_else(|| {
-        bad.next()
-            .map(|b| format!("{} offset {}: {} bytes unreadable", b.segment, b.offset, b.bytes))
-    }))
+    // What is missing before the first of them is none of the table's.
+    let mut troubles = spool.troubles(&(range.start + 1..range.end))?.into_iter();
+    Ok(troubles.find(Trouble::loses).map(|trouble| trouble.to_string()))
 }
 
 fn reason(job: &Job<'_>, name: &TableName, first: &Transaction) -> String {

@@ -6,7 +6,7 @@ use super::super::cut::describe;
 use crate::error::{Error, Result};
 use crate::event::{Position, TableName};
 use crate::filter::Filter;
-use crate::spool::{Order, Seq, Spool, Transaction};
+use crate::spool::{Order, Seq, Spool, Transaction, Trouble};
 use crate::target::mysql::base::Place;
 
 /// The stretch between the two.
@@ -115,14 +115,7 @@ impl Stretch {
         }
         // A hole noticed at the first message behind the stretch lies in it.
         let inside = self.before.last + 1..self.end + 1;
-        let lost = |range: Range<Seq>| range.start < inside.end && inside.start < range.end;
-        let gap = spool.gaps()?.into_iter().find(|gap| inside.contains(&gap.seq));
-        let gap = gap.map(|gap| format!("gap before message {}: {}", gap.seq, gap.detail));
-        let bad = spool.bad_frames()?.into_iter().find(|frame| lost(frame.lost.clone()));
-        let bad = bad.map(|frame| format!("{} offset {}: unreadable", frame.segment, frame.offset));
-        let damaged = spool.damaged(inside.clone())?.into_iter().next();
-        let damaged = damaged.map(|d| format!("message {} cannot be read: {}", d.seq, d.reason));
-        match gap.or(bad).or(damaged) {
+        match spool.troubles(&inside)?.into_iter().find(Trouble::loses) {
             Some(what) => {
                 Err(Error::stopped(format!("the spool is not whole since --until: {what}"))
                     .help("choose a time after it"))

@@ -17,6 +17,20 @@ fn sample() -> Header {
         source: Some(("/a b".into(), 1 << 40)),
         maybe_twice: vec![true, false, false],
         acked: Some(40),
+        forgotten: 0,
+    }
+}
+
+/// What stands where records were taken out.
+fn tombstone() -> Header {
+    Header {
+        lengths: vec![],
+        raw: 0,
+        redelivered: vec![],
+        maybe_twice: vec![],
+        acked: None,
+        forgotten: 1764,
+        ..sample()
     }
 }
 
@@ -25,6 +39,8 @@ fn a_header_comes_back_as_it_went() {
     let bytes = sample().encode();
     assert_eq!(Header::decode(&bytes), Ok(sample()));
     assert_eq!(header_len(&bytes), Ok(bytes.len()));
+    let bytes = tombstone().encode();
+    assert_eq!(Header::decode(&bytes).map(|h| (h.end(), h)), Ok((42 + 1764, tombstone())));
 }
 
 #[test]
@@ -57,6 +73,57 @@ fn a_newer_version_is_named_and_unknown_parts_are_skipped() {
     let crc = header_crc(&more);
     more[at::HEADER_CRC..at::SPOOL].copy_from_slice(&crc.to_le_bytes());
     assert_eq!(Header::decode(&more), Ok(sample()));
+}
+
+/// A right checksum proves nothing: a header may come from anybody.
+#[test]
+fn claims_that_no_spool_makes_are_refused() {
+    let too = |change: fn(&mut Header)| {
+        let mut header = sample();
+        change(&mut header);
+        Header::decode(&header.encode())
+    };
+    for raw in [1 << 50, u64::MAX, MAX_RAW + 1] {
+        let mut header = Header { raw, lengths: vec![raw - 1], ..sample() };
+        header.redelivered.clear();
+        let said = Header::decode(&header.encode());
+        assert_eq!(said, Err(BadHeader::Wrong("the content is longer than a frame's may be")));
+    }
+    assert!(matches!(too(|h| h.lengths = vec![u64::MAX; 3]), Err(BadHeader::Wrong(_))));
+    assert!(matches!(too(|h| h.lengths.clear()), Err(BadHeader::Wrong(_))));
+    for first in [u64::MAX, MAX_SEQ, MAX_SEQ - 2] {
+        let said = Header::decode(&Header { first, ..sample() }.encode());
+        assert_eq!(said, Err(BadHeader::Wrong("there are no such sequences")), "{first}");
+    }
+    let said = Header::decode(&Header { forgotten: u64::MAX, ..tombstone() }.encode());
+    assert_eq!(said, Err(BadHeader::Wrong("there are no such sequences")));
+}
+
+proptest::proptest! {
+    /// Bytes from anybody, the checksum right.
+    #[test]
+    fn no_parts_of_a_header_do_harm(
+        parts in proptest::collection::vec(proptest::num::u8::ANY, 0..200),
+        records in proptest::num::u32::ANY,
+        raw in proptest::num::u64::ANY,
+        cut in 0..300usize,
+    ) {
+        let mut bytes = Header { lengths: vec![], redelivered: vec![], maybe_twice: vec![], queue: None, source: None, raw: 0, ..sample() }.encode();
+        bytes.truncate(at::PARTS);
+        bytes.extend(&parts);
+        bytes[at::RECORDS..at::RECORDS + 4].copy_from_slice(&records.to_le_bytes());
+        bytes[at::RAW..at::RAW + 8].copy_from_slice(&raw.to_le_bytes());
+        let size = (bytes.len() - at::MAGIC) as u32;
+        bytes[at::SIZE..at::MAGIC].copy_from_slice(&size.to_le_bytes());
+        let crc = header_crc(&bytes);
+        bytes[at::HEADER_CRC..at::SPOOL].copy_from_slice(&crc.to_le_bytes());
+        if let Ok(header) = Header::decode(&bytes) {
+            proptest::prop_assert!(header.lengths.len() as u64 <= header.raw && header.raw <= MAX_RAW);
+            proptest::prop_assert!(header.end() <= MAX_SEQ);
+        }
+        bytes.truncate(cut);
+        let _ = Header::decode(&bytes);
+    }
 }
 
 #[test]
@@ -121,10 +188,12 @@ fn the_docs_hold_the_same_numbers() {
         (tag::KEY_RUN, "key run"),
         (tag::MAYBE_TWICE, "maybe twice"),
         (tag::ACKED, "acknowledged"),
+        (tag::FORGOTTEN, "forgotten"),
     ];
     for (tag, name) in tags {
         assert!(docs.contains(&format!("| {tag} | {name}")), "docs/format.md: tag {tag}");
     }
     assert!(docs.contains(&format!("0x{SKIPPABLE:08X}")));
+    assert!(docs.contains(&format!("at most {} MiB of content", MAX_RAW >> 20)));
     assert!(docs.contains(&format!("format version is {MAJOR}.{MINOR}")));
 }
