@@ -194,7 +194,7 @@ fn a_first_apply_into_a_loaded_target_says_what_it_meets_and_how_to_go_on() {
         apply(&spool, &target, &["--position", &format!("{}..", seed.ends)]).code(0);
         assert_same_dump(&target.dump(), &seed.end, "the way on");
 
-        let other = format!("other.000001:4..");
+        let other = "other.000001:4..".to_owned();
         apply(&spool, &target, &["--name", "x", "--position", &other])
             .code(2)
             .says(&["is called bin", "not other"]);
