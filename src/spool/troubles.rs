@@ -47,7 +47,7 @@ impl fmt::Display for Trouble {
         match self {
             Self::Damaged(d) => write!(
                 f,
-                "message {} ({} offset {}) cannot be read and is passed over: {}",
+                "message {} cannot be read and is passed over ({} offset {}): {}",
                 d.seq, d.segment, d.offset, d.reason
             ),
             Self::Gap(gap) => write!(f, "gap before message {}: {}", gap.seq, gap.detail),
