@@ -74,6 +74,18 @@ impl Error {
         self
     }
 
+    /// Adds the next step where none is named.
+    #[must_use]
+    pub fn or_help(mut self, help: impl Into<String>) -> Self {
+        self.help.get_or_insert_with(|| help.into());
+        self
+    }
+
+    /// The next step, where one is named.
+    pub fn next_step(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
     /// Puts the place before the message: `place: message`.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {

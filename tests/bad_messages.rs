@@ -25,6 +25,10 @@ fn bad_messages() -> Vec<(&'static str, Vec<u8>)> {
         ("an array", b"[1,2,3]".to_vec()),
         ("an unknown type", br#"{"database":"bad","table":"t","type":"rumour","ts":1795351926,"data":{"id":1}}"#.to_vec()),
         ("no data", br#"{"database":"bad","table":"t","type":"insert","ts":1795351926,"xid":901,"commit":true}"#.to_vec()),
+        ("a definition without types", br#"{"type":"table-create","database":"bad","table":"u","def":{"database":"bad","table":"u","primary-key":[],"columns":[{"name":"id"}]},"ts":1795351926000,"sql":"CREATE TABLE u (id INT)","position":"bin.000002:901"}"#.to_vec()),
+        ("a definition of something else", br#"{"type":"table-alter","database":"bad","table":"t","old":{"a":1},"def":{"database":"bad","table":"t","primary-key":[],"columns":[]},"ts":1795351926000,"sql":"ALTER TABLE t ADD c INT","position":"bin.000002:902"}"#.to_vec()),
+        ("a table without a name", br#"{"type":"table-drop","database":"bad","ts":1795351926000,"sql":"DROP TABLE t","position":"bin.000002:903"}"#.to_vec()),
+        ("a key that is no list", br#"{"database":"bad","table":"t","type":"insert","ts":1795351926,"xid":902,"commit":true,"primary_key":1,"primary_key_columns":{"a":1},"data":{"id":902}}"#.to_vec()),
         ("nested 10,000 deep", [vec![b'['; 10_000], vec![b']'; 10_000]].concat()),
         ("20 MiB of not JSON", vec![b'z'; 20 * MIB]),
     ]
@@ -45,6 +49,12 @@ fn the_rest_goes_on(spool: &Spool, bad: usize) {
     let log = spool.run(["log"]).one_of(&[0, 3]);
     let shown = log.text() + &log.stderr;
     assert!(shown.lines().count() > bad, "log does not show the bad messages:\n{shown:.2000}");
+    for reader in
+        [&["schema", "show"][..], &["stats"], &["search", "good"], &["history", "bad.t", "id=1"]]
+    {
+        spool.run(reader).one_of(&[0, 3]);
+    }
+    spool.run(["render"]).code(3);
     let server = fresh(Kind::MariaDb);
     spool.apply(&server.url(), [] as [&str; 0]).code(3);
     assert_eq!(server.query("SELECT COUNT(*) FROM bad.t WHERE v='good'"), format!("{}\n", bad + 1));

@@ -29,7 +29,7 @@ const ARROWS: [(&str, &[&str]); 13] = [
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
-const EDGES: [(&str, &[&str]); 19] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("async_rs", &["source/amqp"]),
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
@@ -40,7 +40,6 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("percent_encoding", &["cli/server"]),
     ("rusqlite", &["spool/index", "target/sqlite"]),
     ("zstd", &["spool/segment", "source/lines", "cli/demo"]),
-    ("sqlparser", &["event/ddl", "event/attributes"]),
     ("globset", &["filter"]),
     ("strsim", &["filter"]),
     ("clap", &["cli", "main"]),

@@ -52,6 +52,7 @@ mod selection;
 mod spool_damage;
 mod spool_hostile;
 mod sqlite;
+mod statements;
 mod strangers;
 mod switches;
 mod tls;

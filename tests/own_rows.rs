@@ -132,7 +132,7 @@ fn statements_about_them_are_not_run_and_one_that_names_others_as_well_is_refuse
         assert_eq!(server.query("SELECT id FROM d.t").trim(), "200");
         assert_eq!(count(&server, "binsync.progress"), 1);
         let sql = String::from_utf8(spool.render([""; 0])).unwrap();
-        assert!(sql.contains("CREATE TABLE t") && !sql.contains("binsync.progress"), "{sql}");
+        assert!(sql.contains("CREATE TABLE `d`.`t`") && !sql.contains("binsync.progress"), "{sql}");
 
         // One that names others too is told whichever of its messages comes first.
         for order in [["binsync.progress", "d.t"], ["d.t", "binsync.progress"]] {

@@ -172,7 +172,26 @@ impl Column {
     }
 }
 
+/// True for the columns of a MariaDB sequence, which is a table of one row.
+pub fn are_of_a_sequence<'n>(columns: impl Iterator<Item = &'n str>) -> bool {
+    columns.eq([
+        "next_not_cached_value",
+        "minimum_value",
+        "maximum_value",
+        "start_value",
+        "increment",
+        "cache_size",
+        "cycle_option",
+        "cycle_count",
+    ])
+}
+
 impl TableDef {
+    /// True for a MariaDB sequence. Its row is of one server: who takes numbers there has them.
+    pub fn is_sequence(&self) -> bool {
+        are_of_a_sequence(self.columns.iter().map(|c| &*c.name))
+    }
+
     /// Database and table.
     pub fn name(&self) -> TableName {
         TableName::new(self.database.clone(), self.table.clone())

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::ddl::{Clause, Statement};
+use super::ddl::{Clause, Text};
 use super::def::{Kind, TableDef};
 use super::{Body, Event, Op, TableName};
 use crate::error::Result;
@@ -65,8 +65,8 @@ impl History {
     }
 
     fn define(&mut self, seq: u64, sql: &str, mut def: TableDef, old: Option<TableDef>) {
-        let statement = Statement::read(sql);
-        let clauses = statement.as_ref().map(Statement::clauses).unwrap_or_default();
+        let statement = Text::read(sql);
+        let clauses = statement.as_ref().map(Text::clauses).unwrap_or_default();
         let before = match &old {
             Some(old) => {
                 if self.at(&old.name(), seq).is_none() {
@@ -74,7 +74,7 @@ impl History {
                 }
                 self.at(&old.name(), seq)
             }
-            None => statement.as_ref().and_then(Statement::like).and_then(|(db, table)| {
+            None => statement.as_ref().and_then(Text::like).and_then(|(db, table)| {
                 self.at(&TableName::new(db.unwrap_or_else(|| def.database.clone()), table), seq)
             }),
         };

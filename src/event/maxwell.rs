@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
+use super::def::TableDef;
 use super::{Body, Event, Key, Meta, Op, Position};
 
 /// JSON nested deeper than this is refused: no MySQL or MariaDB value can be (their limits are
@@ -123,8 +124,9 @@ pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
     let kind = &env.kind.as_ref().ok_or_else(|| Damage(NO_TYPE.into()))?.0;
     let op = op(kind).ok_or_else(|| Damage(format!("unknown message type {kind:?}")))?;
     let meta = meta(op, &env)?;
-    let key = env.primary_key.zip(env.primary_key_columns);
-    let key = key.map(|(values, columns)| Key { columns: columns.get(), values: values.get() });
+    let values = list(env.primary_key, "primary_key")?;
+    let columns = list(env.primary_key_columns, "primary_key_columns")?;
+    let key = values.zip(columns).map(|(values, columns)| Key { columns, values });
     let body = body(op, env)?;
     Ok(Event { meta, key, body })
 }
@@ -183,7 +185,7 @@ fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
     if meta.database.is_empty() && op != Op::Heartbeat {
         return Err(Damage("no database named".into()));
     }
-    if meta.table.is_empty() && (op.is_row() || op.is_bootstrap()) {
+    if meta.table.is_empty() && op.has_table() {
         return Err(Damage("no table named".into()));
     }
     Ok(meta)
@@ -198,8 +200,8 @@ fn body<'a>(op: Op, env: Envelope<'a>) -> Result<Body<'a>, Damage> {
         let sql = env.sql.ok_or_else(|| Damage("no sql".into()))?.0;
         return Ok(Body::Ddl {
             sql,
-            def: object(env.def, "def")?,
-            old: object(env.old, "old")?,
+            def: definition(env.def, "def")?,
+            old: definition(env.old, "old")?,
             charset: env.charset.map(|t| t.0),
         });
     }
@@ -211,6 +213,23 @@ fn object<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, 
         None => Ok(None),
         Some(text) if text.starts_with('{') => Ok(Some(text)),
         Some(_) => Err(Damage(format!("{what} is not an object"))),
+    }
+}
+
+fn list<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Damage> {
+    match raw.map(RawValue::get) {
+        Some(text) if !text.starts_with('[') => Err(Damage(format!("{what} is no list"))),
+        text => Ok(text),
+    }
+}
+
+/// A table's definition. It is read with the message, or the message would be found damaged only
+/// where it is needed.
+fn definition<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Damage> {
+    let text = object(raw, what)?;
+    match text.map(TableDef::parse) {
+        Some(Err(e)) => Err(Damage(format!("{what}: {}", e.message()))),
+        _ => Ok(text),
     }
 }
 

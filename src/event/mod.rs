@@ -7,7 +7,6 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub mod attributes;
 pub mod ddl;
 pub mod def;
 pub mod history;
@@ -61,6 +60,14 @@ impl Op {
     /// True for a statement that changes definitions.
     pub fn is_ddl(self) -> bool {
         !self.is_row() && !self.is_bootstrap() && self != Self::Heartbeat
+    }
+
+    /// True for what is about a table, not about a database.
+    pub fn has_table(self) -> bool {
+        !matches!(
+            self,
+            Self::DatabaseCreate | Self::DatabaseAlter | Self::DatabaseDrop | Self::Heartbeat
+        )
     }
 
     /// The producer's own word for it.

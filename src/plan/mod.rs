@@ -3,7 +3,7 @@
 //! Pure: a [`Table`] comes from a target or a definition, events come borrowed from a frame.
 
 use crate::error::{Error, Result};
-use crate::event::def::{Column, Kind, TableDef};
+use crate::event::def::{Column, Kind, TableDef, are_of_a_sequence};
 use crate::event::row::{Columns, Value, is_set_wide};
 use crate::event::{Body, Event, Op, TableName};
 
@@ -91,6 +91,11 @@ impl Table {
     /// True when no other row can be in a row's way but one with the same key.
     pub fn stands_alone(&self) -> bool {
         self.uniques.iter().all(|unique| self.has_key() && *unique == self.key)
+    }
+
+    /// As [`crate::event::def::TableDef::is_sequence`].
+    pub fn is_sequence(&self) -> bool {
+        are_of_a_sequence(self.columns.iter().map(|c| &*c.name))
     }
 
     /// True when the row is found by a key rather than by its whole content.

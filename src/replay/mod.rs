@@ -3,14 +3,13 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::event::ddl::Statement;
+use crate::event::ddl::{Server, Statement, Text, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
-use crate::event::{Body, Event, maxwell, printable};
+use crate::event::{Body, Event, maxwell};
 use crate::filter::Filter;
 use crate::route::Route;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
-use crate::target::Ddl;
 
 mod alike;
 pub mod apply;
@@ -44,6 +43,8 @@ pub struct Definitions {
     /// Whether the source writes the rows that its foreign keys change into its binlog; `None`
     /// when no snapshot tells the source's version.
     pub logs_cascades: Option<bool>,
+    /// The source's kind and version, where a snapshot tells it.
+    pub source: Option<Server>,
     /// Every foreign key told of that changes rows by itself.
     pub foreign_keys: Vec<ForeignKey>,
 }
@@ -55,7 +56,7 @@ impl Definitions {
     /// When the spool cannot be read.
     pub fn load(spool: &Spool) -> Result<Self> {
         let mut history = History::default();
-        let (mut logs_cascades, mut foreign_keys) = (None, Vec::new());
+        let (mut logs_cascades, mut foreign_keys, mut source) = (None, Vec::new(), None);
         for (seq, bytes) in spool.snapshots()? {
             let snapshot = snapshot::Snapshot::parse(&bytes)?;
             if let Some(after) = &snapshot.after {
@@ -71,6 +72,7 @@ impl Definitions {
                 )?;
             }
             logs_cascades = Some(snapshot.logs_cascades());
+            source = Server::parse(&snapshot.server);
             foreign_keys.extend(snapshot.foreign_keys);
             history.add_snapshot(seq, snapshot.tables);
         }
@@ -80,36 +82,44 @@ impl Definitions {
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
             history.add_ddl(message.seq, &event)?;
             if let Body::Ddl { sql, .. } = &event.body
-                && let Some(statement) = Statement::read(sql)
+                && let Some(statement) = Text::read(sql)
             {
                 foreign_keys.extend(statement.foreign_keys(&event.meta.name()));
             }
         }
-        Ok(Self { history, ddl, logs_cascades, foreign_keys })
+        Ok(Self { history, ddl, logs_cascades, source, foreign_keys })
     }
 
-    /// The statement whose first message is at `seq`, with all its messages; `None` when the
-    /// message at `seq` is a further one of a statement that ran already. One that is to be `run`
-    /// is held against this filter.
+    /// What is told of the statement whose first message is at `seq`; `None` when the message at
+    /// `seq` is a further one of a statement that ran already.
     ///
     /// # Errors
-    /// When a table it names is not in the selection: half a statement cannot be run.
-    pub fn statement(&self, spool: &Spool, run: Option<&Filter>, seq: Seq) -> Result<Option<Ddl>> {
+    /// When the spool cannot be read.
+    pub fn told(&self, spool: &Spool, seq: Seq) -> Result<Option<Told>> {
         let Some(group) = self.ddl.iter().find(|d| d.seq == seq).map(|d| d.group) else {
             return Err(Error::failed(format!("message {seq}: not known as a DDL statement")));
         };
         if group != seq {
             return Ok(None);
         }
-        let mut statement: Option<Ddl> = None;
+        let mut told: Option<Told> = None;
         for message in self.ddl.iter().filter(|d| d.group == group) {
             let bytes = spool.record(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-            self.add_message(&mut statement, message.seq, &event)?;
+            self.add_message(&mut told, message.seq, &event)?;
         }
-        if let (Some(ddl), Some(filter)) = (&statement, run)
-            && let Some(outside) = ddl.names.iter().find(|name| !filter.takes_table(name))
-        {
+        Ok(told)
+    }
+
+    /// A statement, if it may be run on what is selected.
+    ///
+    /// # Errors
+    /// When its text is not what the messages tell; when a table it names is not in the selection:
+    /// half a statement cannot be run; when one has other names at the target: it is not rewritten.
+    pub fn statement(&self, told: Told, filter: &Filter, route: &Route) -> Result<Statement> {
+        let statement = Statement::checked(told, self.source)?;
+        let place = statement.told().place();
+        if let Some(outside) = statement.changes().find(|name| !filter.takes_table(name)) {
             let (what, help) = match outside.is_housekeeping() {
                 true => (
                     "is book-keeping and never written",
@@ -122,12 +132,18 @@ impl Definitions {
                 ),
             };
             return Err(Error::stopped(format!(
-                "DDL statement (message {seq}) also names {outside}, which {what}: {}",
-                printable(&ddl.sql)
+                "{place}\n  it also names {outside}, which {what}"
             ))
             .help(help));
         }
-        Ok(statement)
+        let renamed = statement.names().find(|name| route.renames(name));
+        let told = statement.told();
+        let moved = told.before.iter().chain(&told.after).find(|def| route.moves_columns(def));
+        let Some(name) = renamed.or(moved.map(TableDef::name)) else { return Ok(statement) };
+        Err(Error::stopped(format!(
+            "{place}\n  {name} has other names at the target, and a statement on it is not rewritten"
+        ))
+        .help("run it at the target by hand, and leave statements out with --type insert,update,delete"))
     }
 
     /// The statements of which a message is selected, by the sequence of their first message.
@@ -150,67 +166,34 @@ impl Definitions {
     }
 
     /// Adds what one message tells to the statement it belongs to, the first one beginning it.
-    fn add_message(&self, statement: &mut Option<Ddl>, seq: Seq, event: &Event<'_>) -> Result<()> {
+    fn add_message(&self, told: &mut Option<Told>, seq: Seq, event: &Event<'_>) -> Result<()> {
         let Body::Ddl { sql, def, old, charset } = &event.body else { return Ok(()) };
-        let ddl = statement.get_or_insert_with(|| Ddl {
+        let told = told.get_or_insert_with(|| Told {
             seq,
-            sql: runnable(sql),
+            sql: sql.to_string(),
             op: event.meta.op,
-            database: event.meta.database.to_string(),
             ts_ms: event.meta.ts_ms,
             charset: charset.as_ref().map(|c| c.to_string()),
+            tables: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
-            names: Vec::new(),
         });
-        let before = old.map(TableDef::parse).transpose()?;
+        if told.op != event.meta.op {
+            return Err(Error::stopped(format!(
+                "message {seq} and message {} have one statement, and say different things of it",
+                told.seq
+            ))
+            .help("leave DDL out with --type insert,update,delete"));
+        }
+        told.tables.push(event.meta.name());
+        told.before.extend(old.map(TableDef::parse).transpose()?);
         let after = def.map(TableDef::parse).transpose()?.map(|def| {
             // The history knows what the message does not: generated columns and the like.
             self.history.at(&def.name(), seq).map_or(def, |known| known.as_ref().clone())
         });
-        let names = [
-            Some(event.meta.name()),
-            before.as_ref().map(TableDef::name),
-            after.as_ref().map(TableDef::name),
-        ];
-        for name in names.into_iter().flatten() {
-            if !ddl.names.contains(&name) {
-                ddl.names.push(name);
-            }
-        }
-        ddl.before.extend(before);
-        ddl.after.extend(after);
+        told.after.extend(after);
         Ok(())
     }
-}
-
-/// The statement's text as it can be run on its own: MySQL logs CREATE … SELECT with a trailing
-/// START TRANSACTION, which would leave the session in a transaction.
-fn runnable(sql: &str) -> String {
-    let trimmed = sql.trim_end().trim_end_matches(';').trim_end();
-    match trimmed.len().checked_sub("START TRANSACTION".len()) {
-        Some(at)
-            if trimmed.is_char_boundary(at)
-                && trimmed[at..].eq_ignore_ascii_case("START TRANSACTION") =>
-        {
-            trimmed[..at].trim_end().to_owned()
-        }
-        _ => trimmed.to_owned(),
-    }
-}
-
-/// Refuses a statement on a table that has other names at the target: it is not rewritten.
-fn refuse_routed(route: &Route, ddl: &Ddl) -> Result<()> {
-    let renamed = ddl.names.iter().find(|name| route.renames(name)).cloned();
-    let moved = ddl.before.iter().chain(&ddl.after).find(|def| route.moves_columns(def));
-    let Some(name) = renamed.or(moved.map(TableDef::name)) else { return Ok(()) };
-    Err(Error::stopped(format!(
-        "{name} has other names at the target, and a statement of the stretch on it (message {}) is \
-         not rewritten: {}",
-        ddl.seq,
-        printable(&ddl.sql)
-    ))
-    .help("run it at the target by hand, and leave statements out with --type insert,update,delete"))
 }
 
 /// Told to stop.

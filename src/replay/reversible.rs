@@ -137,14 +137,8 @@ pub fn losses(
     for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
         statement(spool, message, selection, rows, &mut found)?;
     }
-    if logs_cascades != Some(true) {
-        for key in definitions.foreign_keys.iter().chain(foreign_keys) {
-            let loss = Loss::Cascade { key: key.clone(), known: logs_cascades.is_some() };
-            if !found.losses.contains(&loss) && acted(spool, selection, rows, key)? {
-                found.losses.push(loss);
-            }
-        }
-    }
+    let keys = definitions.foreign_keys.iter().chain(foreign_keys);
+    found.losses.extend(cascades(spool, selection, rows, keys, logs_cascades)?);
     incomplete(spool, selection, rows, &mut found)?;
     for (table, rows) in rows {
         if let Some(seq) = partial(spool, definitions, selection, table, &rows.seqs)? {
@@ -197,6 +191,55 @@ fn alters_in_place(event: &Event<'_>) -> bool {
         Op::TableAlter => name(old).is_some() && name(old) == name(def),
         op => op == Op::DatabaseAlter,
     }
+}
+
+/// The foreign keys that may have changed rows for what is selected, without the source logging it.
+fn cascades<'k>(
+    spool: &Spool,
+    selection: &Selection,
+    rows: &Selected,
+    keys: impl Iterator<Item = &'k ForeignKey>,
+    logs_cascades: Option<bool>,
+) -> Result<Vec<Loss>> {
+    let mut losses = Vec::new();
+    if logs_cascades == Some(true) {
+        return Ok(losses);
+    }
+    for key in keys {
+        let loss = Loss::Cascade { key: key.clone(), known: logs_cascades.is_some() };
+        if !losses.contains(&loss) && acted(spool, selection, rows, key)? {
+            losses.push(loss);
+        }
+    }
+    Ok(losses)
+}
+
+/// Refuses a stretch forward, into what has no foreign keys of its own, in which some have changed
+/// rows without the source logging it.
+///
+/// # Errors
+/// As said, with each such key.
+pub fn no_cascades(
+    spool: &Spool,
+    definitions: &Definitions,
+    selection: &Selection,
+    rows: &Selected,
+) -> Result<()> {
+    let keys = definitions.foreign_keys.iter();
+    let keys = keys.filter(|key| selection.filter.takes_table(&key.child));
+    let losses = cascades(spool, selection, rows, keys, definitions.logs_cascades)?;
+    if losses.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = losses.iter().take(LISTED).map(|loss| format!("  {loss}")).collect();
+    Err(Error::stopped(format!(
+        "rows that foreign keys changed at the source would stay as they were:\n{}",
+        list.join("\n")
+    ))
+    .help(
+        "apply to a server, which has the foreign keys itself; or leave these tables out with \
+         --exclude-table",
+    ))
 }
 
 /// True when a foreign key may have changed rows for what is selected.

@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Claim, Ddl, Direction, FoundRow, Mark, Needs, Point, Run, Session, Sessions, Standing, Target,
+    Claim, Direction, FoundRow, Mark, Needs, Point, Run, Session, Sessions, Standing, Target,
     Window,
 };
 use crate::error::Result;
 use crate::event::TableName;
+use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
@@ -117,7 +118,19 @@ impl Target for Dry {
         Ok(())
     }
 
-    fn ddl(&mut self, _: &Ddl, _: &Point) -> Result<()> {
+    fn acts(&self) -> bool {
+        self.session.real.acts()
+    }
+
+    fn refuses(&mut self, ddl: &Statement) -> Result<()> {
+        self.session.real.refuses(ddl)
+    }
+
+    fn settled(&mut self, told: &Told, _: Option<&Point>) -> Result<bool> {
+        self.session.real.settled(told, None)
+    }
+
+    fn ddl(&mut self, _: &Statement, _: &Point) -> Result<()> {
         self.changed = true;
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::landmark::Landmark;
 use crate::event::{TableName, printable};
@@ -16,7 +17,7 @@ mod run;
 pub mod script;
 pub mod sqlite;
 
-pub use run::{Changes, Claim, Ddl, Direction, Mark, Needs, Point, Run, Standing, Window};
+pub use run::{Changes, Claim, Direction, Mark, Needs, Point, Run, Standing, Window};
 /// A database that changes are applied to.
 pub trait Target: Send {
     /// Claims the progress row and returns where the run stands; a new row stands at `first`.
@@ -159,7 +160,39 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// When it fails or its outcome is not what the source had.
-    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()>;
+    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()>;
+
+    /// Looks, before anything is written, whether the target can run a statement at all.
+    ///
+    /// # Errors
+    /// When it is known that it cannot.
+    fn refuses(&mut self, _: &Statement) -> Result<()> {
+        Ok(())
+    }
+
+    /// True when the target's tables are as a statement leaves them that is not run here: somebody
+    /// has done it by hand. Where that does not show, how they are is kept with where the run will
+    /// stand then (`note`), so that the next start can tell.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn settled(&mut self, _: &Told, _note: Option<&Point>) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// False where no foreign key changes rows: what they did at the source is done only if the
+    /// source has logged it.
+    fn acts(&self) -> bool {
+        true
+    }
+
+    /// Moves the progress to `next`, behind a statement that was done by hand.
+    ///
+    /// # Errors
+    /// When another run has taken over.
+    fn settle(&mut self, _: &Told, _next: &Point) -> Result<()> {
+        Ok(())
+    }
 
     /// How many rows a second one connection writes, tried on a temporary table in that database;
     /// none where it cannot be tried.

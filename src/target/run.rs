@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::event::def::TableDef;
+use crate::event::TableName;
+use crate::event::ddl::Told;
 use crate::event::landmark::Landmark;
-use crate::event::{Op, TableName};
 
 /// Forward in time, or back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,53 +44,13 @@ impl std::fmt::Display for Run {
     }
 }
 
-/// One statement that changes definitions, with all the messages it arrived in.
-#[derive(Clone, Debug)]
-pub struct Ddl {
-    /// Sequence of its first message.
-    pub seq: u64,
-    /// Its text, as it is to be run.
-    pub sql: String,
-    /// What it does.
-    pub op: Op,
-    /// The database it ran in.
-    pub database: String,
-    /// When it ran at the source, milliseconds since 1970.
-    pub ts_ms: i64,
-    /// Character set of the database it creates.
-    pub charset: Option<String>,
-    /// Definitions before, where the messages have them: one for each message of an ALTER.
-    pub before: Vec<TableDef>,
-    /// Definitions afterwards, one for each message of a CREATE or ALTER.
-    pub after: Vec<TableDef>,
-    /// Every table (or database) its messages name.
-    pub names: Vec<TableName>,
-}
-
-impl Ddl {
-    /// The table of that name as the statement leaves it; `None` when it leaves none.
-    ///
-    /// Several messages of one statement follow one another: in a ring of renames a name comes
-    /// and goes.
-    pub fn leaves(&self, name: &TableName) -> Option<&TableDef> {
-        let mut left = None;
-        for i in 0..self.before.len().max(self.after.len()) {
-            if self.before.get(i).is_some_and(|def| def.name() == *name) {
-                left = None;
-            }
-            left = self.after.get(i).filter(|def| def.name() == *name).or(left);
-        }
-        left
-    }
-}
-
 /// What a run will do, as far as the user needs rights for it.
 #[derive(Debug, Default)]
 pub struct Needs<'d> {
     /// Changes of rows, by table.
     pub tables: Vec<(TableName, Changes)>,
     /// Statements that will run.
-    pub statements: Vec<&'d Ddl>,
+    pub statements: Vec<&'d Told>,
 }
 
 /// Kinds of changes to a table's rows.
@@ -174,34 +134,4 @@ pub enum Mark {
         /// [`crate::plan::window::Chunk::hash`].
         hash: u64,
     },
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ring_of_renames_leaves_no_table_of_the_name_in_between() {
-        let def = |table: &str| TableDef {
-            database: "d".into(),
-            table: table.into(),
-            columns: Vec::new(),
-            primary_key: Vec::new(),
-            charset: None,
-            complete: true,
-        };
-        let ddl = Ddl {
-            seq: 1,
-            sql: "RENAME TABLE a TO s, b TO a, s TO b".into(),
-            op: Op::TableAlter,
-            database: "d".into(),
-            ts_ms: 0,
-            charset: None,
-            before: vec![def("a"), def("b"), def("s")],
-            after: vec![def("s"), def("a"), def("b")],
-            names: Vec::new(),
-        };
-        let left = |table| ddl.leaves(&TableName::new("d", table)).is_some();
-        assert_eq!((left("a"), left("b"), left("s")), (true, true, false));
-    }
 }

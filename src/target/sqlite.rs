@@ -18,10 +18,11 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::{
-    Claim, Ddl, Direction, FoundRow, Mark, Point, Run, Session, Sessions, Standing, Target, expect,
+    Claim, Direction, FoundRow, Mark, Point, Run, Session, Sessions, Standing, Target, expect,
     shown, taken_over,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
 use crate::plan::Table;
@@ -389,6 +390,37 @@ impl Target for Sqlite {
         Some(printable(&format!("sqlite:{}", path.display())).into_owned())
     }
 
+    fn acts(&self) -> bool {
+        false
+    }
+
+    fn refuses(&mut self, ddl: &Statement) -> Result<()> {
+        ddl::takes(ddl)
+    }
+
+    fn settled(&mut self, told: &Told, _: Option<&Point>) -> Result<bool> {
+        let mut left = told.shows();
+        for name in told.names().iter().filter(|name| !name.table.is_empty()) {
+            let found = schema::columns(&self.session.conn, name)
+                .map_err(|e| failed(&name.to_string(), &e))?;
+            left &= found.iter().map(|(name, _)| &**name).eq(told.columns_left(name));
+        }
+        Ok(left)
+    }
+
+    fn settle(&mut self, _: &Told, next: &Point) -> Result<()> {
+        let (session, claim) = (&mut self.session, &mut self.claim);
+        let done =
+            session.begin(claim, Mark::Step).and_then(|()| session.commit(claim, Some(next)));
+        match done {
+            Ok(()) => claim.seq = next.seq,
+            Err(_) => session.rollback(),
+        }
+        session.tables.clear();
+        session.absent.clear();
+        done
+    }
+
     fn exists(&mut self, name: &TableName) -> Result<bool> {
         let found = schema::find(&self.session.conn, name);
         found.map_err(|e| e.at(&self.session.file))
@@ -412,12 +444,11 @@ impl Target for Sqlite {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
     }
 
-    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
+    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
         let (session, claim) = (&mut self.session, &mut self.claim);
-        let place = || format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
         let done = session
             .begin(claim, Mark::Step)
-            .and_then(|()| ddl::run(&session.conn, ddl).map_err(|e| e.at(place())))
+            .and_then(|()| ddl::run(&session.conn, ddl).map_err(|e| e.at(ddl.told().place())))
             .and_then(|()| session.commit(claim, Some(next)));
         match done {
             Ok(()) => claim.seq = next.seq,

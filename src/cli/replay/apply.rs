@@ -341,13 +341,14 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         return Ok(if differs { DIFFERS } else { DONE });
     }
     spool.refresh()?;
-    let definitions = Definitions::load(&spool)?;
+    let mut definitions = Definitions::load(&spool)?;
+    let options = args.options(&definitions);
+    definitions.logs_cascades = options.logs_cascades;
     let back = args.reverse.then(|| selected::rows(&spool, &selection)).transpose()?;
     route::check(&route, &spool, &definitions, &selection.filter, back.as_ref())?;
     let journal = args.conflicts.clone().unwrap_or_else(|| file_name(&run.name).into());
     let journal = Journal::new(journal);
     let findings = Findings::new(global.json, args.reverse);
-    let options = args.options(&definitions);
     let mut open = || open_target(&place, &options, args);
     if let Some(rows) = &back {
         let (keys, logged) = (open()?.foreign_keys()?, options.logs_cascades);

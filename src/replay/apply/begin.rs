@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::pass::statements;
 use super::seen::Seen;
+use super::statements::{self, Met};
 use super::{Job, OnConflict, OnDdl, Report};
 use crate::error::Result;
 use crate::event::TableName;
@@ -66,10 +66,11 @@ fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Targ
         return Ok(());
     }
     let ddl = match job.how.on_ddl {
-        OnDdl::Apply => statements(spool, job)?,
+        OnDdl::Apply => statements::find(spool, job)?,
         OnDdl::Skip | OnDdl::Stop => HashMap::new(),
     };
-    let statements = ddl.values().filter(|ddl| left.contains(&ddl.seq)).collect();
+    let run = ddl.values().filter(|met| matches!(met, Met::Run(_))).map(Met::told);
+    let statements = run.filter(|told| left.contains(&told.seq)).collect();
     let selection = Selection { range: left, ..job.selection.clone() };
     let wins = job.how.on_conflict == OnConflict::Overwrite;
     let changes = |name: &TableName, rows: &Rows| {

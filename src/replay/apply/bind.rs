@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::bound::describe;
 use super::pass::{Pass, lock};
 use super::reader::Events;
+use super::statements::Met;
 use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Op};
 use crate::plan::window::Rows;
@@ -22,17 +23,20 @@ impl Pass<'_, '_> {
                 Some(place) => place,
                 None => {
                     let (table, seqs) = self.table(*seq, event)?;
-                    let known = all.iter().position(|rows| Arc::ptr_eq(&rows.table, &table));
-                    let rows = known.unwrap_or_else(|| {
-                        all.push(Rows { table, changes: Vec::new() });
-                        all.len() - 1
+                    let rows = table.map(|table| {
+                        let known = all.iter().position(|rows| Arc::ptr_eq(&rows.table, &table));
+                        known.unwrap_or_else(|| {
+                            all.push(Rows { table, changes: Vec::new() });
+                            all.len() - 1
+                        })
                     });
                     let (database, name) = (&*event.meta.database, &*event.meta.table);
                     places.insert(0, Place { database, name, seqs, rows });
                     &places[0]
                 }
             };
-            let rows = &mut all[place.rows];
+            let Some(rows) = place.rows else { continue };
+            let rows = &mut all[rows];
             rows.changes.push(self.change(*seq, event, &rows.table)?);
         }
         Ok(all)
@@ -53,11 +57,16 @@ impl Pass<'_, '_> {
         self.bootstraps.iter().any(|b| b.copies(seq, &event.meta))
     }
 
-    /// The target's table for an event, and over which sequences it is the same.
-    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<(Arc<Table>, Range<Seq>)> {
+    /// The target's table for an event, and over which messages it is the same; none for a
+    /// sequence.
+    fn table(&self, seq: Seq, event: &Event<'_>) -> Result<(Option<Arc<Table>>, Range<Seq>)> {
         let name = event.meta.name();
         let seqs = self.job.definitions.history.span(&name, seq);
         let def = self.job.definitions.history.at(&name, seq);
+        if def.as_ref().is_some_and(|def| def.is_sequence()) {
+            return Ok((None, seqs));
+        }
+        let some = |table: &Arc<Table>| Some(table.clone()).filter(|table| !table.is_sequence());
         let mut tables = lock(&self.tables);
         if let Some((known, table)) = tables.get(&name) {
             let same = match (known, &def) {
@@ -66,16 +75,20 @@ impl Pass<'_, '_> {
                 _ => false,
             };
             if same {
-                return Ok((table.clone(), seqs));
+                return Ok((some(table), seqs));
             }
         }
-        let table =
+        let mut table =
             lock(&self.executor).table(&name, def.as_deref()).map_err(|e| match e.kind() {
                 ErrorKind::Retry | ErrorKind::Lost => e,
                 _ => e.at(describe(seq, event)),
             })?;
+        // Its rows have to be stored in the source's order: they may be numbered by it.
+        if !table.has_key() && self.ddl.values().any(Met::numbers_rows) {
+            Arc::make_mut(&mut table).in_order = true;
+        }
         tables.insert(name, (def, table.clone()));
-        Ok((table, seqs))
+        Ok((some(&table), seqs))
     }
 }
 
@@ -84,7 +97,8 @@ struct Place<'e> {
     database: &'e str,
     name: &'e str,
     seqs: Range<Seq>,
-    rows: usize,
+    /// None for a sequence, which is left as it is.
+    rows: Option<usize>,
 }
 
 impl Place<'_> {

@@ -8,14 +8,15 @@ use super::conflict::{Policy, Writer};
 use super::lanes::{Lanes, Pace};
 use super::reader::Events;
 use super::{Job, Mode, Outcome};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::TableName;
+use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::present::Present;
 use crate::plan::window::{Plan, Rows};
 use crate::spool::{Records, Seq};
-use crate::target::{Ddl, Direction, Mark, Point, Standing, Target, Window};
+use crate::target::{Direction, Mark, Point, Standing, Target, Window};
 
 /// A window's events, bound and planned.
 pub(super) struct Work<'w, 'f> {
@@ -266,11 +267,20 @@ impl<'p, 's> Executor<'p, 's> {
         }
     }
 
-    pub(super) fn ddl(&mut self, ddl: &Ddl) -> Result<()> {
-        let next = self.point(ddl.seq + 1)?;
+    pub(super) fn ddl(&mut self, ddl: &Statement) -> Result<()> {
+        let next = self.point(ddl.told().seq + 1)?;
         self.target.ddl(ddl, &next)?;
         self.outcome.ddl += 1;
         Ok(())
+    }
+
+    /// Goes on behind a statement that somebody has to do by hand, when it is done.
+    pub(super) fn by_hand(&mut self, told: &Told, why: &str, next: &str) -> Result<()> {
+        let behind = self.point(told.seq + 1)?;
+        if !self.target.settled(told, Some(&behind))? {
+            return Err(Error::stopped(why).help(next));
+        }
+        self.target.settle(told, &behind)
     }
 
     /// Moves the progress where there is nothing to write.

@@ -44,7 +44,11 @@ pub fn follow(
         let statements = spool.ddl()?.len();
         let definitions = match known.take().filter(|(n, _)| *n == statements) {
             Some((_, definitions)) => definitions,
-            None => Definitions::load(&spool)?,
+            None => {
+                let logs_cascades = job.definitions.logs_cascades;
+                let new = Definitions::load(&spool)?;
+                Definitions { logs_cascades: logs_cascades.or(new.logs_cascades), ..new }
+            }
         };
         let range = job.selection.range.start..to;
         let selection = Selection { range, ..job.selection.clone() };

@@ -35,6 +35,7 @@ mod preflight;
 mod reader;
 mod seen;
 mod spill;
+mod statements;
 mod whole;
 
 pub use conflict::{Conflict, Journal, OnConflict, Sink};

@@ -9,16 +9,17 @@ use std::thread;
 
 use super::execute::{Executor, Work};
 use super::reader::{Cut, Events, Limits, Reader};
+use super::statements::{self, Met, Statements};
 use super::{Job, Mode, OnDdl, Outcome, Report, net, preflight, stopped, whole};
 use crate::error::{Error, Result};
+use crate::event::TableName;
 use crate::event::def::TableDef;
-use crate::event::{TableName, printable};
-use crate::filter::Type;
 use crate::plan::Table;
 use crate::plan::window::Plan;
-use crate::replay::{ahead, refuse_routed};
+use crate::replay::reversible::no_cascades;
+use crate::replay::{Selection, ahead, selected};
 use crate::spool::{Bootstrap, Order, Seq, Spool};
-use crate::target::{Ddl, Direction, Standing, Target};
+use crate::target::{Direction, Standing, Target};
 
 /// Two workers: one writes while the other reads and plans.
 pub(super) const WORKERS: usize = 2;
@@ -37,7 +38,7 @@ type Tables = HashMap<TableName, (Option<Arc<TableDef>>, Arc<Table>)>;
 pub(super) struct Pass<'p, 's> {
     pub(super) job: &'p Job<'s>,
     pub(super) bootstraps: Vec<Bootstrap>,
-    ddl: HashMap<Seq, Ddl>,
+    pub(super) ddl: Statements,
     pub(super) reader: Mutex<(Reader<'p>, u64)>,
     pub(super) executor: Mutex<Executor<'p, 's>>,
     /// The number of the window whose turn it is.
@@ -71,8 +72,15 @@ pub(super) fn run(
         return Ok(true);
     }
     let order = if direction == Direction::Forward { Order::Forward } else { Order::Reverse };
-    let ddl = statements(spool, job)?;
+    let mut ddl = statements::find(spool, job)?;
+    if direction == Direction::Forward && !target.acts() && !job.definitions.foreign_keys.is_empty()
+    {
+        let selection = Selection { range: left.clone(), ..job.selection.clone() };
+        let rows = selected::rows(spool, &selection)?;
+        no_cascades(spool, job.definitions, &selection, &rows)?;
+    }
     if fresh {
+        statements::check(spool, job, &mut ddl, &left, target)?;
         // What a skipped statement would have made is not there.
         let to_run = if job.how.on_ddl == OnDdl::Skip { &HashMap::new() } else { &ddl };
         preflight::check(spool, job, to_run, &left, standing.statement, target, report)?;
@@ -178,26 +186,6 @@ fn left(range: &Range<Seq>, direction: Direction, standing: &Standing) -> Result
     })
 }
 
-/// The DDL statements that will be met, by their first message.
-pub(super) fn statements(spool: &Spool, job: &Job<'_>) -> Result<HashMap<Seq, Ddl>> {
-    let Job { definitions, selection, .. } = job;
-    let mut all = HashMap::new();
-    if job.run.direction == Direction::Reverse || !selection.filter.takes_type(Type::Ddl) {
-        return Ok(all);
-    }
-    for seq in definitions.selected(spool, selection)? {
-        // A statement that is not run may name what it likes.
-        let run = (job.how.on_ddl == OnDdl::Apply).then_some(&selection.filter);
-        if let Some(ddl) = definitions.statement(spool, run, seq)? {
-            if job.how.on_ddl == OnDdl::Apply {
-                refuse_routed(job.route, &ddl)?;
-            }
-            all.insert(seq, ddl);
-        }
-    }
-    Ok(all)
-}
-
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A worker that panicked has ended the pass; what it held is only looked at once more.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -287,17 +275,21 @@ impl<'p, 's> Pass<'p, 's> {
     }
 
     pub(super) fn ddl(&self, executor: &mut Executor<'_, '_>, seq: Seq) -> Result<()> {
-        let statement = self.ddl.get(&seq);
-        match (statement, self.job.how.on_ddl) {
+        match (self.ddl.get(&seq), self.job.how.on_ddl) {
             (None, _) => executor.pass_over(seq, false),
-            (Some(_), OnDdl::Skip) => executor.pass_over(seq, true),
-            (Some(ddl), OnDdl::Stop) => Err(Error::stopped(format!(
-                "a DDL statement is next (message {seq}): {}",
-                printable(&ddl.sql)
+            (Some(Met::Left(told)), OnDdl::Stop) => Err(Error::stopped(format!(
+                "a statement is next\n  {}",
+                told.place()
             ))
             .help("run it at the target yourself and go on with --ddl skip, or let it run with --ddl apply")),
-            (Some(ddl), OnDdl::Apply) => {
-                executor.ddl(ddl)?;
+            (Some(Met::Left(_)), _) => executor.pass_over(seq, true),
+            (Some(Met::Run(statement)), _) => {
+                executor.ddl(statement)?;
+                lock(&self.tables).clear();
+                Ok(())
+            }
+            (Some(Met::ByHand(told, why, next)), _) => {
+                executor.by_hand(told, why, next)?;
                 lock(&self.tables).clear();
                 Ok(())
             }

@@ -1,16 +1,15 @@
 //! Every table of the selection held against the target, before the first write.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use super::bound::bound;
+use super::statements::{Met, Statements};
 use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::ddl::Statement;
 use crate::event::{Op, TableName};
 use crate::replay::{Selection, alike, selected};
 use crate::spool::{Seq, Spool};
-use crate::target::{Ddl, Direction, Target};
+use crate::target::{Direction, Target};
 
 /// Asks the target for every table whose rows are selected, but for those that a statement in the
 /// stretch makes or changes before; and for what a statement makes. The one that is `pending` was
@@ -21,7 +20,7 @@ use crate::target::{Ddl, Direction, Target};
 pub(super) fn check(
     spool: &Spool,
     job: &Job<'_>,
-    ddl: &HashMap<Seq, Ddl>,
+    ddl: &Statements,
     left: &Range<Seq>,
     pending: Option<Seq>,
     target: &mut dyn Target,
@@ -31,8 +30,8 @@ pub(super) fn check(
     let selection = Selection { range: left.clone(), ..job.selection.clone() };
     let rows = selected::rows(spool, &selection)?;
     let written = rows.iter().map(|(name, rows)| (rows.seqs.start, name.clone()));
-    let defined = ddl.values().filter(|ddl| left.contains(&ddl.seq));
-    let defined = defined.flat_map(|ddl| ddl.names.iter().map(|name| (ddl.seq, name.clone())));
+    let defined = ddl.values().map(Met::told).filter(|told| left.contains(&told.seq));
+    let defined = defined.flat_map(|told| told.names().into_iter().map(|name| (told.seq, name)));
     let names = written.chain(defined);
     alike::check(names, &job.definitions.history, &mut |name| {
         target.known_as(&job.route.table(name))
@@ -40,14 +39,19 @@ pub(super) fn check(
     exist_already(ddl, left, pending, target)?;
     let mut refused: Vec<Error> = Vec::new();
     for (name, rows) in rows {
-        if is_made(ddl, &name, rows.seqs.start) {
+        if ddl.values().any(|met| met.makes(&name, rows.seqs.start)) {
             continue;
         }
         let def = job.definitions.history.at(&name, rows.seqs.start);
+        if def.as_ref().is_some_and(|def| def.is_sequence()) {
+            report(Report::Note(sequence(&name)));
+            continue;
+        }
         if back && job.route.renames(&name) {
             target.rescue(&job.route.table(&name), &name)?;
         }
         match bound(target, job, &name, def.as_deref()) {
+            Ok(table) if table.is_sequence() => report(Report::Note(sequence(&name))),
             Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
             Ok(_) => {}
             Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
@@ -70,31 +74,32 @@ pub(super) fn check(
 
 /// Refuses statements that make what the target has, and nothing before them has taken away.
 fn exist_already(
-    ddl: &HashMap<Seq, Ddl>,
+    ddl: &Statements,
     left: &Range<Seq>,
     pending: Option<Seq>,
     target: &mut dyn Target,
 ) -> Result<()> {
-    let mut statements: Vec<&Ddl> = ddl.values().filter(|ddl| left.contains(&ddl.seq)).collect();
-    statements.sort_by_key(|ddl| ddl.seq);
-    let mut touched: Vec<&TableName> = Vec::new();
+    let mut statements: Vec<&Met> =
+        ddl.values().filter(|met| left.contains(&met.told().seq)).collect();
+    statements.sort_by_key(|met| met.told().seq);
+    let mut touched: Vec<TableName> = Vec::new();
     let mut found: Vec<String> = Vec::new();
-    for ddl in statements {
-        let makes = matches!(ddl.op, Op::DatabaseCreate | Op::TableCreate)
-            && Some(ddl.seq) != pending
-            && Statement::read(&ddl.sql).is_some_and(|statement| !statement.takes_existing());
-        for name in ddl.names.iter().filter(|_| makes) {
-            let is_it = |other: &&TableName| {
-                **other == *name || other.table.is_empty() && other.database == name.database
+    for met in statements {
+        let told = met.told();
+        let makes = matches!(told.op, Op::DatabaseCreate | Op::TableCreate)
+            && Some(told.seq) != pending
+            && met.takes_nothing_existing();
+        for name in told.names() {
+            let is_it = |other: &TableName| {
+                *other == name || other.table.is_empty() && other.database == name.database
             };
-            if !touched.iter().any(is_it) && target.exists(name)? {
+            if makes && !touched.iter().any(is_it) && target.exists(&name)? {
                 let what = if name.table.is_empty() { "the database" } else { "the table" };
-                found.push(format!("  {what} {name} (message {})", ddl.seq));
+                found.push(format!("  {what} {name} (message {})", told.seq));
             } else {
                 touched.push(name);
             }
         }
-        touched.extend(ddl.names.iter().filter(|_| !makes));
     }
     if found.is_empty() {
         return Ok(());
@@ -111,10 +116,6 @@ const SEEDED: &str = "if the target was loaded from a dump, begin where the dump
     with --position FILE:POS.. (docs/operations.md); to run the rows only, --ddl skip; else drop \
     them at the target, then run the same command again";
 
-/// True when a statement before `seq` makes or changes the table, or makes its database.
-fn is_made(ddl: &HashMap<Seq, Ddl>, name: &TableName, seq: Seq) -> bool {
-    let of = |other: &TableName| {
-        other == name || (other.table.is_empty() && other.database == name.database)
-    };
-    ddl.values().any(|ddl| ddl.seq < seq && ddl.names.iter().any(of))
+fn sequence(name: &TableName) -> String {
+    format!("{name} is a sequence: it is left as it is, SETVAL at the target sets it")
 }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::Job;
+use super::statements::Statements;
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Event, Op, TableName, maxwell};
@@ -16,7 +17,7 @@ use crate::replay::cut::describe;
 use crate::replay::selected;
 use crate::route::Route;
 use crate::spool::{Bootstrap, Order, Seq, Spool, Transaction, Trouble};
-use crate::target::{Ddl, Target};
+use crate::target::Target;
 
 /// Refuses tables that the target lacks and the stretch does not hold whole; `ddl` are the
 /// statements that will run, `left` is what is still to be done.
@@ -26,7 +27,7 @@ use crate::target::{Ddl, Target};
 pub(super) fn check(
     spool: &Spool,
     job: &Job<'_>,
-    ddl: &HashMap<Seq, Ddl>,
+    ddl: &Statements,
     left: &Range<Seq>,
     target: &mut dyn Target,
 ) -> Result<()> {

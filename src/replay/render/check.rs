@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use super::{Split, What};
 use crate::error::{Error, Result};
+use crate::event::TableName;
 use crate::event::def::ForeignKey;
-use crate::event::{TableName, printable};
-use crate::replay::{alike, refuse_routed};
+use crate::replay::alike;
+use crate::replay::reversible::no_cascades;
 use crate::spool::{Bootstrap, Seq, Spool};
 use crate::sql::{Dialect, Insert};
 use crate::target::{Direction, script, sqlite};
@@ -22,16 +23,13 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
         return Ok(all);
     }
     for seq in definitions.selected(spool, selection)? {
-        let Some(ddl) = definitions.statement(spool, Some(&selection.filter), seq)? else {
-            continue;
-        };
-        refuse_routed(what.route, &ddl)?;
+        let Some(told) = definitions.told(spool, seq)? else { continue };
+        let ddl = definitions.statement(told, &selection.filter, what.route)?;
         if what.split == Some(Split::Table) {
             return Err(Error::stopped(format!(
-                "a file for each table holds rows only: this statement (message {}) would have to \
-                 run between the rows of all: {}",
-                seq,
-                printable(&ddl.sql)
+                "{}\n  a file for each table holds rows only: it would have to run between the \
+                 rows of all",
+                ddl.told().place()
             ))
             .help("leave DDL out with --type insert,update,delete, or use --split transaction"));
         }
@@ -93,6 +91,19 @@ pub(super) fn one_name(what: &What<'_>) -> Result<()> {
                 Ok(sqlite::known_as(&what.route.table(name)))
             })
         }
+    }
+}
+
+/// Refuses rows for SQLite that foreign keys changed at the source without its logging it.
+///
+/// # Errors
+/// As said.
+pub(super) fn cascades(spool: &Spool, what: &What<'_>) -> Result<()> {
+    match (what.form.dialect, what.direction) {
+        (Dialect::Sqlite, Direction::Forward) => {
+            no_cascades(spool, what.definitions, what.selection, what.rows)
+        }
+        _ => Ok(()),
     }
 }
 

@@ -4,7 +4,7 @@
 //! written in order. A thread is at most [`PIECES`] frames ahead of the writing, so that memory
 //! stays flat however large a transaction is.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,10 +15,12 @@ use std::thread;
 use super::selected::Selected;
 use super::{Definitions, Selection, stopped};
 use crate::error::{Context as _, Result};
+use crate::event::def::ForeignKey;
 use crate::event::printable;
 use crate::route::Route;
 use crate::spool::{Bootstrap, Frame, Order, Seq, Spool};
 use crate::sql::{Dialect, Form};
+use crate::target::script::Checks;
 use crate::target::{Direction, script};
 
 mod check;
@@ -154,6 +156,7 @@ pub fn render(
 ) -> Result<Outcome> {
     let What { definitions, selection, route, direction, form, split, stop, .. } = *what;
     let ddl = check::statements(spool, what)?;
+    check::cascades(spool, what)?;
     check::tables(what)?;
     check::replaces(spool, what)?;
     let bootstraps = spool.bootstraps()?;
@@ -178,22 +181,21 @@ pub fn head(spool: &Spool, what: &What<'_>) -> String {
     let Range { start, end } = what.selection.range;
     let dialect = what.form.dialect;
     let mut text = format!(
-        "{}-- binsync {}: {} SQL of messages {start} to {}, spool {}\n-- selection: {}\n{}",
+        "{}-- binsync {}: {} SQL of messages {start} to {}, spool {}\n-- selection: {}\n{}{}",
         script::first_line(dialect),
         env!("CARGO_PKG_VERSION"),
         what.direction.name(),
         end.saturating_sub(1),
         spool.id(),
         printable(&what.selection.words),
+        checks(what),
         script::settings(dialect),
     );
-    let reason = match (what.split, what.definitions.logs_cascades) {
-        (Some(Split::Table), _) => "the rows that foreign keys point to are in other files",
-        (_, Some(true)) => "the source logs the rows its foreign keys change, child first",
-        _ => "",
-    };
-    if dialect == Dialect::Mysql && !reason.is_empty() {
-        text.push_str(&format!("-- {reason}\nSET foreign_key_checks=0;\n"));
+    for (name, rows) in what.rows {
+        let def = what.definitions.history.at(name, rows.seqs.start);
+        if def.is_some_and(|def| def.is_sequence()) {
+            text.push_str(&format!("-- {name} is a sequence: it is left as it is\n"));
+        }
     }
     if what.direction == Direction::Reverse && !what.route.is_empty() {
         for name in what.rows.keys().filter(|table| what.route.renames(table)) {
@@ -201,6 +203,40 @@ pub fn head(spool: &Spool, what: &What<'_>) -> String {
         }
     }
     text
+}
+
+/// Foreign keys are checked as an apply has it: only where some act whose rows the source does not
+/// log. The source may have had the checks off at any moment, and no message tells.
+fn checks(what: &What<'_>) -> String {
+    let dialect = what.form.dialect;
+    let definitions = what.definitions;
+    let databases: BTreeSet<String> =
+        what.rows.keys().map(|name| what.route.table(name).database).collect();
+    let acts = |key: &ForeignKey| {
+        [&key.child, &key.parent].iter().any(|name| what.rows.contains_key(name))
+    };
+    let (reason, checks) = match (what.split, definitions.logs_cascades) {
+        (Some(Split::Table), _) => {
+            ("off: the rows that foreign keys point to are in other files", Checks::Off)
+        }
+        (_, Some(true)) => {
+            ("off: the source logs the rows its foreign keys change, child first", Checks::Off)
+        }
+        _ if definitions.foreign_keys.iter().any(acts) => {
+            ("on: some change rows by themselves, which the source does not log", Checks::On)
+        }
+        _ => (
+            "off, unless some of the target's change rows by themselves: the source may have had \
+             them off",
+            Checks::WhereSomeAct(databases.into_iter().collect()),
+        ),
+    };
+    match dialect {
+        Dialect::Mysql => {
+            format!("-- foreign key checks {reason}\n{}", script::checks(dialect, &checks))
+        }
+        Dialect::Sqlite => String::new(),
+    }
 }
 
 /// Renders stretches until there are no more.

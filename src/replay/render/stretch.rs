@@ -128,6 +128,9 @@ impl Writer<'_> {
             Some(known) => known.table.clone(),
             None => self.look_up(seq, event)?,
         };
+        if table.is_sequence() {
+            return Ok(());
+        }
         let overwrite = table.rescue
             || self.job.direction == Direction::Forward
                 && (event.meta.op == Op::BootstrapInsert || self.is_copied(seq, event));

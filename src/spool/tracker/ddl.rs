@@ -8,6 +8,7 @@ use super::super::resend::{Entry, Ident, Stored};
 use super::super::types::Seq;
 use super::{Item, Statement, Tracker, clash, same};
 use crate::error::Result;
+use crate::event::ddl::is_of_several_tables;
 use crate::event::maxwell;
 use crate::event::{Body, Event, Position};
 
@@ -24,7 +25,7 @@ impl Tracker {
         let Body::Ddl { sql, .. } = &event.body else {
             return Ok(());
         };
-        let text = sql.to_string();
+        let (text, several) = (sql.to_string(), is_of_several_tables(meta.op, sql));
         let sql = xxh3_64(sql.as_bytes());
         let told = (meta.op.name(), &meta.database, &meta.table, meta.ts_ms, sql);
         let hash = xxh3_64(format!("{told:?}").as_bytes());
@@ -46,7 +47,7 @@ impl Tracker {
         let epoch = self.epoch_number();
         let new = Statement { group: seq, epoch, position, sql, ts_ms: meta.ts_ms };
         let group = match self.state.statement {
-            Some(last) if new == (Statement { group: seq, ..last }) => last.group,
+            Some(last) if several && new == (Statement { group: seq, ..last }) => last.group,
             _ => seq,
         };
         self.state.statement = Some(Statement { group, ..new });

@@ -205,7 +205,7 @@ fn without_positions_a_known_xid_whose_rows_agree_is_a_resend() {
 #[test]
 fn messages_of_one_statement_are_a_group_and_known_when_they_come_again() {
     let p = r#","position":"bin.000002:10""#;
-    let first = [ddl("a", "DROP a, b", p), ddl("b", "DROP a, b", p)];
+    let first = [ddl("a", "RENAME a, b", p), ddl("b", "RENAME a, b", p)];
     let mut stream = first.to_vec();
     stream.extend(first);
     stream.push(ddl("c", "ALTER c", r#","position":"bin.000002:20""#));
@@ -215,14 +215,21 @@ fn messages_of_one_statement_are_a_group_and_known_when_they_come_again() {
     assert_eq!(groups, [(1, 1), (2, 1), (5, 5)]);
     assert_eq!(seen.transactions(), [(1, 1), (2, 2), (5, 5)]);
     // A ring names a table twice; the definitions differ.
-    let def = |n: u64| format!(r#"{p},"def":{{"n":{n}}}"#);
+    let def = |n: u64| {
+        format!(r#"{p},"def":{{"database":"d","table":"t{n}","primary-key":[],"columns":[]}}"#)
+    };
     let ring =
         [ddl("a", "RENAME", &def(1)), ddl("a", "RENAME", &def(2)), ddl("a", "RENAME", &def(1))];
     assert_eq!(feed(&ring).resends(), [3]);
     // The same place, another statement.
     assert_eq!(feed(&[ddl("a", "X", p), ddl("a", "Y", p)]).epochs(), 2);
     // Without positions.
-    let seen = feed(&[ddl("a", "X", ""), ddl("b", "X", ""), row(1, "", 1), ddl("a", "X", "")]);
+    let seen = feed(&[
+        ddl("a", "RENAME a, b", ""),
+        ddl("b", "RENAME a, b", ""),
+        row(1, "", 1),
+        ddl("a", "RENAME a, b", ""),
+    ]);
     assert_eq!((seen.resends(), seen.notes.ddl[1].group), (vec![4], 1));
 }
 

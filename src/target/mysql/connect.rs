@@ -24,24 +24,33 @@ pub(super) const IDLE_SECONDS: u32 = 60;
 pub(super) fn connect(server: &Server, target_binlog: bool) -> Result<(Conn, bool)> {
     let mut conn = login(server)?;
     let server = server.place();
-    let session = format!(
-        "SET NAMES utf8mb4; SET SESSION time_zone='+00:00', wait_timeout={IDLE_SECONDS}, \
-        innodb_lock_wait_timeout=10, \
-        sql_mode='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', \
-        foreign_key_checks=0, transaction_isolation='READ-COMMITTED'"
-    );
-    let mariadb = session.replace("transaction_isolation", "tx_isolation");
     let version: Option<String> =
         conn.query_first("SELECT VERSION()").map_err(|e| failed(&server, &e))?;
     let is_mariadb = version.is_some_and(|v| v.contains("MariaDB"));
-    let session = if is_mariadb { &mariadb } else { &session };
+    set_session(&mut conn, is_mariadb, target_binlog).map_err(|e| failed(&server, &e))?;
+    Ok((conn, is_mariadb))
+}
+
+/// Sets all that replay relies on; what was set meanwhile is gone.
+pub(super) fn set_session(
+    conn: &mut Conn,
+    is_mariadb: bool,
+    target_binlog: bool,
+) -> mysql::Result<()> {
+    let isolation = if is_mariadb { "tx_isolation" } else { "transaction_isolation" };
+    let session = format!(
+        "SET NAMES utf8mb4; SET SESSION autocommit=1, timestamp=DEFAULT, time_zone='+00:00', wait_timeout={IDLE_SECONDS}, \
+        innodb_lock_wait_timeout=10, \
+        sql_mode='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION', \
+        foreign_key_checks=0, unique_checks=1, {isolation}='READ-COMMITTED'"
+    );
     for statement in session.split("; ") {
-        conn.query_drop(statement).map_err(|e| failed(&server, &e))?;
+        conn.query_drop(statement)?;
     }
     if !target_binlog {
-        conn.query_drop("SET SESSION sql_log_bin=0").map_err(|e| failed(&server, &e))?;
+        conn.query_drop("SET SESSION sql_log_bin=0")?;
     }
-    Ok((conn, is_mariadb))
+    Ok(())
 }
 
 /// Logs in, through TLS where that is asked for, or preferred and offered.

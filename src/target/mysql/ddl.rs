@@ -3,41 +3,23 @@
 use mysql::prelude::Queryable;
 
 use super::{Mysql, failed, schema};
-use crate::error::{Error, ErrorKind, Result};
-use crate::event::Op;
-use crate::sql::Dialect;
-use crate::target::{Ddl, Mark, Point, Session, shown};
+use crate::error::{Error, Result};
+use crate::event::TableName;
+use crate::event::ddl::{BY_HAND, Statement, Told};
+use crate::target::{Mark, Point, Session};
 
 impl Mysql {
-    pub(super) fn ddl_once(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
-        let now = schema::fingerprint(self.conn(), &ddl.names).map_err(|e| failed("target", &e))?;
-        let place = format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql));
-        let name = self.claim.name.clone();
-        let intent: Option<String> = self
-            .conn()
-            .exec_first(
-                "SELECT fingerprint FROM binsync.intent WHERE name=? AND seq=?",
-                (&name, ddl.seq),
-            )
-            .map_err(|e| failed(&place, &e))?;
-        let run = match intent {
+    pub(super) fn ddl_once(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
+        let (told, place) = (ddl.told(), ddl.told().place());
+        let now = self.fingerprint(&ddl.changes().collect::<Vec<_>>())?;
+        let run = match self.intent(told.seq)? {
             None => {
-                let claim = self.claim.clone();
-                self.main.begin(&claim, Mark::Step)?;
-                self.conn()
-                    .exec_drop(
-                        "REPLACE INTO binsync.intent (name, seq, fingerprint) VALUES (?,?,?)",
-                        (&name, ddl.seq, &now),
-                    )
-                    .map_err(|e| failed(&place, &e))?;
-                // The statement may have run when this spool is not there any more.
-                let here = Point { seq: claim.seq, last: next.last.clone() };
-                self.main.commit(&claim, Some(&here))?;
+                self.intend(told.seq, &now, next)?;
                 true
             }
             Some(before) if before == now => true,
             Some(before) => {
-                match self.check(ddl) {
+                match self.check(told) {
                     Ok(()) => false,
                     Err(e) => {
                         return Err(Error::stopped(format!(
@@ -50,77 +32,117 @@ impl Mysql {
             }
         };
         if run {
-            if let Err(e) = self.run_ddl(ddl) {
-                self.withdraw(ddl, &now, &e);
-                return Err(e.at(&place));
-            }
-            self.check(ddl).map_err(|e| e.at(&place))?;
+            self.run_ddl(ddl).map_err(|e| e.at(&place).or_help(BY_HAND))?;
+            self.check(told).map_err(|e| e.at(&place))?;
         }
+        self.pass(told.seq, next)
+    }
+
+    fn fingerprint(&mut self, names: &[TableName]) -> Result<String> {
+        schema::fingerprint(self.conn(), names).map_err(|e| failed("target", &e))
+    }
+
+    /// How the tables of a statement were when it was to be run.
+    fn intent(&mut self, seq: u64) -> Result<Option<String>> {
+        let name = self.claim.name.clone();
+        let select = "SELECT fingerprint FROM binsync.intent WHERE name=? AND seq=?";
+        self.conn().exec_first(select, (name, seq)).map_err(|e| failed("target: progress", &e))
+    }
+
+    fn intend(&mut self, seq: u64, now: &str, next: &Point) -> Result<()> {
+        let claim = self.claim.clone();
+        self.main.begin(&claim, Mark::Step)?;
+        let replace = "REPLACE INTO binsync.intent (name, seq, fingerprint) VALUES (?,?,?)";
+        self.conn()
+            .exec_drop(replace, (&claim.name, seq, now))
+            .map_err(|e| failed("target: progress", &e))?;
+        // The statement may have run when this spool is not there any more.
+        let here = Point { seq: claim.seq, last: next.last.clone() };
+        self.main.commit(&claim, Some(&here))
+    }
+
+    /// Moves the progress behind a statement that is done.
+    pub(super) fn pass(&mut self, seq: u64, next: &Point) -> Result<()> {
         let claim = self.claim.clone();
         self.main.begin(&claim, Mark::Step)?;
         self.conn()
-            .exec_drop("DELETE FROM binsync.intent WHERE name=?", (&name,))
-            .map_err(|e| failed(&place, &e))?;
+            .exec_drop("DELETE FROM binsync.intent WHERE name=?", (&claim.name,))
+            .map_err(|e| failed(&format!("message {seq}: progress"), &e))?;
         self.main.commit(&claim, Some(next))?;
         self.claim.seq = next.seq;
         Ok(())
     }
 
-    /// Takes the intent of a statement back that the server has refused, and that changed nothing.
-    fn withdraw(&mut self, ddl: &Ddl, before: &str, why: &Error) {
-        if matches!(why.kind(), ErrorKind::Lost | ErrorKind::Retry) {
-            return;
-        }
-        // If that fails, the next start looks at the intent.
-        if schema::fingerprint(self.conn(), &ddl.names).is_ok_and(|now| now == before) {
-            let name = self.claim.name.clone();
-            let _ = self.conn().exec_drop("DELETE FROM binsync.intent WHERE name=?", (name,));
-        }
-    }
-
-    fn run_ddl(&mut self, ddl: &Ddl) -> Result<()> {
-        match (ddl.op, &ddl.charset) {
-            (Op::DatabaseCreate, Some(charset)) => {
-                self.conn()
-                    .exec_drop("SET character_set_server=?", (charset,))
-                    .map_err(|e| failed("target", &e))?;
-            }
-            (Op::DatabaseCreate | Op::DatabaseDrop, _) => {}
-            _ => {
-                let mut sql = "USE ".to_owned();
-                crate::sql::quote::identifier(&mut sql, Dialect::Mysql, &ddl.database);
-                self.query(&sql)?;
-            }
-        }
-        let seconds = format!("{}.{:03}", ddl.ts_ms.div_euclid(1000), ddl.ts_ms.rem_euclid(1000));
+    /// Runs the text. All its names have their database, so the session needs none.
+    fn run_ddl(&mut self, ddl: &Statement) -> Result<()> {
+        let ms = ddl.told().ts_ms;
+        let seconds = format!("{}.{:03}", ms.div_euclid(1000), ms.rem_euclid(1000));
         self.query(&format!("SET timestamp={seconds}"))?;
-        let done = self.conn().query_drop(&ddl.sql).map_err(|e| failed("target", &e));
-        self.query("SET timestamp=DEFAULT")?;
-        done
+        self.conn().query_drop(ddl.text()).map_err(|e| failed("target", &e))
     }
 
     /// Holds the target's tables against what the source had after the statement.
-    fn check(&mut self, ddl: &Ddl) -> Result<()> {
-        for name in &ddl.names {
-            let wanted: Option<Vec<&str>> =
-                ddl.leaves(name).map(|d| d.columns.iter().map(|c| c.name.as_str()).collect());
+    fn check(&mut self, told: &Told) -> Result<()> {
+        for name in &told.names() {
             if name.table.is_empty() {
                 continue;
             }
+            let wanted = told.columns_left(name);
             let found =
                 schema::column_names(self.conn(), name).map_err(|e| failed("target", &e))?;
-            let same = match &wanted {
-                Some(wanted) => found.iter().map(String::as_str).eq(wanted.iter().copied()),
-                None => found.is_empty(),
-            };
-            if !same {
+            if found != wanted {
                 return Err(Error::stopped(format!(
-                    "{name}: the target has the columns {found:?}, the source has {:?}",
-                    wanted.unwrap_or_default()
+                    "{name}: the target has the columns {found:?}, the source has {wanted:?}"
                 ))
                 .help(
                     "bring the table to the source's definition, then run the same command again",
                 ));
+            }
+        }
+        Ok(())
+    }
+
+    /// True when the tables are as a statement leaves them that was not run here.
+    pub(super) fn is_settled(&mut self, told: &Told, note: Option<&Point>) -> Result<bool> {
+        let names = told.names();
+        let (now, before) = (self.fingerprint(&names)?, self.intent(told.seq)?);
+        let changed = before.as_ref().is_some_and(|before| *before != now);
+        if (changed || told.shows()) && self.check(told).is_ok() {
+            return Ok(true);
+        }
+        if let (Some(next), None) = (note, before) {
+            self.intend(told.seq, &now, next)?;
+        }
+        Ok(false)
+    }
+
+    /// Refuses a statement that names a collation or a character set which the target lacks.
+    pub(super) fn lacks(&mut self, ddl: &Statement) -> Result<()> {
+        for (what, view, wanted) in [
+            ("collation", "COLLATIONS", ddl.collations()),
+            ("character set", "CHARACTER_SETS", ddl.charsets()),
+        ] {
+            for name in wanted {
+                let column =
+                    if view == "COLLATIONS" { "COLLATION_NAME" } else { "CHARACTER_SET_NAME" };
+                // MariaDB has some collations for every character set, under a part of the name.
+                let sql = format!(
+                    "SELECT COUNT(*) FROM information_schema.{view} WHERE {column} IN (?, \
+                     SUBSTRING(?, LOCATE('_', ?) + 1))"
+                );
+                let found: Option<u64> = self
+                    .conn()
+                    .exec_first(sql, (name, name, name))
+                    .map_err(|e| failed("target", &e))?;
+                let alias =
+                    matches!(&**name, "utf8" | "default" | "binary") || name.starts_with("utf8_");
+                if found == Some(0) && !alias {
+                    return Err(Error::stopped(format!(
+                        "{}: the target has no {what} {name}",
+                        ddl.told().place()
+                    ))
+                    .help(BY_HAND));
+                }
             }
         }
         Ok(())

@@ -24,7 +24,7 @@ pub(super) fn check(
     allow_triggers: bool,
 ) -> Result<()> {
     let name = table.name.clone();
-    table.transactional = transactional(conn, &name)?;
+    table.transactional = transactional(conn, &name, source)?;
     if !table.transactional && !table.has_key() {
         return Err(Error::stopped(format!(
             "{name}: its engine at the target has no transactions, and it has no key: after a \
@@ -62,7 +62,7 @@ pub(super) fn check(
     refuse_required(conn, table)
 }
 
-fn transactional(conn: &mut Conn, name: &TableName) -> Result<bool> {
+fn transactional(conn: &mut Conn, name: &TableName, source: Option<&TableDef>) -> Result<bool> {
     let row: Option<(String, Option<String>)> = conn
         .exec_first(
             "SELECT TABLE_TYPE, ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA=? AND \
@@ -75,8 +75,31 @@ fn transactional(conn: &mut Conn, name: &TableName) -> Result<bool> {
             Err(Error::stopped(format!("{name}: is a view at the target"))
                 .help("leave it out with --exclude-table"))
         }
+        Some((kind, _)) if kind == "SYSTEM VERSIONED" => {
+            refuse_periods(conn, name, source)?;
+            Ok(true)
+        }
         Some((_, engine)) => Ok(engine.is_some_and(|engine| engine.eq_ignore_ascii_case("InnoDB"))),
         None => Ok(true),
+    }
+}
+
+/// Refuses a system-versioned table whose former rows are in the stream: no one can write them.
+fn refuse_periods(conn: &mut Conn, name: &TableName, source: Option<&TableDef>) -> Result<()> {
+    let periods: Vec<String> = conn
+        .exec(
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=? AND \
+             TABLE_NAME=? AND GENERATION_EXPRESSION IN ('ROW START', 'ROW END')",
+            (&name.database, &name.table),
+        )
+        .map_err(|e| failed("target", &e))?;
+    match periods.iter().find(|column| source.is_some_and(|def| def.column(column).is_some())) {
+        None => Ok(()),
+        Some(column) => Err(Error::stopped(format!(
+            "{name}: is system-versioned, with its former rows in the stream (column {column:?}), \
+             and these cannot be written"
+        ))
+        .help("leave it out with --exclude-table")),
     }
 }
 

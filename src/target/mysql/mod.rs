@@ -9,11 +9,11 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::{
-    Claim, Ddl, Direction, Needs, Point, Run, Session, Sessions, Standing, Target, Window,
-    taken_over,
+    Claim, Direction, Needs, Point, Run, Session, Sessions, Standing, Target, Window, taken_over,
 };
 use crate::error::{Error, Result};
 use crate::event::TableName;
+use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::landmark::Landmark;
 use crate::plan::Table;
@@ -317,7 +317,7 @@ impl Target for Mysql {
         Ok(())
     }
 
-    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
+    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
         let name = self.claim.name.clone();
         self.lock(&name)?;
         let done = self.ddl_once(ddl, next);
@@ -326,6 +326,23 @@ impl Target for Mysql {
         }
         self.foreign_keys = None;
         self.query("DO RELEASE_ALL_LOCKS()")?;
+        done?;
+        self.main.renew(self.options.target_binlog)
+    }
+
+    fn refuses(&mut self, ddl: &Statement) -> Result<()> {
+        self.lacks(ddl)
+    }
+
+    fn settled(&mut self, told: &Told, note: Option<&Point>) -> Result<bool> {
+        self.is_settled(told, note)
+    }
+
+    fn settle(&mut self, told: &Told, next: &Point) -> Result<()> {
+        let done = self.pass(told.seq, next);
+        if done.is_err() {
+            self.main.rollback();
+        }
         done
     }
 

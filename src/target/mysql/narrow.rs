@@ -116,7 +116,7 @@ pub(super) fn typed(column: &Column) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::attributes;
+    use crate::event::ddl::attributes;
 
     /// A column as a server prints its type.
     fn column(printed: &str) -> Column {

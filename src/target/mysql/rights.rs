@@ -12,10 +12,11 @@ use mysql::prelude::Queryable;
 use super::grants::Grants;
 use super::{keyless, progress, schema};
 use crate::error::{Error, Result};
+use crate::event::ddl::Told;
 use crate::event::def::TableDef;
 use crate::event::{Op, TableName, printable};
 use crate::sql::{Dialect, quote};
-use crate::target::{Changes, Ddl, Needs};
+use crate::target::{Changes, Needs};
 
 /// Rights that are missing, by what they are missing on.
 #[derive(Default)]
@@ -164,7 +165,7 @@ fn may_be_keyless(conn: &mut Conn, table: &TableName) -> bool {
 }
 
 /// What the server asks for before it runs a statement.
-fn of_statement(grants: &Grants, ddl: &Ddl, missing: &mut Missing) {
+fn of_statement(grants: &Grants, ddl: &Told, missing: &mut Missing) {
     let mut need = |right: &'static str, name: &TableName| {
         let table = Some(&*name.table).filter(|table| !table.is_empty());
         if !grants.hold(right, &name.database, table) {
@@ -174,10 +175,10 @@ fn of_statement(grants: &Grants, ddl: &Ddl, missing: &mut Missing) {
     };
     match ddl.op {
         Op::DatabaseCreate | Op::TableCreate => {
-            ddl.names.iter().for_each(|name| need("CREATE", name));
+            ddl.names().iter().for_each(|name| need("CREATE", name));
         }
-        Op::DatabaseDrop | Op::TableDrop => ddl.names.iter().for_each(|name| need("DROP", name)),
-        Op::DatabaseAlter => ddl.names.iter().for_each(|name| need("ALTER", name)),
+        Op::DatabaseDrop | Op::TableDrop => ddl.names().iter().for_each(|name| need("DROP", name)),
+        Op::DatabaseAlter => ddl.names().iter().for_each(|name| need("ALTER", name)),
         Op::TableAlter => {
             let names = |defs: &[TableDef]| defs.iter().map(TableDef::name).collect::<Vec<_>>();
             let (before, after) = (names(&ddl.before), names(&ddl.after));

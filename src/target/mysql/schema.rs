@@ -9,8 +9,9 @@ use super::foreign_keys::ForeignKeys;
 use super::server::Server;
 use super::settings;
 use crate::error::{Error, Result};
+use crate::event::TableName;
+use crate::event::ddl::attributes;
 use crate::event::def::{Column, ForeignKey, Kind, TableDef};
-use crate::event::{TableName, attributes};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
 
@@ -43,8 +44,8 @@ pub(super) fn fingerprint(conn: &mut Conn, names: &[TableName]) -> Sql<String> {
             }
             Err(e) => return Err(e),
         };
-        let id = innodb_id(conn, name).unwrap_or_default();
-        all.push(format!("{name}#{id}: {}", without_counter(&text)));
+        let ids = innodb_ids(conn, name).unwrap_or_default();
+        all.push(format!("{name}#{ids}: {}", without_counter(&text)));
     }
     Ok(all.join("\n"))
 }
@@ -62,11 +63,18 @@ pub(super) fn has_database(conn: &mut Conn, name: &str) -> Sql<bool> {
     Ok(conn.exec_first(sql, (name,))? == Some(1_u64))
 }
 
-fn innodb_id(conn: &mut Conn, name: &TableName) -> Option<u64> {
+/// The ids of a table and of its partitions, which are tables by another name.
+fn innodb_ids(conn: &mut Conn, name: &TableName) -> Option<String> {
     ["INNODB_TABLES", "INNODB_SYS_TABLES"].iter().find_map(|view| {
-        let sql = format!("SELECT TABLE_ID, NAME FROM information_schema.{view} WHERE NAME=?");
+        let sql = format!(
+            "SELECT TABLE_ID, NAME FROM information_schema.{view} WHERE NAME=? OR \
+             LEFT(NAME, CHAR_LENGTH(?))=? ORDER BY NAME"
+        );
         let file = format!("{}/{}", file_name(&name.database), file_name(&name.table));
-        conn.exec_first::<(u64, String), _, _>(sql, (file,)).ok().flatten().map(|row| row.0)
+        let part = format!("{file}#");
+        let rows: Vec<(u64, String)> = conn.exec(sql, (file, &part, &part)).ok()?;
+        let ids: Vec<String> = rows.iter().map(|(id, _)| id.to_string()).collect();
+        (!ids.is_empty()).then(|| ids.join(","))
     })
 }
 

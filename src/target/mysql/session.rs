@@ -3,7 +3,7 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 
-use super::connect::failed;
+use super::connect::{failed, set_session};
 use super::{keyless, progress};
 use crate::error::{Error, Result};
 use crate::plan::op::{Act, RowOp};
@@ -35,6 +35,15 @@ impl MysqlSession {
             conn.query_first("SELECT @@max_allowed_packet").map_err(|e| failed("target", &e))?;
         let max_packet = max.unwrap_or(1 << 24) as usize;
         Ok(Self { conn, encoder, max_packet, checks: false, in_transaction: false })
+    }
+
+    /// Sets the session anew, as after connecting.
+    pub(super) fn renew(&mut self, target_binlog: bool) -> Result<()> {
+        // Bulk execute is MariaDB's.
+        set_session(&mut self.conn, self.encoder.bulk, target_binlog)
+            .map_err(|e| failed("target", &e))?;
+        self.checks = false;
+        Ok(())
     }
 
     pub(super) fn query(&mut self, sql: &str) -> Result<()> {
@@ -164,10 +173,13 @@ impl MysqlSession {
     }
 }
 
-/// Whether foreign keys have to act on a change. REPLACE takes the row of that key away first,
-/// which the source did not: what refers to it would go, too.
+/// Whether foreign keys have to act on a change. None acts on a row that comes, and the source may
+/// have had the checks off; REPLACE takes the row of that key away first, which the source did not:
+/// what refers to it would go, too.
 fn checks(op: &RowOp<'_, '_>) -> bool {
-    op.table.checks && !(matches!(op.act, Act::Replace(_)) && op.table.stands_alone())
+    let comes = matches!(op.act, Act::Insert(_))
+        || matches!(op.act, Act::Replace(_)) && op.table.stands_alone();
+    op.table.checks && !comes
 }
 
 fn size(row: &[Param]) -> usize {

@@ -2,23 +2,24 @@
 //! definitions.
 
 use crate::error::{Error, Result};
+use crate::event::TableName;
+use crate::event::ddl::Statement;
 use crate::event::def::TableDef;
-use crate::event::{Op, TableName};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
 
-use super::Ddl;
 use super::sqlite::script as sqlite;
 
 mod net;
 
 pub use net::{Out, Script, unknown};
 
-/// What a script begins with, the sqlite3 client's stop at the first error before all else: any
-/// other client stops there by itself.
+/// What a script begins with. The mariadb client takes no commands behind such a line, and other
+/// clients ignore it; the sqlite3 client is told to stop at the first error, where any other stops
+/// by itself.
 pub fn first_line(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::Mysql => "",
+        Dialect::Mysql => "/*M!999999\\- enable the sandbox mode */ \n",
         Dialect::Sqlite => ".bail on\n",
     }
 }
@@ -30,9 +31,45 @@ pub fn settings(dialect: Dialect) -> &'static str {
             "SET NAMES utf8mb4;
 SET time_zone='+00:00';
 SET sql_mode='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION';
+SET autocommit=1, foreign_key_checks=@binsync_checks;
 "
         }
         Dialect::Sqlite => "PRAGMA foreign_keys=OFF;\nPRAGMA legacy_alter_table=ON;\n",
+    }
+}
+
+/// Whether foreign keys are checked while a script runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Checks {
+    /// They are not.
+    Off,
+    /// They are: some act, and what they did at the source has to be done here.
+    On,
+    /// If one of the target's acts in these databases.
+    WhereSomeAct(Vec<String>),
+}
+
+/// Tells a script so; the settings that follow make use of it.
+pub fn checks(dialect: Dialect, checks: &Checks) -> String {
+    let plain = |on: u8| format!("SET @binsync_checks={on};\n");
+    match (dialect, checks) {
+        (Dialect::Sqlite, _) => String::new(),
+        (_, Checks::Off) => plain(0),
+        (_, Checks::On) => plain(1),
+        (_, Checks::WhereSomeAct(databases)) if databases.is_empty() => plain(0),
+        (_, Checks::WhereSomeAct(databases)) => {
+            let mut list = String::new();
+            for name in databases {
+                list.push_str(if list.is_empty() { "" } else { "," });
+                quote::text(&mut list, dialect, name);
+            }
+            format!(
+                "SET @binsync_checks=(SELECT EXISTS(SELECT * FROM \
+                 information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN ({list}) \
+                 AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR UPDATE_RULE NOT IN \
+                 ('RESTRICT','NO ACTION'))));\n"
+            )
+        }
     }
 }
 
@@ -42,7 +79,18 @@ SET sql_mode='STRICT_TRANS_TABLES,NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_E
 /// When its definition does not tell what is needed for that.
 pub fn table(dialect: Dialect, def: &TableDef) -> Result<Table> {
     match dialect {
-        Dialect::Mysql => Ok(Table::from_def(def)),
+        Dialect::Mysql => {
+            let mut names = def.columns.iter().map(|c| &c.name).chain([&def.database, &def.table]);
+            if names.any(|name| name.contains('\\')) {
+                return Err(Error::stopped(format!(
+                    "{}: a backslash in a name, which some clients take for an escape, so that they \
+                     would see other statements than the server",
+                    def.name()
+                ))
+                .help("leave the table out with --exclude-table, or use apply"));
+            }
+            Ok(Table::from_def(def))
+        }
         Dialect::Sqlite => sqlite::table(def),
     }
 }
@@ -75,7 +123,7 @@ pub fn rescue(dialect: Dialect, name: &TableName, like: &TableName) -> String {
 ///
 /// # Errors
 /// When a script cannot do it, or it is larger than a packet.
-pub fn ddl(dialect: Dialect, ddl: &Ddl, packet: usize) -> Result<String> {
+pub fn ddl(dialect: Dialect, ddl: &Statement, packet: usize) -> Result<String> {
     let text = match dialect {
         Dialect::Mysql => mysql_ddl(ddl),
         Dialect::Sqlite => match sqlite::ddl(ddl)? {
@@ -86,8 +134,8 @@ pub fn ddl(dialect: Dialect, ddl: &Ddl, packet: usize) -> Result<String> {
     match text.len() > packet {
         false => Ok(text),
         true => Err(Error::stopped(format!(
-            "DDL statement (message {}) of {} bytes, a statement may have {packet}",
-            ddl.seq,
+            "{}: {} bytes, a statement may have {packet}",
+            ddl.told().place(),
             text.len()
         ))
         .help(
@@ -96,32 +144,20 @@ pub fn ddl(dialect: Dialect, ddl: &Ddl, packet: usize) -> Result<String> {
     }
 }
 
-fn mysql_ddl(ddl: &Ddl) -> String {
-    let mut text = String::new();
-    match (ddl.op, &ddl.charset) {
-        (Op::DatabaseCreate, Some(charset)) => {
-            text.push_str("SET character_set_server=");
-            quote::text(&mut text, Dialect::Mysql, charset);
-            text.push_str(";\n");
-        }
-        (Op::DatabaseCreate | Op::DatabaseDrop, _) => {}
-        _ => {
-            text.push_str("USE ");
-            quote::identifier(&mut text, Dialect::Mysql, &ddl.database);
-            text.push_str(";\n");
-        }
-    }
-    let (s, ms) = (ddl.ts_ms.div_euclid(1000), ddl.ts_ms.rem_euclid(1000));
-    text.push_str(&format!("SET timestamp={s}.{ms:03};\n"));
-    if ddl.sql.contains(['\0', '\r']) || ddl.sql.to_ascii_lowercase().contains("delimiter") {
-        // The stock client would change these bytes, or take the word for a command.
+fn mysql_ddl(ddl: &Statement) -> String {
+    let ms = ddl.told().ts_ms;
+    let (s, ms) = (ms.div_euclid(1000), ms.rem_euclid(1000));
+    let mut text = format!("SET timestamp={s}.{ms:03}, foreign_key_checks=0;\n");
+    // A line end, or a backslash in a name, is read by each client in its own way.
+    if ddl.text().contains(|c: char| c.is_control() || c == '\\') {
         text.push_str("SET @binsync_ddl=CONVERT(");
-        quote::bytes(&mut text, ddl.sql.as_bytes());
+        quote::bytes(&mut text, ddl.text().as_bytes());
         text.push_str(" USING utf8mb4);\nPREPARE binsync_ddl FROM @binsync_ddl;\nEXECUTE binsync_ddl;\nDEALLOCATE PREPARE binsync_ddl;\n");
     } else {
-        text.push_str(&ddl.sql);
+        text.push_str(ddl.text());
         text.push_str(";\n");
     }
     text.push_str("SET timestamp=DEFAULT;\n");
+    text.push_str(settings(Dialect::Mysql));
     text
 }

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Context, Error, Result};
 use crate::event::TableName;
+use crate::event::ddl::Statement;
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
-use crate::sql::{Form, Item, Statements};
-use crate::target::{Claim, Ddl, FoundRow, Mark, Point, Run, Session, Sessions, Standing, Target};
+use crate::sql::{Dialect, Form, Item, Statements};
+use crate::target::{Claim, FoundRow, Mark, Point, Run, Session, Sessions, Standing, Target};
 
 /// Where a script goes.
 pub type Out = Arc<Mutex<dyn Write + Send>>;
@@ -118,7 +119,11 @@ impl Target for Script {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
     }
 
-    fn ddl(&mut self, ddl: &Ddl, next: &Point) -> Result<()> {
+    fn acts(&self) -> bool {
+        self.session.form.dialect == Dialect::Mysql
+    }
+
+    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
         let Form { dialect, packet, .. } = self.session.form;
         self.session.text(&super::ddl(dialect, ddl, packet)?)?;
         self.claim.seq = next.seq;

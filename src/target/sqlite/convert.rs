@@ -6,7 +6,7 @@
 
 use rusqlite::types::Value;
 
-use crate::event::attributes::{Attributes, ColumnDefault};
+use crate::event::ddl::attributes::{Attributes, ColumnDefault};
 use crate::event::def::{Column, Kind};
 use crate::event::row;
 use crate::sql::{Dialect, quote};

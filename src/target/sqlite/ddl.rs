@@ -8,9 +8,9 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::convert::Defined;
 use super::schema::{self, quoted, same};
-use super::{Ddl, failed, shown};
+use super::{failed, shown};
 use crate::error::{Error, Result};
-use crate::event::attributes::Attributes;
+use crate::event::ddl::attributes::Attributes;
 use crate::event::ddl::{Clause, Statement};
 use crate::event::def::{Column, TableDef};
 use crate::event::{Op, TableName};
@@ -19,17 +19,18 @@ use crate::event::{Op, TableName};
 pub(super) const NEW: &str = "\"binsync_new\"";
 
 /// Does what the statement did at the source.
-pub(super) fn run(conn: &Connection, ddl: &Ddl) -> Result<()> {
+pub(super) fn run(conn: &Connection, statement: &Statement) -> Result<()> {
+    takes(statement)?;
+    let ddl = statement.told();
     match ddl.op {
         Op::TableCreate => {
             if ddl.after.is_empty() {
                 return Err(not_told());
             }
-            let replaces = ddl.sql.to_uppercase().trim_start().starts_with("CREATE OR REPLACE");
             for def in &ddl.after {
                 let name = def.name();
                 if schema::find(conn, &name)? {
-                    if !replaces {
+                    if !statement.replaces() {
                         return Err(Error::stopped(format!("{name}: exists already")).help(
                             "drop or rename it at the target, then run the same command again",
                         ));
@@ -44,16 +45,14 @@ pub(super) fn run(conn: &Connection, ddl: &Ddl) -> Result<()> {
             if ddl.after.is_empty() || ddl.before.len() != ddl.after.len() {
                 return Err(not_told());
             }
-            let clauses = Statement::read(&ddl.sql).map(|s| s.clauses());
-            let clauses = clauses.unwrap_or_default();
             for (before, after) in ddl.before.iter().zip(&ddl.after) {
-                alter(conn, ddl, before, after, &clauses)?;
+                alter(conn, statement, before, after)?;
             }
             Ok(())
         }
-        Op::TableDrop => ddl.names.iter().try_for_each(|name| drop_table(conn, name)),
+        Op::TableDrop => ddl.tables.iter().try_for_each(|name| drop_table(conn, name)),
         Op::DatabaseDrop => {
-            for name in &ddl.names {
+            for name in &ddl.tables {
                 let tables = schema::of_database(conn, &name.database);
                 let tables = tables.map_err(|e| failed(&name.to_string(), &e))?;
                 tables.iter().try_for_each(|name| drop_table(conn, name))?;
@@ -61,6 +60,18 @@ pub(super) fn run(conn: &Connection, ddl: &Ddl) -> Result<()> {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// Refuses a statement whose rows no message tells: which of them a partition holds is not known.
+pub(super) fn takes(ddl: &Statement) -> Result<()> {
+    match ddl.moves_partitions() {
+        false => Ok(()),
+        true => Err(Error::stopped(format!(
+            "{}: rows come or go with a partition, and which those are is not told",
+            ddl.told().place()
+        ))
+        .help("leave the table out with --exclude-table, or the stretch after it with --until")),
     }
 }
 
@@ -78,13 +89,7 @@ fn drop_table(conn: &Connection, name: &TableName) -> Result<()> {
         .map_err(|e| failed(&name.to_string(), &e))
 }
 
-fn alter(
-    conn: &Connection,
-    ddl: &Ddl,
-    before: &TableDef,
-    after: &TableDef,
-    clauses: &[Clause],
-) -> Result<()> {
+fn alter(conn: &Connection, ddl: &Statement, before: &TableDef, after: &TableDef) -> Result<()> {
     let (old, new) = (before.name(), after.name());
     if !schema::find(conn, &old)? {
         // Not one row of it has come by since the spool began.
@@ -101,7 +106,7 @@ fn alter(
             .and_then(|()| schema::own(conn, &new))
             .map_err(|e| failed(&new.to_string(), &e))?;
     }
-    Change { name: &new, before, after, clauses, ts_ms: ddl.ts_ms }.run(conn)
+    Change { name: &new, before, after, clauses: ddl.clauses(), ts_ms: ddl.told().ts_ms }.run(conn)
 }
 
 /// One table's change of columns.

@@ -4,9 +4,8 @@
 
 use rusqlite::types::Value;
 
-use super::ddl::{Change, From, NEW, not_told};
+use super::ddl::{Change, From, NEW, not_told, takes};
 use super::schema::{self, column_name, quoted};
-use super::{Ddl, shown};
 use crate::error::{Error, Result};
 use crate::event::ddl::Statement;
 use crate::event::def::TableDef;
@@ -41,28 +40,27 @@ pub fn create(def: &TableDef) -> String {
 ///
 /// # Errors
 /// When that depends on what the file holds.
-pub fn ddl(ddl: &Ddl) -> Result<String> {
-    let refused = |e: Error| e.at(format!("DDL (message {}): {}", ddl.seq, shown(&ddl.sql)));
+pub fn ddl(statement: &Statement) -> Result<String> {
+    takes(statement)?;
+    let ddl = statement.told();
+    let refused = |e: Error| e.at(ddl.place());
     let text = match ddl.op {
         Op::TableCreate if ddl.after.is_empty() => Err(not_told()),
-        Op::TableCreate => {
-            let replaces = ddl.sql.to_uppercase().trim_start().starts_with("CREATE OR REPLACE");
-            ddl.after.iter().try_fold(String::new(), |text, def| {
-                table(def)?;
-                let name = quoted(&def.name());
-                let drop = if replaces { drop(&def.name()) } else { String::new() };
-                Ok(format!("{text}{drop}{};\n", schema::create_sql(def, &name)))
-            })
-        }
+        Op::TableCreate => ddl.after.iter().try_fold(String::new(), |text, def| {
+            table(def)?;
+            let name = quoted(&def.name());
+            let drop = if statement.replaces() { drop(&def.name()) } else { String::new() };
+            Ok(format!("{text}{drop}{};\n", schema::create_sql(def, &name)))
+        }),
         Op::TableAlter if ddl.after.is_empty() || ddl.before.len() != ddl.after.len() => {
             Err(not_told())
         }
         Op::TableAlter => {
             ddl.before.iter().zip(&ddl.after).try_fold(String::new(), |text, (before, after)| {
-                Ok(text + &alter(ddl, before, after)?)
+                Ok(text + &alter(statement, before, after)?)
             })
         }
-        Op::TableDrop => Ok(ddl.names.iter().map(drop).collect()),
+        Op::TableDrop => Ok(ddl.tables.iter().map(drop).collect()),
         Op::DatabaseDrop => Err(Error::stopped("which tables go is not known to a script").help(
             "leave DDL out with --type insert,update,delete, or use apply --target sqlite:FILE",
         )),
@@ -75,16 +73,16 @@ fn drop(name: &TableName) -> String {
     format!("DROP TABLE IF EXISTS {};\n", quoted(name))
 }
 
-fn alter(ddl: &Ddl, before: &TableDef, after: &TableDef) -> Result<String> {
+fn alter(ddl: &Statement, before: &TableDef, after: &TableDef) -> Result<String> {
     table(after)?;
-    let clauses = Statement::read(&ddl.sql).map(|s| s.clauses()).unwrap_or_default();
     let (old, new) = (before.name(), after.name());
     // Not one row of it may have come by before.
     let mut text = create(before);
     if old != new {
         text.push_str(&format!("ALTER TABLE {} RENAME TO {};\n", quoted(&old), quoted(&new)));
     }
-    let change = Change { name: &new, before, after, clauses: &clauses, ts_ms: ddl.ts_ms };
+    let change =
+        Change { name: &new, before, after, clauses: ddl.clauses(), ts_ms: ddl.told().ts_ms };
     let Some(origins) = change.origins()? else { return Ok(text) };
     let mut values = Vec::new();
     for (column, from) in after.columns.iter().zip(&origins) {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::super::{Ddl, Direction, Mark, Run, Sessions, Target};
+use super::super::{Direction, Mark, Run, Sessions, Target};
 use super::Sqlite;
 use crate::error::Result;
+use crate::event::ddl::{Statement, Told, is_of_several_tables};
 use crate::event::history::History;
 use crate::event::maxwell::parse;
 use crate::event::{Body, Event};
@@ -49,18 +50,19 @@ impl Stream {
         let same = |e: &&Event<'_>| {
             matches!(&e.body, Body::Ddl { sql, .. } if sql == text)
                 && e.meta.ts == events[0].meta.ts
+                && is_of_several_tables(e.meta.op, text)
         };
-        let group: Vec<_> = events.iter().take_while(same).collect();
-        let mut ddl = Ddl {
+        let (first, rest) = events.split_first().expect("a message");
+        let group: Vec<_> = std::iter::once(first).chain(rest.iter().take_while(same)).collect();
+        let mut told = Told {
             seq: self.seq + 1,
             sql: text.to_string(),
             op: events[0].meta.op,
-            database: events[0].meta.database.to_string(),
             ts_ms: events[0].meta.ts_ms,
             charset: None,
+            tables: Vec::new(),
             before: Vec::new(),
             after: Vec::new(),
-            names: Vec::new(),
         };
         for event in &group {
             self.seq += 1;
@@ -69,13 +71,13 @@ impl Stream {
             let old = old.map(name).transpose()?;
             let before = old.and_then(|n| self.history.at(&n, self.seq));
             self.history.add_ddl(self.seq, event)?;
-            ddl.before.extend(before.map(|d| (*d).clone()));
+            told.before.extend(before.map(|d| (*d).clone()));
             let after = def.map(name).transpose()?;
             let after = after.and_then(|n| self.history.at(&n, self.seq));
-            ddl.after.extend(after.map(|d| (*d).clone()));
-            ddl.names.push(event.meta.name());
+            told.after.extend(after.map(|d| (*d).clone()));
+            told.tables.push(event.meta.name());
         }
-        self.target.ddl(&ddl, &(self.seq + 1).into())?;
+        self.target.ddl(&Statement::checked(told, None)?, &(self.seq + 1).into())?;
         Ok(group.len())
     }
 
@@ -285,7 +287,8 @@ fn names_that_sqlite_takes_for_one_are_refused() {
     let error = file.feed(&[create("T", "id:int")]).expect_err("refused").to_string();
     assert!(error.contains("`d`.`T` and `d`.`t`"), "{error}");
     let dotted = create("t", "id:int").replace("\"d\"", "\"a.b\"");
-    let twin = create("b.t", "id:int").replace("\"d\"", "\"a\"");
+    let twin =
+        create("b.t", "id:int").replace("\"d\"", "\"a\"").replace("TABLE b.t", "TABLE `b.t`");
     let error = file.feed(&[dotted, twin]).expect_err("refused").to_string();
     assert!(error.contains("`a`.`b.t` and `a.b`.`t`"), "{error}");
 }

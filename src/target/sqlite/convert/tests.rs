@@ -1,12 +1,12 @@
 //! Conversions held against what servers were seen to do.
 
 use super::*;
-use crate::event::ddl::{Clause, Statement};
+use crate::event::ddl::{Clause, Text};
 
 /// The column `c` with this definition, given to `look`.
 fn with<T>(definition: &str, look: impl FnOnce(&Defined<'_>) -> T) -> T {
     let sql = format!("ALTER TABLE t ADD c {definition}");
-    let clauses = Statement::read(&sql).expect("tokens").clauses();
+    let clauses = Text::read(&sql).expect("tokens").clauses();
     let [Clause::Defined { attributes, .. }] = &clauses[..] else { panic!("{clauses:?}") };
     let type_name = definition.split([' ', '(']).next().expect("a type").to_lowercase();
     let mut column = Column {

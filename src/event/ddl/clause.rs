@@ -4,12 +4,10 @@
 //! ON UPDATE CURRENT_TIMESTAMP, nor the n of BINARY(n). The text is read as tokens, not parsed:
 //! the names are known from `def`, so an unknown clause elsewhere in the statement does no harm.
 
-use sqlparser::dialect::MySqlDialect;
-use sqlparser::tokenizer::{Token, Tokenizer, Word};
-
-use super::TableName;
 use super::attributes::{Attributes, attributes};
-use super::def::ForeignKey;
+use super::token::{self, Token};
+use crate::event::TableName;
+use crate::event::def::ForeignKey;
 
 /// What a statement says of one column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,21 +32,34 @@ pub enum Clause {
     Dropped(String),
 }
 
-/// A statement's text, in tokens without white space and comments.
-pub struct Statement(Vec<Token>);
+/// A statement's text as it defines columns. Nothing is known here of whether it may be run.
+pub struct Text(Vec<Token>);
 
-impl Statement {
-    /// Reads the text; `None` when it has no tokens a MySQL server would accept.
+impl Text {
+    /// Reads the text; `None` when it has no tokens a server would accept.
     pub fn read(sql: &str) -> Option<Self> {
-        let tokens = Tokenizer::new(&MySqlDialect {}, sql).tokenize().ok()?;
-        Some(Self(tokens.into_iter().filter(|t| !matches!(t, Token::Whitespace(_))).collect()))
+        // What stands in comments for some servers only is hardly about columns.
+        let runs = |condition: token::Condition| Some(!condition.mariadb);
+        let tokens = token::read(sql, &runs, false).ok()?;
+        match token::has_ansi_names(&tokens) {
+            true => token::read(sql, &runs, true).ok().map(Self),
+            false => Some(Self(tokens)),
+        }
+    }
+
+    pub(super) fn begins_with(&self, keyword: &str) -> bool {
+        self.0.first().is_some_and(|first| first.is(keyword))
+    }
+
+    pub(super) fn of(tokens: Vec<Token>) -> Self {
+        Self(tokens)
     }
 
     /// True when it takes what is there already: IF NOT EXISTS, OR REPLACE.
     pub fn takes_existing(&self) -> bool {
         let head = &self.0[..self.0.len().min(8)];
         let has = |words: &[&str]| {
-            let same = |tokens: &[Token]| tokens.iter().zip(words).all(|(t, word)| is(t, word));
+            let same = |tokens: &[Token]| tokens.iter().zip(words).all(|(t, word)| t.is(word));
             head.windows(words.len()).any(same)
         };
         has(&["IF", "NOT", "EXISTS"]) || has(&["OR", "REPLACE"])
@@ -58,22 +69,17 @@ impl Statement {
     pub fn like(&self) -> Option<(Option<String>, String)> {
         let rest = self.body("CREATE")?;
         let at = match rest {
-            [Token::LParen, like, ..] if is(like, "LIKE") => 2,
-            [like, ..] if is(like, "LIKE") => 1,
+            [open, like, ..] if open.is_sign('(') && like.is("LIKE") => 2,
+            [like, ..] if like.is("LIKE") => 1,
             _ => return None,
         };
-        match &rest[at..] {
-            [Token::Word(db), Token::Period, Token::Word(table), ..] => {
-                Some((Some(db.value.clone()), table.value.clone()))
-            }
-            [Token::Word(table), ..] => Some((None, table.value.clone())),
-            _ => None,
-        }
+        let (database, table, _) = table(&rest[at..])?;
+        Some((database.map(str::to_owned), table.to_owned()))
     }
 
     /// The foreign keys of a CREATE or ALTER TABLE that change rows of `child` by themselves.
     pub fn foreign_keys(&self, child: &TableName) -> Vec<ForeignKey> {
-        let starts = (0..self.0.len()).filter(|&i| is(&self.0[i], "REFERENCES"));
+        let starts = (0..self.0.len()).filter(|&i| self.0[i].is("REFERENCES"));
         starts.filter_map(|i| reference(&self.0[i + 1..], child)).collect()
     }
 
@@ -91,36 +97,27 @@ impl Statement {
 
     /// What follows the table's name in `CREATE … TABLE [IF NOT EXISTS] name` or `ALTER … TABLE`.
     fn body(&self, verb: &str) -> Option<&[Token]> {
-        if !is(self.0.first()?, verb) {
+        if !self.0.first()?.is(verb) {
             return None;
         }
-        let at = self.0.iter().take(8).position(|t| is(t, "TABLE"))? + 1;
+        let at = self.0.iter().take(8).position(|t| t.is("TABLE"))? + 1;
         let rest = skip(&self.0[at..], &["IF", "NOT", "EXISTS"]);
-        match rest {
-            [Token::Word(_), Token::Period, Token::Word(_), rest @ ..] => Some(rest),
-            [Token::Word(_), rest @ ..] => Some(rest),
-            _ => None,
-        }
+        Some(table(rest)?.2)
     }
 }
 
 /// What follows REFERENCES; `None` when the foreign key only refuses.
 fn reference(tokens: &[Token], child: &TableName) -> Option<ForeignKey> {
-    let (first, rest) = word(tokens)?;
-    let (parent, rest) = match rest {
-        [Token::Period, Token::Word(table), rest @ ..] => {
-            (TableName::new(&*first.value, &*table.value), rest)
-        }
-        rest => (TableName::new(&*child.database, &*first.value), rest),
-    };
+    let (database, parent, rest) = table(tokens)?;
+    let parent = TableName::new(database.unwrap_or(&child.database), parent);
     let inside = group(rest)?;
-    let columns = split(inside).into_iter().filter_map(|c| Some(word(c)?.0.value.clone()));
+    let columns = split(inside).into_iter().filter_map(|c| Some(word(c)?.0.to_owned()));
     let end = split(&rest[inside.len() + 2..]).first().map_or(0, |clause| clause.len());
     let clause = &rest[inside.len() + 2..][..end];
     let acts = |verb: &str| {
-        clause.windows(3).any(|w| {
-            is(&w[0], "ON") && is(&w[1], verb) && { is(&w[2], "CASCADE") || is(&w[2], "SET") }
-        })
+        clause
+            .windows(3)
+            .any(|w| w[0].is("ON") && w[1].is(verb) && { w[2].is("CASCADE") || w[2].is("SET") })
     };
     let (on_delete, on_update) = (acts("DELETE"), acts("UPDATE"));
     let columns = columns.collect();
@@ -133,13 +130,20 @@ fn reference(tokens: &[Token], child: &TableName) -> Option<ForeignKey> {
     })
 }
 
-pub(super) fn is(token: &Token, keyword: &str) -> bool {
-    matches!(token, Token::Word(w) if w.quote_style.is_none() && w.value.eq_ignore_ascii_case(keyword))
+/// The name of a table, with its database where it is written, and what follows.
+pub(super) fn table(tokens: &[Token]) -> Option<(Option<&str>, &str, &[Token])> {
+    let (first, rest) = word(tokens)?;
+    match rest {
+        [point, second, rest @ ..] if point.is_sign('.') => {
+            Some((Some(first), second.name()?, rest))
+        }
+        rest => Some((None, first, rest)),
+    }
 }
 
 pub(super) fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
     for word in words {
-        if tokens.first().is_some_and(|t| is(t, word)) {
+        if tokens.first().is_some_and(|t| t.is(word)) {
             tokens = &tokens[1..];
         }
     }
@@ -148,16 +152,13 @@ pub(super) fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
 
 /// The inside of the parenthesis that `tokens` begins with.
 pub(super) fn group(tokens: &[Token]) -> Option<&[Token]> {
-    let [Token::LParen, ..] = tokens else {
+    if !tokens.first()?.is_sign('(') {
         return None;
-    };
+    }
     let mut depth = 0usize;
     for (i, token) in tokens.iter().enumerate() {
-        match token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
-            _ => {}
-        }
+        depth += usize::from(token.is_sign('('));
+        depth -= usize::from(token.is_sign(')'));
         if depth == 0 {
             return Some(&tokens[1..i]);
         }
@@ -166,17 +167,14 @@ pub(super) fn group(tokens: &[Token]) -> Option<&[Token]> {
 }
 
 /// Splits at the commas outside parentheses.
-fn split(tokens: &[Token]) -> Vec<&[Token]> {
+pub(super) fn split(tokens: &[Token]) -> Vec<&[Token]> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0i32);
     for (i, token) in tokens.iter().enumerate() {
-        match token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
-            Token::Comma if depth == 0 => {
-                parts.push(&tokens[start..i]);
-                start = i + 1;
-            }
-            _ => {}
+        depth += i32::from(token.is_sign('('));
+        depth -= i32::from(token.is_sign(')'));
+        if depth == 0 && token.is_sign(',') {
+            parts.push(&tokens[start..i]);
+            start = i + 1;
         }
     }
     parts.push(&tokens[start..]);
@@ -199,17 +197,15 @@ fn defined(tokens: &[Token]) -> Option<Clause> {
         "LIKE",
     ];
     let (name, rest) = word(tokens)?;
-    if NOT_COLUMNS.iter().any(|k| is(&tokens[0], k)) {
+    if NOT_COLUMNS.iter().any(|k| tokens[0].is(k)) {
         return None;
     }
-    Some(Clause::Defined { name: name.value.clone(), was: None, attributes: attributes(rest) })
+    Some(Clause::Defined { name: name.to_owned(), was: None, attributes: attributes(rest) })
 }
 
-pub(super) fn word(tokens: &[Token]) -> Option<(&Word, &[Token])> {
-    match tokens {
-        [Token::Word(word), rest @ ..] => Some((word, rest)),
-        _ => None,
-    }
+pub(super) fn word(tokens: &[Token]) -> Option<(&str, &[Token])> {
+    let (first, rest) = tokens.split_first()?;
+    Some((first.name()?, rest))
 }
 
 /// One action of an ALTER TABLE.
@@ -218,22 +214,22 @@ fn altered(tokens: &[Token]) -> Vec<Clause> {
         return Vec::new();
     };
     let rest = skip(&tokens[1..], &["COLUMN", "IF", "NOT", "EXISTS"]);
-    if is(first, "ADD") {
+    if first.is("ADD") {
         return match group(rest) {
             Some(inside) => split(inside).into_iter().filter_map(defined).collect(),
             None => defined(rest).into_iter().collect(),
         };
     }
-    if is(first, "MODIFY") {
+    if first.is("MODIFY") {
         return defined(rest).map(modified).into_iter().collect();
     }
-    if is(first, "DROP") {
+    if first.is("DROP") {
         return dropped(rest).into_iter().collect();
     }
-    if is(first, "CHANGE") {
+    if first.is("CHANGE") {
         return changed(rest).into_iter().collect();
     }
-    if is(first, "RENAME") && tokens.get(1).is_some_and(|t| is(t, "COLUMN")) {
+    if first.is("RENAME") && tokens.get(1).is_some_and(|t| t.is("COLUMN")) {
         return renamed(rest).into_iter().collect();
     }
     Vec::new()
@@ -251,21 +247,21 @@ fn modified(clause: Clause) -> Clause {
 fn dropped(tokens: &[Token]) -> Option<Clause> {
     let (name, rest) = word(tokens)?;
     // DROP COLUMN alone names a column in one word; keys and constraints take two.
-    let end = rest.first().is_none_or(|t| is(t, "RESTRICT") || is(t, "CASCADE"));
-    end.then(|| Clause::Dropped(name.value.clone()))
+    let end = rest.first().is_none_or(|t| t.is("RESTRICT") || t.is("CASCADE"));
+    end.then(|| Clause::Dropped(name.to_owned()))
 }
 
 fn changed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, rest) = word(rest)?;
     let attributes = attributes(rest);
-    Some(Clause::Defined { name: name.value.clone(), was: Some(was.value.clone()), attributes })
+    Some(Clause::Defined { name: name.to_owned(), was: Some(was.to_owned()), attributes })
 }
 
 fn renamed(tokens: &[Token]) -> Option<Clause> {
     let (was, rest) = word(tokens)?;
     let (name, _) = word(skip(rest, &["TO"]))?;
-    Some(Clause::Renamed { was: was.value.clone(), name: name.value.clone() })
+    Some(Clause::Renamed { was: was.to_owned(), name: name.to_owned() })
 }
 
 #[cfg(test)]
@@ -273,7 +269,7 @@ mod tests {
     use super::*;
 
     fn names(sql: &str) -> Vec<String> {
-        let clauses = Statement::read(sql).expect("tokens").clauses();
+        let clauses = Text::read(sql).expect("tokens").clauses();
         clauses
             .into_iter()
             .map(|c| match c {
@@ -317,7 +313,7 @@ mod tests {
     fn foreign_keys_that_change_rows_are_found() {
         let child = TableName::new("d", "child");
         let found = |sql: &str| {
-            let keys = Statement::read(sql).expect("tokens").foreign_keys(&child);
+            let keys = Text::read(sql).expect("tokens").foreign_keys(&child);
             let one = |k: ForeignKey| {
                 (k.parent.to_string(), k.columns.join(","), k.on_delete, k.on_update)
             };
@@ -337,7 +333,7 @@ mod tests {
 
     #[test]
     fn like_names_its_source() {
-        let like = |sql| Statement::read(sql).and_then(|s| s.like());
+        let like = |sql| Text::read(sql).and_then(|s| s.like());
         assert_eq!(like("CREATE TABLE a LIKE b"), Some((None, "b".into())));
         let other = Some((Some("e d".into()), "t".into()));
         assert_eq!(like("CREATE TABLE `x y`.a (LIKE `e d`.t)"), other);

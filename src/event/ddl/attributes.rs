@@ -1,10 +1,8 @@
 //! The attributes a column's definition carries in a statement's text, read from its tokens.
 
-use sqlparser::dialect::MySqlDialect;
-use sqlparser::tokenizer::{Token, Tokenizer};
-
-use super::ddl::{group, is, skip, word};
-use super::def::{Column, Kind};
+use super::clause::{group, skip, word};
+use super::token::{self, Kind as Part, Token};
+use crate::event::def::{Column, Kind};
 
 /// What an old row gets in a new column, as far as the text says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +25,10 @@ const FLOAT_BITS: u32 = 24;
 /// The attributes that `def` lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    pub(super) generated: bool,
-    pub(super) on_update: bool,
-    pub(super) zerofill: Option<u32>,
-    pub(super) srid: Option<u32>,
+    pub(crate) generated: bool,
+    pub(crate) on_update: bool,
+    pub(crate) zerofill: Option<u32>,
+    pub(crate) srid: Option<u32>,
     /// The numbers or labels in the parentheses of its type.
     pub arguments: Vec<String>,
     /// Its own character set.
@@ -65,7 +63,7 @@ impl Attributes {
 
 /// The numbers or labels in the parentheses of a type, as a server prints it.
 pub fn of_type(printed: &str) -> Vec<String> {
-    let tokens = Tokenizer::new(&MySqlDialect {}, printed).tokenize();
+    let tokens = token::read(printed, &|_| Some(false), false);
     tokens.map(|tokens| arguments(&tokens)).unwrap_or_default()
 }
 
@@ -75,23 +73,25 @@ pub(super) fn attributes(definition: &[Token]) -> Attributes {
     let width = || found_width(definition);
     for (i, token) in definition.iter().enumerate() {
         let rest = &definition[i + 1..];
-        let next = |word| rest.first().is_some_and(|t| is(t, word));
+        let next = |word| rest.first().is_some_and(|t| t.is(word));
         match token {
-            Token::LParen => depth += 1,
-            Token::RParen => depth -= 1,
+            t if t.is_sign('(') => depth += 1,
+            t if t.is_sign(')') => depth -= 1,
             _ if depth > 0 => {}
-            t if is(t, "GENERATED") => found.generated = true,
-            t if is(t, "AS") && rest.first() == Some(&Token::LParen) => found.generated = true,
-            t if is(t, "ON") && next("UPDATE") => found.on_update = true,
-            t if is(t, "ZEROFILL") => found.zerofill = width().or_else(|| digits(definition)),
-            t if is(t, "SRID") => found.srid = number(rest),
-            t if is(t, "NOT") && next("NULL") => found.nullable = Some(false),
-            t if is(t, "PRIMARY") => found.nullable = Some(false),
-            t if is(t, "NULL") => found.nullable = found.nullable.or(Some(true)),
-            t if is(t, "DEFAULT") => found.default = Some(default(rest)),
-            t if is(t, "AUTO_INCREMENT") || is(t, "SERIAL") => found.counted = true,
-            t if is(t, "CHARSET") || (is(t, "CHARACTER") && next("SET")) => {
-                found.charset = word(skip(rest, &["SET"])).map(|(w, _)| w.value.to_lowercase());
+            t if t.is("GENERATED") => found.generated = true,
+            t if t.is("AS") && rest.first().is_some_and(|t| t.is_sign('(')) => {
+                found.generated = true
+            }
+            t if t.is("ON") && next("UPDATE") => found.on_update = true,
+            t if t.is("ZEROFILL") => found.zerofill = width().or_else(|| digits(definition)),
+            t if t.is("SRID") => found.srid = number(rest),
+            t if t.is("NOT") && next("NULL") => found.nullable = Some(false),
+            t if t.is("PRIMARY") => found.nullable = Some(false),
+            t if t.is("NULL") => found.nullable = found.nullable.or(Some(true)),
+            t if t.is("DEFAULT") => found.default = Some(default(rest)),
+            t if t.is("AUTO_INCREMENT") || t.is("SERIAL") => found.counted = true,
+            t if t.is("CHARSET") || (t.is("CHARACTER") && next("SET")) => {
+                found.charset = word(skip(rest, &["SET"])).map(|(w, _)| w.to_lowercase());
             }
             _ => {}
         }
@@ -100,10 +100,7 @@ pub(super) fn attributes(definition: &[Token]) -> Attributes {
 }
 
 fn number(tokens: &[Token]) -> Option<u32> {
-    match tokens {
-        [Token::Number(n, _), ..] => n.parse().ok(),
-        _ => None,
-    }
+    tokens.first().filter(|t| t.kind == Part::Number)?.value.parse().ok()
 }
 
 fn found_width(definition: &[Token]) -> Option<u32> {
@@ -121,37 +118,37 @@ fn digits(definition: &[Token]) -> Option<u32> {
         ("BIGINT", 20),
     ];
     let first = definition.first()?;
-    let found = DIGITS.iter().find(|(name, _)| is(first, name))?;
+    let found = DIGITS.iter().find(|(name, _)| first.is(name))?;
     Some(found.1)
 }
 
 /// What stands in the parentheses that follow the type's name.
 fn arguments(definition: &[Token]) -> Vec<String> {
     let inside = definition.get(1..).and_then(group).unwrap_or(&[]);
-    let texts = inside.iter().filter_map(|t| match t {
-        Token::Number(text, _)
-        | Token::SingleQuotedString(text)
-        | Token::DoubleQuotedString(text) => Some(text.clone()),
-        _ => None,
-    });
-    texts.collect()
+    let texts = inside.iter().filter(|t| matches!(t.kind, Part::Number | Part::Text { .. }));
+    texts.map(|t| t.value.clone()).collect()
 }
 
 fn default(tokens: &[Token]) -> ColumnDefault {
     const NOW: [&str; 4] = ["CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"];
-    match tokens {
-        [Token::SingleQuotedString(text) | Token::DoubleQuotedString(text), ..] => {
-            ColumnDefault::Text(text.clone())
-        }
-        [Token::Number(n, _), ..] | [Token::Plus, Token::Number(n, _), ..] => {
-            ColumnDefault::Number(n.clone())
-        }
-        [Token::Minus, Token::Number(n, _), ..] => ColumnDefault::Number(format!("-{n}")),
-        [t, ..] if is(t, "NULL") => ColumnDefault::Null,
-        [t, ..] if is(t, "TRUE") => ColumnDefault::Number("1".into()),
-        [t, ..] if is(t, "FALSE") => ColumnDefault::Number("0".into()),
-        [t, rest @ ..] if NOW.iter().any(|word| is(t, word)) => match rest {
-            [Token::LParen, Token::Number(n, _), ..] => ColumnDefault::Now(n.parse().unwrap_or(6)),
+    let Some((first, rest)) = tokens.split_first() else { return ColumnDefault::Other };
+    let number = |t: &Token| (t.kind == Part::Number).then(|| t.value.clone());
+    let signed = |sign: char| first.is_sign(sign).then(|| rest.first().and_then(number)).flatten();
+    if let Some(text) = first.text() {
+        return ColumnDefault::Text(text.to_owned());
+    }
+    if let Some(n) = number(first).or_else(|| signed('+')) {
+        return ColumnDefault::Number(n);
+    }
+    if let Some(n) = signed('-') {
+        return ColumnDefault::Number(format!("-{n}"));
+    }
+    match first {
+        t if t.is("NULL") => ColumnDefault::Null,
+        t if t.is("TRUE") => ColumnDefault::Number("1".into()),
+        t if t.is("FALSE") => ColumnDefault::Number("0".into()),
+        t if NOW.iter().any(|word| t.is(word)) => match group(rest).and_then(<[Token]>::first) {
+            Some(n) if n.kind == Part::Number => ColumnDefault::Now(n.value.parse().unwrap_or(6)),
             _ => ColumnDefault::Now(0),
         },
         _ => ColumnDefault::Other,
@@ -160,7 +157,7 @@ fn default(tokens: &[Token]) -> ColumnDefault {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ddl::{Clause, Statement};
+    use super::super::clause::{Clause, Text};
     use super::*;
 
     #[test]
@@ -168,7 +165,7 @@ mod tests {
         let sql = "ALTER TABLE t ADD a ENUM('x','it''s') CHARACTER SET latin1 NOT NULL DEFAULT \
             'x', ADD b DECIMAL(12,2) DEFAULT -1.50, ADD c TIMESTAMP(3) NULL DEFAULT NOW(3), \
             ADD d INT ZEROFILL AUTO_INCREMENT PRIMARY KEY, ADD e TEXT DEFAULT (uuid())";
-        let clauses = Statement::read(sql).expect("tokens").clauses();
+        let clauses = Text::read(sql).expect("tokens").clauses();
         let found = |i: usize| match &clauses[i] {
             Clause::Defined { attributes, .. } => attributes.clone(),
             other => panic!("{other:?}"),

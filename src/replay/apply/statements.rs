@@ -1,0 +1,187 @@
+//! The statements of a stretch: which are run, and what becomes of those that are not.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::{Job, Mode, OnDdl};
+use crate::error::{Error, Result};
+use crate::event::TableName;
+use crate::event::ddl::{BY_HAND, Statement, Text, Told};
+use crate::filter::Type;
+use crate::replay::{Selection, selected};
+use crate::spool::{Seq, Spool};
+use crate::target::{Direction, Point, Target};
+
+/// A statement that will be met.
+pub(super) enum Met {
+    /// It is run.
+    Run(Box<Statement>),
+    /// It cannot be run, for that reason: it has to be done by hand.
+    ByHand(Box<Told>, String, String),
+    /// It is not to be run.
+    Left(Box<Told>),
+}
+
+impl Met {
+    pub(super) fn told(&self) -> &Told {
+        match self {
+            Self::Run(statement) => statement.told(),
+            Self::ByHand(told, ..) | Self::Left(told) => told,
+        }
+    }
+
+    /// True when it is run, and there must not be what it makes.
+    pub(super) fn takes_nothing_existing(&self) -> bool {
+        let plain = |text: Text| !text.takes_existing();
+        matches!(self, Self::Run(s) if Text::read(s.text()).is_some_and(plain))
+    }
+
+    /// As [`Statement::numbers_rows`].
+    pub(super) fn numbers_rows(&self) -> bool {
+        matches!(self, Self::Run(statement) if statement.numbers_rows())
+    }
+
+    /// True when it makes or changes the table, or makes its database, before `seq`.
+    pub(super) fn makes(&self, name: &TableName, seq: Seq) -> bool {
+        let of = |other: &TableName| {
+            other == name || (other.table.is_empty() && other.database == name.database)
+        };
+        self.told().seq < seq && self.told().names().iter().any(of)
+    }
+}
+
+/// The DDL statements that will be met, by their first message.
+pub(super) type Statements = HashMap<Seq, Met>;
+
+/// Finds them.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub(super) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements> {
+    let Job { definitions, selection, .. } = job;
+    let mut all = HashMap::new();
+    if job.run.direction == Direction::Reverse || !selection.filter.takes_type(Type::Ddl) {
+        return Ok(all);
+    }
+    for seq in definitions.selected(spool, selection)? {
+        let Some(told) = definitions.told(spool, seq)? else { continue };
+        let met = match job.how.on_ddl {
+            OnDdl::Skip | OnDdl::Stop => Met::Left(Box::new(told)),
+            OnDdl::Apply => {
+                match definitions.statement(told.clone(), &selection.filter, job.route) {
+                    Ok(statement) => Met::Run(Box::new(statement)),
+                    Err(e) => by_hand(told, &e),
+                }
+            }
+        };
+        all.insert(seq, met);
+    }
+    Ok(all)
+}
+
+fn by_hand(told: Told, why: &Error) -> Met {
+    let next = why.next_step().unwrap_or(BY_HAND).to_owned();
+    Met::ByHand(Box::new(told), why.message().to_owned(), next)
+}
+
+/// Holds the statements against the target before anything is written. What cannot be run there
+/// is refused, unless somebody has done it.
+///
+/// # Errors
+/// With the first such statement.
+pub(super) fn check(
+    spool: &Spool,
+    job: &Job<'_>,
+    statements: &mut Statements,
+    left: &Range<Seq>,
+    target: &mut dyn Target,
+) -> Result<()> {
+    let mut refused: Vec<(Seq, Error)> = Vec::new();
+    for (seq, met) in &*statements {
+        let Met::Run(statement) = met else { continue };
+        if !left.contains(seq) {
+            continue;
+        }
+        let unordered = statement.numbers_rows() && job.how.mode != Mode::Serial;
+        let done = match unordered {
+            true => is_ordered(statement, statements, left, target),
+            false => target.refuses(statement),
+        };
+        refused.extend(done.err().map(|e| (*seq, e)));
+    }
+    for (seq, e) in refused {
+        if let Some(Met::Run(statement)) = statements.get(&seq) {
+            let told = statement.told().clone();
+            statements.insert(seq, by_hand(told, &e));
+        }
+    }
+    let mut open: Vec<&Met> =
+        statements.values().filter(|met| left.contains(&met.told().seq)).collect();
+    open.sort_by_key(|met| met.told().seq);
+    let selection = Selection { range: left.clone(), ..job.selection.clone() };
+    let rows = selected::rows(spool, &selection)?;
+    let first = rows
+        .values()
+        .map(|rows| rows.seqs.start)
+        .chain(open.first().map(|met| met.told().seq))
+        .min();
+    for met in open {
+        let Met::ByHand(told, why, next) = met else { continue };
+        // Where it comes first the target's tables are as they were at the source before it.
+        let next_up = first == Some(told.seq);
+        let behind = Point { seq: told.seq + 1, last: spool.landmark(told.seq + 1)? };
+        if target.settled(told, next_up.then_some(&behind))? {
+            continue;
+        }
+        let next = match next_up {
+            true => next.clone(),
+            false => format!("apply what comes before it, with --until; {next}"),
+        };
+        return Err(Error::stopped(why).help(next));
+    }
+    Ok(())
+}
+
+/// Refuses to number rows that an earlier run, which may not have known of it, has stored in
+/// another order than the source's.
+fn is_ordered(
+    statement: &Statement,
+    statements: &Statements,
+    left: &Range<Seq>,
+    target: &mut dyn Target,
+) -> Result<()> {
+    let told = statement.told();
+    let mut earlier: Vec<&Told> = statements.values().map(Met::told).collect();
+    earlier.retain(|other| other.seq < told.seq && left.contains(&other.seq));
+    earlier.sort_by_key(|other| std::cmp::Reverse(other.seq));
+    for def in &told.before {
+        let mut name = def.name();
+        let mut made = false;
+        for other in &earlier {
+            if other.leaves(&name).is_none() {
+                continue;
+            }
+            let renamed = other.after.iter().position(|after| after.name() == name);
+            match renamed.and_then(|n| other.before.get(n)) {
+                Some(before) => name = before.name(),
+                None => {
+                    made = true;
+                    break;
+                }
+            }
+        }
+        let there = !made && !target.makes(&name)? && target.has(&name)?;
+        if there && !target.table(&name, Some(def))?.has_key() {
+            return Err(Error::stopped(format!(
+                "{}\n  the rows of {name} get numbers in the order in which they are stored, which \
+                 at the target may be another than at the source",
+                told.place()
+            ))
+            .help(
+                "apply the table with --serial from its CREATE TABLE on; or copy it from the source \
+                 by hand as it was then, then run the same command again",
+            ));
+        }
+    }
+    target.refuses(statement)
+}
