@@ -126,13 +126,16 @@ impl Filter {
             return false;
         };
         let old = old.and_then(|old| Columns::parse(old).ok()).unwrap_or_default();
-        self.takes_change(&old)
+        self.takes_change(event.meta.op, &data, &old)
             && (self.takes_image(&data, None) || self.takes_image(&data, Some(&old)))
     }
 
-    fn takes_change(&self, old: &Columns<'_>) -> bool {
+    /// An update that names no former value may have changed every column it has.
+    fn takes_change(&self, op: Op, data: &Columns<'_>, old: &Columns<'_>) -> bool {
         let named = |name: &str| self.changed.iter().any(|own| typed::same_name(own, name));
-        self.changed.is_empty() || old.0.iter().any(|(name, _)| named(name))
+        let unnamed = op == Op::Update && old.0.is_empty();
+        let changed = if unnamed { data } else { old };
+        self.changed.is_empty() || changed.0.iter().any(|(name, _)| named(name))
     }
 
     /// True when a row's image has all the values; `old` are the former values laid over it.

@@ -116,7 +116,7 @@ fn a_consumer_takes_every_message_that_was_published() {
 #[test]
 fn a_seed_makes_the_same_work_again_and_its_transactions_cross() {
     for kind in KINDS {
-        let [first, again] = [(); 2].map(|()| workload::stream(kind, 7));
+        let [first, again] = [(); 2].map(|()| workload::stream(kind, 7, workload::Settings::USUAL));
         for (line, same) in first.lines.lines().zip(again.lines.lines()) {
             assert_eq!(without_coordinates(line), without_coordinates(same));
         }

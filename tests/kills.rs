@@ -8,7 +8,7 @@ use crate::support::{
     read,
     servers::Server,
     temp_dir,
-    workload::stream,
+    workload::{Settings, stream},
     write,
 };
 use std::{
@@ -157,7 +157,7 @@ impl Case {
 
     /// Random work, with definitions in between for some seeds.
     fn random(kind: Kind, seed: u64) -> Case {
-        let made = stream(kind, seed);
+        let made = stream(kind, seed, Settings::USUAL);
         let spool = Spool::of(&write(&temp_dir(), "stream", &made.lines));
         let logged = if kind == Kind::MySql { "yes" } else { "no" };
         Case {

@@ -94,6 +94,9 @@ impl<'a> Images<'a> {
         for (name, value) in &mut before.0 {
             *value = typed::column(&old, name).unwrap_or(*value);
         }
+        // Of a producer that leaves out NULLs: what is NULL now was another value.
+        let gone = old.0.into_iter().filter(|(name, _)| typed::column(&data, name).is_none());
+        before.0.extend(gone);
         Ok(Self { before: Some(before), after: Some(data), changed })
     }
 }
@@ -121,6 +124,9 @@ fn version(event: &Event<'_>) -> Result<String> {
             }
         }
         (before, after) => {
+            if meta.op == Op::Update {
+                text.push_str("  former values are not told\n");
+            }
             let sign = if after.is_some() { '+' } else { '-' };
             for (name, value) in after.iter().chain(before).flat_map(|image| &image.0) {
                 let _ = writeln!(text, "  {sign} {}: {}", printable(name), shown(*value));

@@ -75,6 +75,14 @@ impl Kind {
     }
 }
 
+/// True for the types that `binlog_row_image=NOBLOB` leaves out where they do not change.
+pub fn is_large(type_name: &str) -> bool {
+    let name = type_name.to_ascii_lowercase();
+    name.ends_with("blob")
+        || name.ends_with("text")
+        || matches!(Kind::from_type(&name, None), Kind::Json | Kind::Geometry)
+}
+
 /// The type that the servers make of a text type whose character set is `binary`: CHAR(n) is
 /// BINARY(n) then. The producer names it as it was written. `None` for any other.
 fn bytes_of(name: &str, charset: Option<&str>) -> Option<&'static str> {
@@ -122,6 +130,15 @@ pub struct Column {
     /// The spatial reference that all its values have (MySQL's SRID): the producer does not send it.
     #[serde(default)]
     pub srid: Option<u32>,
+    /// Whether it may be NULL, where told.
+    #[serde(default)]
+    pub nullable: Option<bool>,
+    /// A row whose INSERT does not name it is known to get NULL in it.
+    #[serde(default)]
+    pub defaults_to_null: bool,
+    /// Of the types that `binlog_row_image=NOBLOB` leaves out where they do not change.
+    #[serde(default)]
+    pub large: bool,
 }
 
 impl Column {
@@ -227,7 +244,11 @@ impl TableDef {
             zerofill: None,
             arguments: c.digits.filter(|n| *n > 0).iter().map(u64::to_string).collect(),
             srid: None,
+            nullable: None,
+            defaults_to_null: false,
+            large: false,
         });
+        let columns = columns.map(|c| Column { large: is_large(&c.type_name), ..c });
         Ok(Self {
             columns: columns.collect(),
             database: def.database.into_owned(),

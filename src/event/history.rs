@@ -153,6 +153,8 @@ fn inherit(def: &mut TableDef, clauses: &[Clause], before: Option<&TableDef>) {
             column.on_update = old.on_update;
             column.binary_width = old.binary_width;
             column.zerofill = old.zerofill;
+            column.nullable = old.nullable;
+            column.defaults_to_null = old.defaults_to_null;
             if column.kind == Kind::Float && old.kind == Kind::Double {
                 column.set_double();
             }

@@ -15,6 +15,18 @@ pub mod maxwell;
 pub mod row;
 pub mod typed;
 
+/// Whether the producer shows NULL (`output_nulls`), or leaves out the columns that have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nulls {
+    /// Nothing told it so far.
+    #[default]
+    Unknown,
+    /// It shows them.
+    Shown,
+    /// It leaves them out.
+    LeftOut,
+}
+
 /// What a message reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Op {

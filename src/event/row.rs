@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use super::Nulls;
 use super::maxwell::Text;
 use crate::error::{Error, Result};
 
@@ -88,24 +89,59 @@ pub fn is_set_wide(object: &str) -> bool {
 /// White space of JSON.
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// How many columns an image has: the text of a JSON object, of which only the names are counted.
-pub fn width(object: &str) -> usize {
-    struct Counted;
-    impl<'de> Visitor<'de> for Counted {
-        type Value = usize;
+/// What a row event's images look like, whatever their values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// How many columns the row has in it.
+    pub width: usize,
+    /// What it tells of the producer: that NULL is shown, or left out; mostly neither.
+    pub nulls: Nulls,
+}
+
+/// Looks at the texts of a row's images. A former value of a column that the row does not have any
+/// more, and `old` without a column, come only where NULLs are left out.
+pub fn look(data: &str, old: Option<&str>) -> Look {
+    let (mut width, mut null) = (0, false);
+    // Both name the columns in the table's order.
+    let former = old.and_then(|old| Columns::parse(old).ok()).unwrap_or_default().0;
+    null |= former.iter().any(|(_, value)| value.is_null());
+    let mut met = 0;
+    each(data, |name, value| {
+        width += 1;
+        null |= value == "null";
+        met += usize::from(former.get(met).is_some_and(|(former, _)| former == name));
+    });
+    let has = |(name, _): &(Cow<'_, str>, Value<'_>)| {
+        let mut found = false;
+        each(data, |own, _| found |= own == name);
+        found
+    };
+    let left_out = old.is_some() && (former.is_empty() || !former[met..].iter().all(has));
+    let nulls = match (null, left_out) {
+        (true, _) => Nulls::Shown,
+        (false, true) => Nulls::LeftOut,
+        (false, false) => Nulls::Unknown,
+    };
+    Look { width, nulls }
+}
+
+/// Hands over the names and values of a JSON object.
+fn each(object: &str, visit: impl FnMut(&str, &str)) {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(&str, &str)> Visitor<'de> for Each<F> {
+        type Value = ();
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
         }
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> std::result::Result<usize, A::Error> {
-            let mut n = 0;
-            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
-                n += 1;
+        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
+            while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
+                (self.0)(&name.0, value.get());
             }
-            Ok(n)
+            Ok(())
         }
     }
     // Messages in the spool were checked when they were read.
-    serde_json::Deserializer::from_str(object).deserialize_map(Counted).unwrap_or_default()
+    let _ = serde_json::Deserializer::from_str(object).deserialize_map(Each(visit));
 }
 
 impl<'de> Deserialize<'de> for Columns<'de> {
@@ -136,9 +172,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_columns_of_an_image_are_counted() {
-        assert_eq!(width(r#"{"a":1,"b":{"c":[1,2],"d":null},"e\"":"x,y"}"#), 3);
-        assert_eq!(width("{}"), 0);
+    fn an_image_is_looked_at() {
+        let seen = |data, old| {
+            let Look { width, nulls } = look(data, old);
+            (width, nulls)
+        };
+        assert_eq!(seen(r#"{"a":1,"b":{"c":[1,null]},"e\"":"x,y"}"#, None), (3, Nulls::Unknown));
+        assert_eq!(seen("{}", None), (0, Nulls::Unknown));
+        assert_eq!(seen(r#"{"a":1,"b":null}"#, None), (2, Nulls::Shown));
+        assert_eq!(seen(r#"{"a":1,"b":2}"#, Some(r#"{"b":null}"#)), (2, Nulls::Shown));
+        assert_eq!(seen(r#"{"a":1,"b":2}"#, Some(r#"{"b":1}"#)), (2, Nulls::Unknown));
+        // The columns that only the former image has come last.
+        assert_eq!(seen(r#"{"b":2,"a":1}"#, Some(r#"{"a":0,"b":1}"#)), (2, Nulls::Unknown));
+        assert_eq!(seen(r#"{"a":1,"b":2}"#, Some("{}")), (2, Nulls::LeftOut));
+        assert_eq!(seen(r#"{"a":1}"#, Some(r#"{"b":1}"#)), (1, Nulls::LeftOut));
     }
 
     #[test]

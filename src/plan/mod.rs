@@ -3,10 +3,11 @@
 //! Pure: a [`Table`] comes from a target or a definition, events come borrowed from a frame.
 
 use crate::error::{Error, Result};
+use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef, are_of_a_sequence};
 use crate::event::row::{Columns, Value, is_set_wide};
-use crate::event::{Body, Event, Op, TableName};
 
+pub mod bind;
 mod look;
 pub mod net;
 pub mod op;
@@ -28,6 +29,10 @@ pub struct Table {
     /// Indexes of the columns that the source's table does not have, where its definition is
     /// known: no event carries them, and no change touches them.
     pub target_only: Vec<usize>,
+    /// The source's definition is known: a column that an event does not have is missing.
+    pub defined: bool,
+    /// A column that an INSERT does not name gets the default it has at the source.
+    pub fills: bool,
     /// Changes are written one by one in the source's order: foreign keys with actions, or a
     /// unique index over something the events do not carry.
     pub in_order: bool,
@@ -54,6 +59,8 @@ impl Table {
             uniques: if key.is_empty() { Vec::new() } else { vec![key.clone()] },
             key,
             target_only: Vec::new(),
+            defined: true,
+            fills: true,
             in_order: false,
             checks: false,
             transactional: true,
@@ -109,6 +116,17 @@ impl Table {
         }
         let exact = self.columns.iter().position(|c| c.name == name);
         exact.or_else(|| self.columns.iter().position(|c| same(&c.name, name)))
+    }
+
+    /// The values of an image by the places of this table's columns; `whole` is the event's object
+    /// with all columns.
+    ///
+    /// # Errors
+    /// When the table has no such column.
+    fn image<'a>(&self, object: &'a str, whole: &str) -> Result<Image<'a>> {
+        let mut image = Image(vec![None; self.columns.len()].into());
+        self.fill(&mut image, object, whole)?;
+        Ok(image)
     }
 
     /// Puts the named values of an object into the places of this table's columns; `whole` is the
@@ -209,33 +227,11 @@ pub struct Change<'a> {
     /// The row's final image wins, whatever is there: while the producer copies the table, its
     /// snapshot runs ahead of the events.
     pub overwrite: bool,
+    /// The row after it lacks columns, whose values stay as they are.
+    pub partial: bool,
 }
 
 impl<'a> Change<'a> {
-    /// Binds a row event or a bootstrap row to its table.
-    ///
-    /// # Errors
-    /// When the event's columns do not fit the table.
-    pub fn bind(seq: u64, event: &Event<'a>, table: &Table, overwrite: bool) -> Result<Self> {
-        let Body::Row { data, old } = &event.body else {
-            return Err(Error::failed(format!("{}: not a row event", event.meta.op.name())));
-        };
-        let mut data_image = Image(vec![None; table.columns.len()].into());
-        table.fill(&mut data_image, data, data)?;
-        let (before, after) = match event.meta.op {
-            Op::Delete => (Some(data_image), None),
-            Op::Update => {
-                let mut before = data_image.clone();
-                if let Some(old) = old {
-                    table.fill(&mut before, old, data)?;
-                }
-                (Some(before), Some(data_image))
-            }
-            _ => (None, Some(data_image)),
-        };
-        Ok(Self { seq, before, after, overwrite })
-    }
-
     /// The change that takes this one back.
     ///
     /// # Errors

@@ -179,11 +179,10 @@ impl Chunk<'_, '_> {
 /// True when a row may not leave its place and come back: that would lose what the event does not
 /// carry, or, going back, what others have changed in the row since.
 fn must_stay(table: &Table, net: &Net<'_, '_>, back: bool) -> bool {
-    let (Some(before), Some(after)) = (net.before, net.after) else {
+    let (Some(_), Some(after)) = (net.before, net.after) else {
         return false;
     };
-    let whole = !back && before.is_full(table) && after.is_full(table);
-    !net.overwrite && !whole && net.moves(table)
+    !net.overwrite && (back || !after.is_full(table)) && net.moves(table)
 }
 
 fn place(act: &Act<'_, '_>) -> usize {

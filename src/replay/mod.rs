@@ -6,10 +6,12 @@ use crate::error::{Error, Result};
 use crate::event::ddl::{Server, Statement, Text, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
-use crate::event::{Body, Event, maxwell};
+use crate::event::{Body, Event, Nulls, maxwell};
 use crate::filter::Filter;
+use crate::plan::bind::Reading;
 use crate::route::Route;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
+use crate::target::Direction;
 
 mod alike;
 pub mod apply;
@@ -47,6 +49,8 @@ pub struct Definitions {
     pub source: Option<Server>,
     /// Every foreign key told of that changes rows by itself.
     pub foreign_keys: Vec<ForeignKey>,
+    /// From which messages on NULLs are shown, or left out.
+    pub nulls: Vec<(Seq, Nulls)>,
 }
 
 impl Definitions {
@@ -87,7 +91,24 @@ impl Definitions {
                 foreign_keys.extend(statement.foreign_keys(&event.meta.name()));
             }
         }
-        Ok(Self { history, ddl, logs_cascades, source, foreign_keys })
+        Ok(Self { history, ddl, logs_cascades, source, foreign_keys, nulls: spool.nulls()? })
+    }
+
+    /// Whether the producer shows NULLs at a message, as far as those up to it tell: a rerun finds
+    /// the same.
+    fn nulls(&self, seq: Seq) -> Nulls {
+        let next = self.nulls.partition_point(|(from, _)| *from <= seq);
+        next.checked_sub(1).map_or(Nulls::Unknown, |i| self.nulls[i].1)
+    }
+
+    /// How a message is read.
+    pub(crate) fn reading(&self, seq: Seq, overwrite: bool, direction: Direction) -> Reading {
+        Reading {
+            overwrite,
+            nulls: self.nulls(seq),
+            first: self.nulls.first().map_or(Nulls::Unknown, |(_, nulls)| *nulls),
+            back: direction == Direction::Reverse,
+        }
     }
 
     /// What is told of the statement whose first message is at `seq`; `None` when the message at

@@ -8,10 +8,12 @@ use super::selected::{Rows, Selected};
 use super::{Definitions, Selection, ahead};
 use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
-use crate::event::row::{Columns, width};
+use crate::event::row::Columns;
 use crate::event::{Body, Event, Op, TableName, maxwell, printable, typed};
 use crate::filter::{Filter, Type};
+use crate::plan::{Change, Table};
 use crate::spool::{DdlRef, Order, Seq, Spool, Trouble};
+use crate::target::Direction;
 
 /// Something that stays as it is, whatever is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +43,13 @@ pub enum Loss {
         /// The first such message.
         seq: Seq,
     },
+    /// An update names no former value: it stays.
+    Unnamed {
+        /// The table.
+        table: TableName,
+        /// The first such message.
+        seq: Seq,
+    },
 }
 
 impl Loss {
@@ -49,7 +58,7 @@ impl Loss {
         match self {
             Self::Statement { .. } => Some("--allow-ddl"),
             Self::Cascade { .. } => Some("--allow-cascades"),
-            Self::Incomplete(_) => Some("--allow-incomplete"),
+            Self::Incomplete(_) | Self::Unnamed { .. } => Some("--allow-incomplete"),
             Self::Images { .. } => None,
         }
     }
@@ -79,8 +88,13 @@ impl fmt::Display for Loss {
             Self::Incomplete(what) => f.write_str(&printable(what)),
             Self::Images { table, seq } => write!(
                 f,
-                "{table}: a row image (message {seq}) lacks columns, what it was before is not \
-                 known (binlog_row_image=FULL sends them)"
+                "{table}: a row image (message {seq}) lacks columns or what they were, what it was \
+                 before is not known (binlog_row_image=FULL and output_nulls=true send them)"
+            ),
+            Self::Unnamed { table, seq } => write!(
+                f,
+                "{table}: an update (message {seq}) names no former value, what it changed is not \
+                 known"
             ),
         }
     }
@@ -141,9 +155,7 @@ pub fn losses(
     found.losses.extend(cascades(spool, selection, rows, keys, logs_cascades)?);
     incomplete(spool, selection, rows, &mut found)?;
     for (table, rows) in rows {
-        if let Some(seq) = partial(spool, definitions, selection, table, &rows.seqs)? {
-            found.losses.push(Loss::Images { table: table.clone(), seq });
-        }
+        found.losses.extend(partial(spool, definitions, selection, table, &rows.seqs)?);
     }
     Ok(found)
 }
@@ -275,29 +287,58 @@ fn incomplete(
     Ok(())
 }
 
-/// The first selected row image that lacks columns of its table, as the index suspects.
+/// The first selected row event of a table whose former row is not known, as the index suspects:
+/// an image lacks columns, here or elsewhere, or an update names no former value.
 fn partial(
     spool: &Spool,
     definitions: &Definitions,
     selection: &Selection,
     table: &TableName,
     seqs: &Range<Seq>,
-) -> Result<Option<Seq>> {
-    let known = |seq| definitions.history.at(table, seq);
-    let lacks = |seq, width: usize| {
-        known(seq).is_some_and(|def| width < def.columns.iter().filter(|c| !c.generated).count())
-    };
-    let suspect = spool.image_widths(table)?.into_iter().any(|(width, over)| {
+) -> Result<Option<Loss>> {
+    let history = &definitions.history;
+    let columns = |seq| history.at(table, seq).map_or(0, |def| def.columns.len() as u64);
+    let (mut narrow, mut unnamed) = (false, false);
+    for (width, over) in spool.image_widths(table)? {
         let here = over.start.max(seqs.start)..over.end.min(seqs.end);
-        !here.is_empty() && lacks(here.start, width as usize)
-    });
-    if !suspect {
+        match width {
+            0 => unnamed |= !here.is_empty(),
+            _ if here.is_empty() => narrow |= width < columns(over.start),
+            _ => narrow |= width < columns(here.start),
+        }
+    }
+    if !narrow && !unnamed {
         return Ok(None);
     }
-    any_event(spool, selection, table, seqs, |seq, event| match event.body {
-        Body::Row { data, .. } => lacks(seq, width(data)),
-        Body::Ddl { .. } | Body::Nothing => false,
-    })
+    let mut bound: Option<(Range<Seq>, Table)> = None;
+    let mut images = false;
+    let seq = any_event(spool, selection, table, seqs, |seq, event| {
+        let Body::Row { old, .. } = event.body else { return false };
+        if narrow && let Some(def) = history.at(table, seq) {
+            if bound.as_ref().is_none_or(|(span, _)| !span.contains(&seq)) {
+                bound = Some((history.span(table, seq), Table::from_def(&def)));
+            }
+            images =
+                bound.as_ref().is_some_and(|(_, table)| !is_told(definitions, seq, event, table));
+        }
+        images || event.meta.op == Op::Update && old.is_none_or(|old| old == "{}")
+    })?;
+    let table = table.clone();
+    Ok(seq.map(|seq| match images {
+        true => Loss::Images { table, seq },
+        false => Loss::Unnamed { table, seq },
+    }))
+}
+
+/// True when an event tells the whole row, as it was before and after it, also where the source
+/// may leave out columns that did change.
+fn is_told(definitions: &Definitions, seq: Seq, event: &Event<'_>, table: &Table) -> bool {
+    let bind =
+        |direction| Change::bind(seq, event, table, definitions.reading(seq, false, direction));
+    let told = |change: Change<'_>| {
+        [&change.before, &change.after].into_iter().flatten().all(|i| i.lacking(table).is_empty())
+    };
+    bind(Direction::Reverse).is_ok_and(told) && bind(Direction::Forward).is_ok_and(told)
 }
 
 /// True when a row is selected: what the index cannot tell is read, up to the first.
@@ -319,7 +360,7 @@ fn any_event(
     selection: &Selection,
     table: &TableName,
     seqs: &Range<Seq>,
-    is: impl Fn(Seq, &Event<'_>) -> bool,
+    mut is: impl FnMut(Seq, &Event<'_>) -> bool,
 ) -> Result<Option<Seq>> {
     for frame in ahead(spool.frames(seqs.clone(), Order::Forward)) {
         let frame = frame?;

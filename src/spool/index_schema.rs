@@ -3,12 +3,12 @@
 /// Marks the file as ours ("bsnc").
 pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(super) const VERSION: i64 = 5;
+pub(super) const VERSION: i64 = 7;
 /// Most tables are small, and so may a spool be.
 pub(super) const PAGE: u32 = 1024;
 
 /// The tables, each with the columns of its key.
-pub(super) const KEYS: [(&str, &str); 19] = [
+pub(super) const KEYS: [(&str, &str); 20] = [
     ("meta", "1"),
     ("segments", "1"),
     ("frames", "1"),
@@ -27,6 +27,7 @@ pub(super) const KEYS: [(&str, &str); 19] = [
     ("key_runs", "1"),
     ("key_columns", "1, 2"),
     ("image_widths", "1, 2"),
+    ("nulls", "1"),
     ("sources", "1"),
 ];
 
@@ -39,8 +40,9 @@ pub(super) const KEYS: [(&str, &str); 19] = [
 /// (see [`super::keys`]), `upto` that of the next one, and `segments.blocks` their number, as
 /// `segments.biggest` that of those: what is looked for and not there is told from what is missing. `key_columns` are the columns that keys of a table were made of, with the
 /// sequence from which on. `image_widths` tells how many columns a table's row images have, with
-/// the first and the last message of each number. `forgotten` are stretches that were taken out of
-/// the spool.
+/// the first and the last message of each number; 0 stands for updates without former values. `nulls`
+/// tells since which message NULLs are shown, or left out. `forgotten` are stretches that were taken
+/// out of the spool.
 pub(super) const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL,
@@ -87,5 +89,6 @@ CREATE TABLE key_columns(tab INTEGER, columns TEXT, since INTEGER NOT NULL, sum 
   PRIMARY KEY(tab, columns)) WITHOUT ROWID;
 CREATE TABLE image_widths(tab INTEGER, width INTEGER, first INTEGER NOT NULL, last INTEGER NOT NULL,
   sum INTEGER NOT NULL, PRIMARY KEY(tab, width)) WITHOUT ROWID;
+CREATE TABLE nulls(seq INTEGER PRIMARY KEY, shown INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 ";

@@ -27,8 +27,8 @@ use super::types::{
 };
 use super::walk::{Frames, Transactions};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::event::TableName;
 use crate::event::landmark::Landmark;
+use crate::event::{Nulls, TableName};
 
 /// A spool, open for reading.
 pub struct Spool {
@@ -274,7 +274,7 @@ impl Spool {
     }
 
     /// How many columns a table's row images have, each number with the messages from its first
-    /// to its last.
+    /// to its last; 0 stands for updates that name no former value.
     ///
     /// # Errors
     /// See [`Spool::end`].
@@ -297,6 +297,15 @@ impl Spool {
     /// When the record is not there or another one; the error says which of the two is behind.
     pub fn recognise(&self, known: &Landmark, who: &str) -> Result<()> {
         landmark::recognise(self, known, who)
+    }
+
+    /// From which messages on the producer shows NULLs or leaves them out; before the first of
+    /// them nothing tells.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn nulls(&self) -> Result<Vec<(Seq, Nulls)>> {
+        self.opened.index.nulls("ORDER BY seq")
     }
 
     /// Reads single records.

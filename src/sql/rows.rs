@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Dialect, Expect, Guard, Images, Insert, Open, Statements, quote};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::def::Kind;
 use crate::event::row::Value;
 use crate::plan::op::{Act, RowOp};
@@ -307,6 +307,13 @@ impl Statements {
             }
             self.is(table, image, i)?;
             n += 1;
+        }
+        if n == 0 {
+            return Err(Error::stopped(format!(
+                "{}: a row without a key and without a value cannot be found",
+                table.name
+            ))
+            .help("leave the table out with --exclude-table"));
         }
         if self.form.dialect == Dialect::Sqlite {
             self.same_text_first(table, image)?;

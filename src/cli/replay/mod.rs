@@ -124,7 +124,8 @@ struct AllowArgs {
     /// Go on although foreign keys deleted or changed rows that the source did not log
     #[arg(long, requires = "reverse")]
     allow_cascades: bool,
-    /// Go on although the spool does not hold all of the stretch (gaps, unreadable messages)
+    /// Go on although the spool does not hold all of the stretch (gaps, unreadable messages, updates
+    /// without former values)
     #[arg(long, requires = "reverse")]
     allow_incomplete: bool,
 }
@@ -134,7 +135,7 @@ impl AllowArgs {
         match loss {
             Loss::Statement { .. } => self.allow_ddl,
             Loss::Cascade { .. } => self.allow_cascades,
-            Loss::Incomplete(_) => self.allow_incomplete,
+            Loss::Incomplete(_) | Loss::Unnamed { .. } => self.allow_incomplete,
             Loss::Images { .. } => false,
         }
     }

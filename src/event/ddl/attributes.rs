@@ -47,6 +47,11 @@ impl Attributes {
         column.generated = self.generated;
         column.on_update = self.on_update;
         column.zerofill = self.zerofill;
+        // A TIMESTAMP of which nothing is said is NOT NULL or not, as the server is set.
+        let plain = (column.type_name != "timestamp").then_some(true);
+        column.nullable = self.nullable.or(plain);
+        column.defaults_to_null = column.nullable == Some(true)
+            && matches!(self.default, None | Some(ColumnDefault::Null));
         let width = self.arguments.first().and_then(|n| n.parse().ok());
         if column.type_name == "binary" {
             column.binary_width = width.or(Some(1));

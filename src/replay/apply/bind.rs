@@ -9,6 +9,7 @@ use super::reader::Events;
 use super::statements::Met;
 use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Op};
+use crate::plan::bind::complete;
 use crate::plan::window::Rows;
 use crate::plan::{Change, Table};
 use crate::spool::Seq;
@@ -39,6 +40,7 @@ impl Pass<'_, '_> {
             let rows = &mut all[rows];
             rows.changes.push(self.change(*seq, event, &rows.table)?);
         }
+        complete(&mut all);
         Ok(all)
     }
 
@@ -48,8 +50,10 @@ impl Pass<'_, '_> {
         // What a crash has left of rows without transactions is written over; going back, a row
         // that is undone already is a conflict.
         let overwrite = table.rescue || forward && (!table.transactional || copied());
+        let direction = self.job.run.direction;
+        let reading = self.job.definitions.reading(seq, overwrite, direction);
         let change =
-            Change::bind(seq, event, table, overwrite).map_err(|e| e.at(describe(seq, event)))?;
+            Change::bind(seq, event, table, reading).map_err(|e| e.at(describe(seq, event)))?;
         if forward { Ok(change) } else { change.inverse(table) }
     }
 

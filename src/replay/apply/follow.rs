@@ -27,7 +27,7 @@ pub fn follow(
 ) -> Result<()> {
     let mut spool = Spool::open(spool.dir())?;
     let mut at = job.selection.range.end;
-    let mut known: Option<(usize, Definitions)> = None;
+    let mut known: Option<((usize, usize), Definitions)> = None;
     let mut refreshed = Instant::now();
     while !job.stop.load(Ordering::Relaxed) {
         let to = whole_end(&spool)?;
@@ -41,8 +41,8 @@ pub fn follow(
             thread::sleep(POLL);
             continue;
         }
-        let statements = spool.ddl()?.len();
-        let definitions = match known.take().filter(|(n, _)| *n == statements) {
+        let told = (spool.ddl()?.len(), spool.nulls()?.len());
+        let definitions = match known.take().filter(|(before, _)| *before == told) {
             Some((_, definitions)) => definitions,
             None => {
                 let logs_cascades = job.definitions.logs_cascades;
@@ -54,7 +54,7 @@ pub fn follow(
         let selection = Selection { range, ..job.selection.clone() };
         let next = Job { definitions: &definitions, selection: &selection, ..*job };
         applier.run(&spool, &next, report)?;
-        known = Some((statements, definitions));
+        known = Some((told, definitions));
         at = to;
     }
     Ok(())

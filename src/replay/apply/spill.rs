@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::error::{Context, Error, Result};
 use crate::event::row::Value;
 use crate::event::typed;
+use crate::plan::bind::complete;
 use crate::plan::net::fold;
 use crate::plan::window::Rows;
 use crate::plan::{Change, Image, Table};
@@ -79,6 +80,14 @@ impl Spill {
         let to = change.after.as_ref().map(part).transpose()?;
         match (from, to) {
             (Some(from), Some(to)) if from != to => {
+                if change.partial {
+                    return Err(Error::stopped(format!(
+                        "--net: {} (message {}): a row gets another key, and its image lacks \
+                         columns",
+                        table.name, change.seq
+                    ))
+                    .help("run without --net"));
+                }
                 let gone = Change { after: None, ..change.clone() };
                 self.put(from, index, &gone)?;
                 self.put(to, index, &Change { before: None, ..change })
@@ -124,7 +133,8 @@ fn part(table: &Table, image: &Image<'_>, parts: usize, look: bool) -> Result<us
 fn encode(out: &mut Vec<u8>, table: u32, change: &Change<'_>) {
     let flags = u8::from(change.before.is_some())
         | u8::from(change.after.is_some()) << 1
-        | u8::from(change.overwrite) << 2;
+        | u8::from(change.overwrite) << 2
+        | u8::from(change.partial) << 3;
     let start = out.len();
     out.extend_from_slice(&table.to_le_bytes());
     out.extend_from_slice(&change.seq.to_le_bytes());
@@ -188,6 +198,7 @@ impl Parts {
                     before: net.before.cloned(),
                     after: net.after.cloned(),
                     overwrite: net.overwrite,
+                    partial: net.after.is_some_and(|after| !after.lacking(&rows.table).is_empty()),
                 };
                 (0..net.times).for_each(|_| encode(&mut out, index as u32, &change));
             }
@@ -213,9 +224,11 @@ impl Parts {
             let columns = rows.table.columns.len();
             let mut image = |has: bool| has.then(|| decode(&mut cells, columns)).transpose();
             let (before, after) = (image(flags & 1 != 0)?, image(flags & 2 != 0)?);
-            rows.changes.push(Change { seq, before, after, overwrite: flags & 4 != 0 });
+            let (overwrite, partial) = (flags & 4 != 0, flags & 8 != 0);
+            rows.changes.push(Change { seq, before, after, overwrite, partial });
             rest = &rest[HEADER + length..];
         }
+        complete(&mut all);
         Ok(all)
     }
 }

@@ -134,7 +134,9 @@ impl Writer<'_> {
         let overwrite = table.rescue
             || self.job.direction == Direction::Forward
                 && (event.meta.op == Op::BootstrapInsert || self.is_copied(seq, event));
-        let change = Change::bind(seq, event, &table, overwrite)?;
+        let reading = self.job.definitions.reading(seq, overwrite, self.job.direction);
+        let change = Change::bind(seq, event, &table, reading)
+            .map_err(|e| e.at(format!("message {seq}")))?;
         let change = match self.job.direction {
             Direction::Forward => change,
             Direction::Reverse => change.inverse(&table)?,

@@ -11,7 +11,7 @@ use super::settings;
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::ddl::attributes;
-use crate::event::def::{Column, ForeignKey, Kind, TableDef};
+use crate::event::def::{Column, ForeignKey, Kind, TableDef, is_large};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
 
@@ -105,7 +105,9 @@ pub(super) fn table(
         return Ok(None);
     };
     for column in &mut def.columns {
-        match source.and_then(|s| s.column(&column.name)).map(|c| c.kind) {
+        let there = source.and_then(|s| s.column(&column.name));
+        column.large = there.map_or(column.large, |there| there.large);
+        match there.map(|there| there.kind) {
             None | Some(Kind::Unknown) => {}
             // A number is compared as it is stored here.
             Some(Kind::Float | Kind::Double)
@@ -148,6 +150,8 @@ pub(super) fn table(
         key,
         uniques,
         target_only,
+        defined: source.is_some(),
+        fills: true,
         in_order: hidden,
         checks: false,
         transactional: true,
@@ -181,7 +185,8 @@ fn nullable_columns(conn: &mut Conn, name: &TableName) -> Sql<Vec<String>> {
 /// Database, table, column.
 type Place = (String, String, String);
 
-type ColumnRow = (String, String, String, String, String, Option<String>, String, Option<u64>);
+type ColumnRow =
+    (String, String, String, String, String, Option<String>, String, Option<u64>, bool, bool);
 
 /// Definitions of one table, or of all user tables, as the server has them.
 pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<TableDef>> {
@@ -198,14 +203,17 @@ pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
     let rows: Vec<ColumnRow> = conn.exec(
         format!(
             "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, \
-             CHARACTER_SET_NAME, EXTRA, CHARACTER_MAXIMUM_LENGTH FROM information_schema.COLUMNS \
-             WHERE {filter} ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION"
+             CHARACTER_SET_NAME, EXTRA, CHARACTER_MAXIMUM_LENGTH, IS_NULLABLE='YES', \
+             COLUMN_DEFAULT IS NULL OR (COLUMN_DEFAULT='NULL' AND VERSION() LIKE '%MariaDB%') \
+             FROM information_schema.COLUMNS WHERE {filter} ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION"
         ),
         params,
     )?;
     let (json, mut srids) = (json_checked(conn, only)?, srids(conn, only)?);
     let mut defs: Vec<TableDef> = Vec::new();
-    for (database, table, name, data_type, column_type, charset, extra, length) in rows {
+    for (database, table, name, data_type, column_type, charset, extra, length, nullable, null) in
+        rows
+    {
         let extra = extra.to_lowercase();
         let mut kind = Kind::from_type(&data_type, charset.as_deref());
         let place = (database.clone(), table.clone(), name.clone());
@@ -225,6 +233,9 @@ pub(super) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
             zerofill: if column_type.contains("zerofill") { width(&column_type) } else { None },
             arguments: attributes::of_type(&column_type),
             srid: srids.remove(&place),
+            nullable: Some(nullable),
+            defaults_to_null: nullable && null,
+            large: is_large(&data_type),
             type_name: data_type,
         };
         match defs.last_mut().filter(|d| d.database == database && d.table == table) {

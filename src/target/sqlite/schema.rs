@@ -325,6 +325,7 @@ pub(super) fn columns(conn: &Connection, name: &TableName) -> Sql<Vec<(String, u
 /// The table as [`create`] will make it.
 pub(super) fn as_made(def: &TableDef) -> Table {
     let mut table = Table::from_def(def);
+    table.fills = false;
     for column in &mut table.columns {
         column.generated = false;
     }

@@ -8,9 +8,13 @@ use crate::error::Result;
 use crate::event::ddl::{Statement, Told, is_of_several_tables};
 use crate::event::history::History;
 use crate::event::maxwell::parse;
-use crate::event::{Body, Event};
+use crate::event::{Body, Event, Nulls};
 use crate::plan::Change;
+use crate::plan::bind::Reading;
 use crate::plan::window::{Plan, Rows};
+
+const FORWARD: Reading =
+    Reading { overwrite: false, nulls: Nulls::Shown, first: Nulls::Shown, back: false };
 
 pub(super) struct Stream {
     pub(super) target: Sqlite,
@@ -99,7 +103,7 @@ impl Stream {
             let mut changes = Vec::new();
             for event in rows {
                 self.seq += 1;
-                changes.push(Change::bind(self.seq, event, &table, false)?);
+                changes.push(Change::bind(self.seq, event, &table, FORWARD)?);
             }
             all.push(Rows { table, changes });
             if commit {

@@ -26,7 +26,7 @@ pub struct Producer<'a> {
 }
 
 /// What Maxwell leaves out where its `output_…` is off.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Switches {
     /// `output_nulls`.
     pub nulls: bool,

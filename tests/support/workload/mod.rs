@@ -8,7 +8,7 @@ mod values;
 
 use super::{
     content::Content,
-    maxwell::{Producer, session},
+    maxwell::{Producer, Switches, session},
     servers::{Kind, Server, source},
 };
 use mysql::{Conn, prelude::Queryable};
@@ -62,12 +62,30 @@ struct Workload<'a> {
     clock: u64,
 }
 
+/// How source and producer are set.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// `binlog_row_image` of the mixed work.
+    pub image: &'static str,
+    pub switches: Switches,
+}
+
+impl Settings {
+    /// Whole rows, and everything told.
+    pub const USUAL: Settings = Settings { image: "FULL", switches: Switches::ALL };
+}
+
 /// Runs the seed's work on the source of that kind.
-pub fn stream(kind: Kind, seed: u64) -> Stream {
+pub fn stream(kind: Kind, seed: u64, settings: Settings) -> Stream {
     let server = source(kind);
     let mut random = Random::new(seed);
     let (alters, families) = (random.percent(50), random.below(3));
-    let mut work = Workload::start(&server, seed, random, families);
+    // They take away keys too.
+    let alters = alters && settings.switches.nulls;
+    let mut work = Workload::start(&server, seed, random, families, settings);
+    for session in 0..SESSIONS {
+        work.run(session, &format!("SET binlog_row_image={}", settings.image));
+    }
     let filled = work.producer.position();
     for number in 0..TRANSACTIONS {
         work.step_until_a_transaction_begins();
@@ -85,7 +103,7 @@ pub fn stream(kind: Kind, seed: u64) -> Stream {
 pub fn watched(server: &Server, seed: u64, looks: usize) -> (String, Vec<Moment>) {
     let mut random = Random::new(seed);
     let families = random.below(2);
-    let mut work = Workload::start(server, seed, random, families);
+    let mut work = Workload::start(server, seed, random, families, Settings::USUAL);
     let mut left = TRANSACTIONS;
     let moments = (0..looks).map(|number| {
         let share = left / (looks - number);
@@ -115,7 +133,13 @@ fn open(mut client: Conn) -> Session {
 
 impl<'a> Workload<'a> {
     /// Tables are made and filled.
-    fn start(server: &'a Server, seed: u64, random: Random, families: usize) -> Workload<'a> {
+    fn start(
+        server: &'a Server,
+        seed: u64,
+        random: Random,
+        families: usize,
+        settings: Settings,
+    ) -> Workload<'a> {
         let mut producer = Producer::new(server);
         let mut first = session(server);
         let clock = 1_700_000_000 + seed % 1000 * 10_000;
@@ -130,14 +154,22 @@ impl<'a> Workload<'a> {
             family: vec![],
             clock,
         };
-        work.make_tables(families);
+        work.producer.switches = settings.switches;
+        work.make_tables(families, settings.switches.nulls);
         work
     }
 
-    fn make_tables(&mut self, families: usize) {
+    /// Where NULLs are left out, updates of tables without a key are refused: there are none.
+    fn make_tables(&mut self, families: usize, keyless: bool) {
         for number in 0..3 + self.random.below(3) {
             let name = format!("t{number}");
-            self.tables.push(Table::random(self.kind, name, number, &mut self.random));
+            let table = loop {
+                let table = Table::random(self.kind, name.clone(), number, &mut self.random);
+                if keyless || table.has_key() {
+                    break table;
+                }
+            };
+            self.tables.push(table);
         }
         let acting = [
             "ON DELETE CASCADE",

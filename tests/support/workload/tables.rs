@@ -66,6 +66,11 @@ impl Table {
         table
     }
 
+    /// True when a primary key names its rows.
+    pub(super) fn has_key(&self) -> bool {
+        self.indexes.iter().any(|index| index.starts_with("PRIMARY KEY"))
+    }
+
     /// Other unique indexes: of values, of several columns, and of what no event carries.
     fn add_indexes(&mut self, kind: Kind, random: &mut Random) {
         if random.percent(65) {

@@ -76,6 +76,9 @@ mod tests {
             zerofill: None,
             arguments: Vec::new(),
             srid: None,
+            nullable: None,
+            defaults_to_null: false,
+            large: false,
         };
         token(&column, true, Some(bytes)).expect("a value")
     }
