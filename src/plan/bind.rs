@@ -150,11 +150,19 @@ impl Reading {
         let names = |i: &usize| named.0[*i].is_some();
         let all = || 0..table.columns.len();
         let by_key = !all().filter(names).any(|i| !of_key(&i));
-        let large = !all().filter(names).any(|i| table.columns[i].large);
+        // The servers keep some large types in the former row and leave out others: that of one
+        // type is there tells nothing of another.
+        let large: Vec<Kind> = all()
+            .filter(names)
+            .map(|i| &table.columns[i])
+            .filter(|c| c.large)
+            .map(|c| c.kind)
+            .collect();
         move |i| {
             let column = &table.columns[i];
             let null = self.nulls != Nulls::Shown && column.nullable != Some(false);
-            !table.key.contains(&i) && (by_key || (large && column.large) || null)
+            !table.key.contains(&i)
+                && (by_key || (column.large && !large.contains(&column.kind)) || null)
         }
     }
 
