@@ -34,14 +34,18 @@ fn bad_messages() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// Good rows with a bad message after each.
+/// Good rows between bad messages: with more of those it would look like another file.
+const GOOD: usize = 12;
+
+/// Good rows with a bad message after some.
 fn mixed(bad: &[(&str, Vec<u8>)]) -> Vec<Vec<u8>> {
     let mut messages: Vec<Vec<u8>> = HEAD.lines().map(|line| line.as_bytes().to_vec()).collect();
     for (place, (_, message)) in bad.iter().enumerate() {
-        messages.push(row(place + 1, "good"));
+        let good = place * GOOD + 1..(place + 1) * GOOD + 1;
+        messages.extend(good.map(|id| row(id, "good")));
         messages.push(message.clone());
     }
-    messages.push(row(bad.len() + 1, "good"));
+    messages.push(row(bad.len() * GOOD + 1, "good"));
     messages
 }
 
@@ -57,7 +61,10 @@ fn the_rest_goes_on(spool: &Spool, bad: usize) {
     spool.run(["render"]).code(3);
     let server = fresh(Kind::MariaDb);
     spool.apply(&server.url(), [] as [&str; 0]).code(3);
-    assert_eq!(server.query("SELECT COUNT(*) FROM bad.t WHERE v='good'"), format!("{}\n", bad + 1));
+    assert_eq!(
+        server.query("SELECT COUNT(*) FROM bad.t WHERE v='good'"),
+        format!("{}\n", bad * GOOD + 1)
+    );
 }
 
 #[test]

@@ -17,25 +17,23 @@ use std::time::Duration;
 use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
-use super::{
-    Claim, Direction, FoundRow, Mark, Point, Run, Session, Sessions, Standing, Target, expect,
-    shown, taken_over,
-};
+use super::{Claim, Direction, Mark, Point, Run, Session, Sessions, Standing, Target, shown};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
 use crate::plan::Table;
-use crate::plan::op::RowOp;
-use crate::sql::{Dialect, Guard, Statements, quote};
+use crate::sql::Guard;
 
 mod convert;
 mod copy;
 mod ddl;
 mod schema;
 pub mod script;
+mod session;
 
 pub use copy::Copy;
+use session::SqliteSession;
 
 /// An SQLite file as a target.
 pub struct Sqlite {
@@ -43,22 +41,8 @@ pub struct Sqlite {
     session: SqliteSession,
 }
 
-struct SqliteSession {
-    conn: Connection,
-    file: String,
-    guard: Guard,
-    tables: HashMap<TableName, (TableDef, Arc<Table>)>,
-    /// Tables the file does not have yet; made by the first statement on them.
-    absent: HashMap<TableName, TableDef>,
-    /// Those of them that the open transaction has made.
-    made: Vec<TableName>,
-    in_transaction: bool,
-}
-
 /// No name is a URI.
 const OPEN: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_NO_MUTEX);
-/// Rows of one statement.
-const STATEMENT_ROWS: usize = 500;
 
 impl Sqlite {
     /// Opens the file, or makes it.
@@ -110,139 +94,6 @@ impl Sqlite {
             in_transaction: false,
         };
         Ok(Self { claim: Claim { name: String::new(), epoch: 0, seq: 0 }, session })
-    }
-}
-
-impl SqliteSession {
-    fn run(&self, sql: &str) -> Result<()> {
-        self.conn.execute_batch(sql).map_err(|e| failed(&self.file, &e))
-    }
-
-    fn step(&self, claim: &Claim, to: &Point) -> Result<()> {
-        let (seq, hash, position) = schema::last(to.last.as_ref())?;
-        let touched = self
-            .conn
-            .execute(
-                "UPDATE binsync_progress SET seq=?1, last_seq=COALESCE(?5,last_seq), \
-                 last_hash=COALESCE(?6,last_hash), last_position=COALESCE(?7,last_position) WHERE \
-                 name=?2 AND epoch=?3 AND seq=?4",
-                (
-                    stored(to.seq)?,
-                    &claim.name,
-                    stored(claim.epoch)?,
-                    stored(claim.seq)?,
-                    seq,
-                    hash,
-                    position,
-                ),
-            )
-            .map_err(|e| failed(&self.file, &e))?;
-        if touched == 1 { Ok(()) } else { Err(taken_over(&claim.name).at(&self.file)) }
-    }
-
-    fn slice(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
-        let mut statements = Statements::new(Dialect::Sqlite, self.guard, STATEMENT_ROWS);
-        statements.ops(ops)?;
-        for (sql, item) in statements.iter() {
-            let name = &item.table.name;
-            if let Some(def) = self.absent.get(name)
-                && !self.made.contains(name)
-            {
-                schema::create(&self.conn, def).map_err(|e| e.at(&self.file))?;
-                if item.table.rescue {
-                    schema::set_rescue(&self.conn, name).map_err(|e| failed(&self.file, &e))?;
-                }
-                self.made.push(name.clone());
-            }
-            let place = || format!("{name} (message {}): {}", item.seq, shown(sql));
-            let touched = self.conn.execute(sql, ()).map_err(|e| failed(&place(), &e))? as u64;
-            expect(&place(), item.expect, touched)?;
-        }
-        Ok(statements.items.len() as u64)
-    }
-}
-
-impl Session for SqliteSession {
-    fn begin(&mut self, claim: &Claim, _: Mark) -> Result<()> {
-        self.run("BEGIN IMMEDIATE")?;
-        self.in_transaction = true;
-        self.step(claim, &claim.seq.into())
-    }
-
-    fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
-        ops.chunks(1000).try_fold(0, |sent, slice| Ok(sent + self.slice(slice)?))
-    }
-
-    fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
-        let mut statements = Statements::new(Dialect::Sqlite, Guard::Values, STATEMENT_ROWS);
-        statements.looks(ops)?;
-        for (sql, item) in statements.iter() {
-            let place = || format!("{} (message {})", item.table.name, item.seq);
-            let found: i64 =
-                self.conn.query_row(sql, (), |row| row.get(0)).map_err(|e| failed(&place(), &e))?;
-            expect(&place(), item.expect, found.unsigned_abs())?;
-        }
-        Ok(statements.items.len() as u64)
-    }
-
-    fn savepoint(&mut self) -> Result<()> {
-        // Savepoints of one name are stacked: the one before, if there is one, is done with.
-        let _ = self.conn.execute_batch("RELEASE binsync");
-        self.run("SAVEPOINT binsync")
-    }
-
-    fn rewind(&mut self) -> Result<()> {
-        // Tables made since the savepoint go with it.
-        self.made.clear();
-        self.run("ROLLBACK TO binsync")
-    }
-
-    fn find(&mut self, op: &RowOp<'_, '_>) -> Result<Option<FoundRow>> {
-        let name = &op.table.name;
-        let absent = self.absent.contains_key(name) && !self.made.contains(name);
-        if !op.table.has_key() || absent {
-            return Ok(None);
-        }
-        let mut sql = "SELECT * FROM ".to_owned();
-        quote::table(&mut sql, Dialect::Sqlite, name);
-        let mut between = " WHERE ";
-        for &i in &op.table.key {
-            sql.push_str(between);
-            let value = op.act.found_by().0[i].unwrap_or(crate::event::row::Value::NULL);
-            quote::equals(&mut sql, Dialect::Sqlite, &op.table.columns[i], value)?;
-            between = " AND ";
-        }
-        let asked = || -> rusqlite::Result<Option<FoundRow>> {
-            let mut query = self.conn.prepare(&sql)?;
-            let names: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
-            let mut rows = query.query(())?;
-            let Some(row) = rows.next()? else { return Ok(None) };
-            let value = |(i, name): (usize, String)| {
-                let value: Value = row.get(i)?;
-                Ok((name, (value != Value::Null).then(|| spelled(value))))
-            };
-            names.into_iter().enumerate().map(value).collect::<rusqlite::Result<_>>().map(Some)
-        };
-        asked().map_err(|e| failed(&self.file, &e))
-    }
-
-    fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()> {
-        self.step(claim, to.unwrap_or(&claim.seq.into()))?;
-        self.run("COMMIT")?;
-        self.in_transaction = false;
-        for name in self.made.drain(..) {
-            self.absent.remove(&name);
-        }
-        Ok(())
-    }
-
-    fn rollback(&mut self) {
-        if self.in_transaction {
-            // SQLite may have rolled back by itself, as on a full disk.
-            let _ = self.conn.execute_batch("ROLLBACK");
-            self.in_transaction = false;
-        }
-        self.made.clear();
     }
 }
 

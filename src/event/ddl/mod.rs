@@ -108,6 +108,7 @@ pub struct Statement {
     partitions: bool,
     charsets: Vec<String>,
     collations: Vec<String>,
+    engines: Vec<String>,
 }
 
 impl Statement {
@@ -165,6 +166,11 @@ impl Statement {
             Clause::Renamed { .. } | Clause::Dropped(_) => false,
         };
         self.told.op == Op::TableAlter && keyless && self.clauses.iter().any(counts)
+    }
+
+    /// The storage engines it names.
+    pub fn engines(&self) -> &[String] {
+        &self.engines
     }
 
     /// CREATE OR REPLACE.

@@ -49,6 +49,7 @@ fn statement(told: &Told, text: String, tokens: Vec<Token>) -> Statement {
         ]
         .concat(),
         collations: words::values(&tokens, &["COLLATE"]),
+        engines: words::engines(&tokens),
         text,
         clauses: Text::of(tokens).clauses(),
         others: Vec::new(),

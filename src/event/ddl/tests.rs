@@ -258,4 +258,7 @@ fn names_that_no_message_tells_are_told() {
     let statement = Statement::checked(told(TableCreate, "d.t", sql), None).expect(sql);
     assert_eq!(statement.collations(), ["latin1_bin", "x_ci"]);
     assert_eq!(statement.charsets(), ["utf8mb4", "latin1"]);
+    let sql = "CREATE TABLE t (engine INT) ENGINE = Heap PARTITION BY HASH (engine) (PARTITION p ENGINE=InnoDB)";
+    let statement = Statement::checked(told(TableCreate, "d.t", sql), None).expect(sql);
+    assert_eq!(statement.engines(), ["memory", "innodb"]);
 }

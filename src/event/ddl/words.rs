@@ -109,3 +109,16 @@ pub(super) fn values(tokens: &[Token], words: &[&str]) -> Vec<String> {
     });
     follows.chain(last).map(|token| token.value.to_lowercase()).collect()
 }
+
+/// The storage engines named, by the names that a server lists.
+pub(super) fn engines(tokens: &[Token]) -> Vec<String> {
+    let named = tokens.windows(3).filter(|w| w[0].is("ENGINE") && w[1].is_sign('='));
+    let names = named.map(|w| match w[2].value.to_lowercase().as_str() {
+        "heap" => "memory".to_owned(),
+        "merge" => "mrg_myisam".to_owned(),
+        "innobase" => "innodb".to_owned(),
+        "ndb" => "ndbcluster".to_owned(),
+        name => name.to_owned(),
+    });
+    names.collect()
+}

@@ -110,36 +110,36 @@ impl Mysql {
         if (changed || told.shows()) && self.check(told).is_ok() {
             return Ok(true);
         }
-        if let (Some(next), None) = (note, before) {
+        // What shows by itself needs no note, and a run that wrote nothing gives its name free.
+        if let (Some(next), None, false) = (note, before, told.shows()) {
             self.intend(told.seq, &now, next)?;
         }
         Ok(false)
     }
 
-    /// Refuses a statement that names a collation or a character set which the target lacks.
+    /// Refuses a statement that names what the target lacks: a collation, a character set, an engine.
     pub(super) fn lacks(&mut self, ddl: &Statement) -> Result<()> {
+        // MariaDB has some collations for every character set, under a part of the name.
+        let collations = "COLLATIONS WHERE COLLATION_NAME IN (?, SUBSTRING(?, LOCATE('_', ?) + 1))";
+        let charsets = "CHARACTER_SETS WHERE CHARACTER_SET_NAME IN (?, ?, ?)";
+        let engines = "ENGINES WHERE SUPPORT IN ('YES', 'DEFAULT') AND ENGINE IN (?, ?, ?)";
         for (what, view, wanted) in [
-            ("collation", "COLLATIONS", ddl.collations()),
-            ("character set", "CHARACTER_SETS", ddl.charsets()),
+            ("collation", collations, ddl.collations()),
+            ("character set", charsets, ddl.charsets()),
+            ("storage engine", engines, ddl.engines()),
         ] {
             for name in wanted {
-                let column =
-                    if view == "COLLATIONS" { "COLLATION_NAME" } else { "CHARACTER_SET_NAME" };
-                // MariaDB has some collations for every character set, under a part of the name.
-                let sql = format!(
-                    "SELECT COUNT(*) FROM information_schema.{view} WHERE {column} IN (?, \
-                     SUBSTRING(?, LOCATE('_', ?) + 1))"
-                );
+                let alias =
+                    matches!(&**name, "utf8" | "default" | "binary") || name.starts_with("utf8_");
+                let sql = format!("SELECT COUNT(*) FROM information_schema.{view}");
                 let found: Option<u64> = self
                     .conn()
                     .exec_first(sql, (name, name, name))
                     .map_err(|e| failed("target", &e))?;
-                let alias =
-                    matches!(&**name, "utf8" | "default" | "binary") || name.starts_with("utf8_");
                 if found == Some(0) && !alias {
+                    let place = ddl.told().place();
                     return Err(Error::stopped(format!(
-                        "{}: the target has no {what} {name}",
-                        ddl.told().place()
+                        "{place}: the target has no {what} {name}"
                     ))
                     .help(BY_HAND));
                 }
