@@ -92,7 +92,24 @@ fn pipes_and_devices_are_written_to() {
 }
 
 /// Reads a little, sends the signal, then reads the rest: the status, stdout and stderr.
-fn interrupted(mut command: Command, signal: &str) -> (i32, String, String) {
+/// The same command, which hears a hangup also where this suite runs in a session that outlives its terminal.
+fn hears_hangups(command: &Command) -> Command {
+    let mut heard = Command::new("env");
+    heard.arg("--default-signal=HUP").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => heard.env(name, value),
+            None => heard.env_remove(name),
+        };
+    }
+    if let Some(dir) = command.get_current_dir() {
+        heard.current_dir(dir);
+    }
+    heard
+}
+
+fn interrupted(command: Command, signal: &str) -> (i32, String, String) {
+    let mut command = hears_hangups(&command);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut out = child.stdout.take().unwrap();
     let mut bytes = vec![0; 1000];
@@ -143,7 +160,7 @@ fn a_hangup_ends_in_good_order_unless_it_is_to_be_outlived() {
         let mut sh = Command::new("sh");
         sh.arg("-c").arg(format!("{trap}{export}")).arg(env!("CARGO_BIN_EXE_binsync"));
         sh.arg(spool.path()).arg(&file);
-        let mut run = Running::start(sh);
+        let mut run = Running::start(hears_hangups(&sh));
         let all = fs::metadata(crate::support::recording("mariadb-edges")).unwrap().len();
         assert!(run.until(|| fs::metadata(&file).is_ok_and(|f| f.len() >= all)));
         run.signal("-HUP");
