@@ -8,7 +8,7 @@ const NAME: &str = "t\\u001b[31m\\u202e";
 fn spool() -> Spool {
     let lines = [
         format!(
-            r#"{{"type":"table-create","database":"d","table":"{NAME}","ts":1000,"position":"bin\u202e.000001:50","sql":"CREATE TABLE x -- \u202e","def":{{"database":"d","table":"{NAME}","charset":"utf8mb4","primary-key":["{NAME}"],"columns":[{{"type":"int\u001b[31m\u202e","name":"{NAME}","signed":true}},{{"type":"varchar","name":"v","charset":"utf8mb4"}}]}}}}"#
+            r#"{{"type":"table-create","database":"d","table":"{NAME}","ts":1000,"position":"bin\u202e.000001:50","sql":"CREATE TABLE `{NAME}` (a INT) -- \u202e","def":{{"database":"d","table":"{NAME}","charset":"utf8mb4","primary-key":["{NAME}"],"columns":[{{"type":"int\u001b[31m\u202e","name":"{NAME}","signed":true}},{{"type":"varchar","name":"v","charset":"utf8mb4"}}]}}}}"#
         ),
         format!(
             r#"{{"database":"d","table":"{NAME}","type":"insert","ts":2,"xid":1,"commit":true,"position":"bin\u202e.000001:100","primary_key_columns":["{NAME}"],"data":{{"{NAME}":1,"v":"gpj.\u202eexe\u2028\u200b\u001b[31m"}}}}"#

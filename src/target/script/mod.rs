@@ -51,7 +51,7 @@ pub enum Checks {
 
 /// Tells a script so; the settings that follow make use of it.
 pub fn checks(dialect: Dialect, checks: &Checks) -> String {
-    let plain = |on: u8| format!("SET @binsync_checks={on};\n");
+    let plain = |on: u8| format!("SET @binsync_checks={on};\nSET foreign_key_checks={on};\n");
     match (dialect, checks) {
         (Dialect::Sqlite, _) => String::new(),
         (_, Checks::Off) => plain(0),
