@@ -99,7 +99,7 @@ fn looked_at(spool: &Spool, server: &Fresh, sprung: &Sprung) {
             look.code(3)
         }
         Ends::Unfit(words) | Ends::Refused(words) => look.code(4).says(words),
-        Ends::Nothing => look.code(2).says(NOTHING),
+        Ends::Nothing => look.code(3).says(NOTHING),
     };
 }
 
@@ -110,7 +110,7 @@ fn taken_back_by_apply(spool: &Spool, server: &Fresh, sprung: &Sprung) {
         Ends::Kept(_, words) | Ends::Fails(words) | Ends::Unfit(words) | Ends::Refused(words) => {
             done.code(4).says(words)
         }
-        Ends::Nothing => done.code(2).says(NOTHING),
+        Ends::Nothing => done.code(3).says(NOTHING),
     };
 }
 
@@ -124,7 +124,7 @@ fn taken_back_by_sql(spool: &Spool, server: &Fresh, (trap, range): &Sprung) {
     };
     match &trap.ends {
         Ends::Refused(words) => return drop(refused(sql).code(4).says(words)),
-        Ends::Nothing => return drop(refused(sql).code(2).says(NOTHING)),
+        Ends::Nothing => return drop(refused(sql).code(3).says(NOTHING)),
         _ => {}
     }
     let fed = server.try_feed(&sql.code(0).stdout);

@@ -75,6 +75,9 @@ fn direction(reverse: bool) -> Direction {
     if reverse { Direction::Reverse } else { Direction::Forward }
 }
 
+/// What may have been meant by a stretch without rows.
+const LEAVE_NONE: &str = "TRUNCATE and DROP leave no row changes";
+
 /// True, and said, when there is nothing to do: no message of the stretch is selected. Rows to be
 /// taken back are looked for elsewhere, where a stretch has any.
 ///
@@ -92,6 +95,7 @@ fn is_nothing(
     }
     output.clear();
     match cut.transactions {
+        0 if reverse => output.say(&format!("there is nothing to take back: {LEAVE_NONE}")),
         0 => output.finish("nothing was done"),
         _ => output.say("nothing in the stretch is selected: nothing was done"),
     }
@@ -154,9 +158,7 @@ impl AllowArgs {
         let refused: Vec<&Loss> = found.losses.iter().filter(|loss| !self.allows(loss)).collect();
         if refused.is_empty() && !found.rows {
             return Err(Error::usage("no row change is selected: there is nothing to take back")
-                .help(
-                    "`binsync log` lists what there is; TRUNCATE and DROP leave no row changes",
-                ));
+                .help(format!("`binsync log` lists what there is; {LEAVE_NONE}")));
         }
         if refused.is_empty() {
             found.losses.iter().for_each(|loss| output.say(&format!("not taken back: {loss}")));
