@@ -10,6 +10,11 @@ test *ARGS:
 test-kills:
     BINSYNC_TEST_KILLS=50 tests/run kills
 
+# Write the transcripts of what the program says anew, then look at what has changed
+golden:
+    BINSYNC_TEST_GOLDEN=write tests/run transcript
+    git diff --stat tests/golden
+
 # Random work on both kinds of source, applied and compared: that many seeds of each
 seeds N *ARGS:
     BINSYNC_TEST_SEEDS={{N}} tests/run differential {{ARGS}}

@@ -5,18 +5,8 @@
 //! `<!-- $ command -->` is run unseen; a block right behind it that begins with no command is what it prints.
 //! `mysql://root@127.0.0.1` and the stock client `mariadb` reach a server of the test.
 
-use crate::support::{
-    Fresh, MariaDb,
-    cli::{finish, harden},
-    fresh, temp_dir,
-};
-use std::{
-    env, fs,
-    os::unix::fs::{PermissionsExt, symlink},
-    path::Path,
-    process::Command,
-};
-use tempfile::TempDir;
+use crate::support::{Fresh, MariaDb, cli::finish, folder::Folder, fresh};
+use std::{env, fs, os::unix::fs::PermissionsExt, path::Path};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SERVER: &str = "mysql://root@127.0.0.1";
@@ -103,26 +93,20 @@ fn untabbed(line: &str) -> String {
     out
 }
 
-/// A reader's folder: the recordings, and the programs that the commands name.
+/// Someone who types the commands, with a server once one needs it.
 struct Reader {
-    dir: TempDir,
+    folder: Folder,
     server: Option<Fresh>,
 }
 
 impl Reader {
     fn new() -> Reader {
-        let dir = temp_dir();
-        let bin = dir.path().join("bin");
-        fs::create_dir(&bin).unwrap();
-        symlink(env!("CARGO_BIN_EXE_binsync"), bin.join("binsync")).unwrap();
-        fs::create_dir(dir.path().join("here")).unwrap();
-        symlink(Path::new(ROOT).join("fixtures"), dir.path().join("here/fixtures")).unwrap();
-        Reader { dir, server: None }
+        Reader { folder: Folder::new(), server: None }
     }
 
     /// Where the server is, for a command that needs one; it is started when first asked for.
     fn server(&mut self) -> String {
-        let bin = self.dir.path().join("bin/mariadb");
+        let bin = self.folder.bin().join("mariadb");
         let server = self.server.get_or_insert_with(|| fresh(MariaDb));
         let path = env::var("PATH").unwrap();
         let client = server.client("mariadb");
@@ -137,12 +121,7 @@ impl Reader {
     fn run(&mut self, command: &str) -> Vec<String> {
         let needed = command.contains(SERVER) || command.contains("mariadb ");
         let at = if needed { self.server() } else { SERVER.to_owned() };
-        let mut shell = Command::new("sh");
-        harden(&mut shell);
-        let path =
-            format!("{}:{}", self.dir.path().join("bin").display(), env::var("PATH").unwrap());
-        shell.env("PATH", path).current_dir(self.dir.path().join("here"));
-        shell.args(["-c", &format!("{{ {}\n}} 2>&1", command.replace(SERVER, &at))]);
+        let shell = self.folder.shell(&format!("{{ {}\n}} 2>&1", command.replace(SERVER, &at)));
         let said = finish(shell, None).text().replace(&at, SERVER);
         said.lines().map(untabbed).collect()
     }

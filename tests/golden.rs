@@ -1,4 +1,7 @@
-//! A spool of format 1, written once by the version that introduced it, is read by every later one.
+//! A spool of format 1, written once by the version that introduced it, is read by every later one; and what the
+//! program says is what it said.
+
+mod transcript;
 
 use crate::support::{Spool, read};
 use std::fs;

@@ -2,6 +2,8 @@
 //!
 //! Reads `src/` as text: `crate::…` paths for the arrows, crate names for the edges.
 
+mod circles;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -6,6 +6,7 @@ pub mod cli;
 mod client;
 pub mod content;
 pub mod dump;
+pub mod folder;
 pub mod maxwell;
 pub mod progress;
 pub mod proxy;
