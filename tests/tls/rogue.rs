@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const NOTHING: [&str; 0] = [];
@@ -85,6 +85,40 @@ fn talk(mut client: TcpStream, plugin: &str, answers: &[Vec<u8>]) -> Vec<Vec<u8>
 
 fn holds(heard: &[Vec<u8>], text: &[u8]) -> bool {
     heard.iter().any(|packet| packet.windows(text.len()).any(|part| part == text))
+}
+
+/// Whoever answers in no mode at all, or only greets, is given up on.
+#[test]
+fn who_says_nothing_is_not_waited_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let greets = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ports = [&silent, &greets].map(|listener| listener.local_addr().unwrap().port());
+    thread::spawn(move || {
+        let mut kept = Vec::new();
+        for client in greets.incoming() {
+            let mut client = client.unwrap();
+            let greeting = greeting("mysql_native_password");
+            let length = (greeting.len() as u32).to_le_bytes();
+            let _ = client.write_all(&[&length[..3], &[0], &greeting].concat());
+            kept.push(client);
+        }
+    });
+    let visits = ports.into_iter().flat_map(|port| {
+        ["disabled", "preferred"].map(|mode| {
+            thread::spawn(move || {
+                let spool = Spool::recording("mariadb-types");
+                let url = format!("mysql://joe:hunter2@127.0.0.1:{port}");
+                let began = Instant::now();
+                let run = spool.apply(&url, ["--dry-run", "--ssl-mode", mode]);
+                (run, began.elapsed())
+            })
+        })
+    });
+    for visit in visits.collect::<Vec<_>>() {
+        let (run, took) = visit.join().unwrap();
+        run.code(1).says(&["cannot connect: it says nothing", "check host, port"]);
+        assert!(took < Duration::from_secs(40), "{took:?}");
+    }
 }
 
 /// caching_sha2_password: "I do not remember you, say it in full". The key is the impostor's own.

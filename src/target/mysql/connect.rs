@@ -2,6 +2,9 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use mysql::consts::CapabilityFlags;
 use mysql::prelude::Queryable;
@@ -15,6 +18,10 @@ use crate::event::printable;
 /// The server ends a session that says nothing for so long: a client that was frozen, or whose
 /// machine is gone, would else hold its locks for hours.
 pub(super) const IDLE_SECONDS: u32 = 60;
+
+/// A login without TLS is not waited for longer: a little more than what it takes to say that there
+/// is no way to the server.
+const LOGIN_TIME: Duration = Duration::from_secs(CONNECT_TIME.as_secs() + 2);
 
 /// Connects with the session that replay needs: UTC, utf8mb4, strict, zero dates allowed, rows
 /// counted as matched rather than changed. True with it when the server takes bulk execute.
@@ -71,9 +78,17 @@ fn login(server: &Server) -> Result<Conn> {
     };
     let (made, way) = match line {
         Some((line, identified)) => (line.login(opts)?, Way::Tls { identified }),
-        None => (Conn::new(opts), Way::Plain),
+        None => (plain(server, opts)?, Way::Plain),
     };
     made.map_err(|e| no_login(server, way, &e))
+}
+
+/// Logs in without TLS. The driver would wait for a server that says nothing for ever; it has a
+/// thread for that, which is left behind then.
+fn plain(server: &Server, opts: OptsBuilder) -> Result<Result<Conn, mysql::Error>> {
+    let (send, made) = mpsc::channel();
+    thread::spawn(move || drop(send.send(Conn::new(opts))));
+    made.recv_timeout(LOGIN_TIME).map_err(|_| tunnel::lost(&server.place(), "it says nothing"))
 }
 
 /// How a login went to the server.

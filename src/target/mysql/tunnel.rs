@@ -7,6 +7,7 @@
 //! can; the request for TLS is made of that. Packets are numbered one higher on the far side, until
 //! the login is over; from then on each command begins at 0.
 
+use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -47,20 +48,18 @@ pub(super) struct Line {
 /// When there is no server, or TLS is a must and it offers none.
 pub(super) fn dial(server: &Server, tls: &Tls) -> Result<Option<Line>> {
     let place = server.place();
-    let lost = |e: &dyn std::fmt::Display| {
-        Error::new(ErrorKind::Lost, format!("{place}: cannot connect: {e}"))
-            .help("check host, port and that the server runs")
-    };
-    let mut far = reach(server).map_err(|e| lost(&e))?;
-    let (_, greeting) = read_packet(&mut far).map_err(|e| match e.kind() {
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => lost(&"it says nothing"),
-        _ => lost(&e),
+    let mut far = reach(server).map_err(|e| lost(&place, e))?;
+    let (_, greeting) = read_packet(&mut far).map_err(|e| match is_silence(&e) {
+        true => lost(&place, "it says nothing"),
+        false => lost(&place, e),
     })?;
     if greeting.first() == Some(&0xff) {
         let said = ParseBuf(&greeting).parse::<ErrPacket<'_>>(CapabilityFlags::empty());
-        return Err(said.map_or_else(|e| lost(&e), |e| lost(&printable(&e.to_string()))));
+        let said = said.map_or_else(|e| e.to_string(), |e| e.to_string());
+        return Err(lost(&place, printable(&said)));
     }
-    let hello = ParseBuf(&greeting).parse::<HandshakePacket<'_>>(()).map_err(|e| lost(&e))?;
+    let hello = ParseBuf(&greeting).parse::<HandshakePacket<'_>>(());
+    let hello = hello.map_err(|e| lost(&place, e))?;
     if hello.capabilities().contains(CapabilityFlags::CLIENT_SSL) {
         let client = tls.client.clone();
         return Ok(Some(Line { far, greeting, client, place }));
@@ -71,6 +70,17 @@ pub(super) fn dial(server: &Server, tls: &Tls) -> Result<Option<Line>> {
     }
     tls.is_not_offered();
     Ok(None)
+}
+
+/// There is no way to the server, or it does not answer.
+pub(super) fn lost(place: &str, why: impl Display) -> Error {
+    Error::new(ErrorKind::Lost, format!("{place}: cannot connect: {why}"))
+        .help("check host, port and that the server runs")
+}
+
+/// The other side was given its time, and said nothing.
+fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 fn reach(server: &Server) -> io::Result<TcpStream> {
@@ -124,7 +134,10 @@ impl Line {
         mut near: &UnixStream,
     ) -> Result<Option<StreamOwned<ClientConnection, TcpStream>>> {
         let Self { mut far, greeting, client, place } = self;
-        let broken = |e: io::Error| refused(&place, &e);
+        let broken = |e: io::Error| match is_silence(&e) {
+            true => lost(&place, "it says nothing"),
+            false => refused(&place, &e),
+        };
         write_packet(&mut near, 0, &greeting).map_err(broken)?;
         let (seq, mut first) = read_packet(&mut near).map_err(broken)?;
         let Some(flags) = first.get_mut(1).filter(|_| greeting.len() >= REQUEST_BYTES) else {
@@ -135,12 +148,14 @@ impl Line {
         write_packet(&mut far, seq, request).map_err(broken)?;
         let mut tls = StreamOwned::new(client.begin()?, far);
         write_packet(&mut tls, seq.wrapping_add(1), &first).map_err(broken)?;
-        tls.sock.set_read_timeout(None).map_err(broken)?;
         loop {
             let (seq, answer) = read_packet(&mut tls).map_err(broken)?;
             write_packet(&mut near, seq.wrapping_sub(1), &answer).map_err(broken)?;
             match answer[..] {
-                [0x00, ..] => return Ok(Some(tls)),
+                [0x00, ..] => {
+                    tls.sock.set_read_timeout(None).map_err(broken)?;
+                    return Ok(Some(tls));
+                }
                 [0xff, ..] | [] => return Ok(None),
                 // caching_sha2_password: the password is known, the server goes on by itself.
                 [0x01, 0x03] => {}
