@@ -6,6 +6,7 @@
 
 mod cascades;
 mod large;
+mod replaced;
 mod schema;
 mod shapes;
 mod since;
@@ -199,5 +200,6 @@ lists! {
     values_on_mariadb, values_on_mysql: values::list(),
     shapes_on_mariadb, shapes_on_mysql: shapes::list(),
     changed_since_on_mariadb, changed_since_on_mysql: since::list(),
+    replaced_on_mariadb, replaced_on_mysql: replaced::list(),
     other_definitions_on_mariadb, other_definitions_on_mysql: schema::list(),
 }

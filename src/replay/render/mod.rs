@@ -4,27 +4,27 @@
 //! written in order. A thread is at most [`PIECES`] frames ahead of the writing, so that memory
 //! stays flat however large a transaction is.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::selected::Selected;
 use super::{Definitions, Selection, stopped};
 use crate::error::{Context as _, Result};
-use crate::event::def::ForeignKey;
 use crate::event::printable;
 use crate::route::Route;
 use crate::spool::{Bootstrap, Frame, Order, Seq, Spool};
-use crate::sql::{Dialect, Form};
-use crate::target::script::Checks;
+use crate::sql::Form;
+use crate::target::script::Switch;
 use crate::target::{Direction, script};
 
 mod check;
 mod folder;
+mod foreign_keys;
 mod net;
 mod sheet;
 mod stretch;
@@ -122,6 +122,8 @@ struct Job<'s> {
     bootstraps: Vec<Bootstrap>,
     /// The selected statements by the sequence of their first message.
     ddl: HashMap<Seq, String>,
+    /// For the foreign key checks of each part.
+    switch: Switch,
 }
 
 /// What a rendering thread hands over.
@@ -160,7 +162,19 @@ pub fn render(
     check::tables(what)?;
     check::replaces(spool, what)?;
     let bootstraps = spool.bootstraps()?;
-    let job = Job { definitions, selection, route, direction, form, split, stop, bootstraps, ddl };
+    let switch = Switch::new(Arc::new(foreign_keys::acting(what)));
+    let job = Job {
+        definitions,
+        selection,
+        route,
+        direction,
+        form,
+        split,
+        stop,
+        bootstraps,
+        ddl,
+        switch,
+    };
     let (send, receive) = sync_channel::<Work>(0);
     let queue = Mutex::new(receive);
     let outcome = thread::scope(|scope| {
@@ -188,7 +202,7 @@ pub fn head(spool: &Spool, what: &What<'_>) -> String {
         end.saturating_sub(1),
         spool.id(),
         printable(&what.selection.words),
-        checks(what),
+        foreign_keys::head(what),
         script::settings(dialect),
     );
     for (name, rows) in what.rows {
@@ -203,40 +217,6 @@ pub fn head(spool: &Spool, what: &What<'_>) -> String {
         }
     }
     text
-}
-
-/// Foreign keys are checked as an apply has it: only where some act whose rows the source does not
-/// log. The source may have had the checks off at any moment, and no message tells.
-fn checks(what: &What<'_>) -> String {
-    let dialect = what.form.dialect;
-    let definitions = what.definitions;
-    let databases: BTreeSet<String> =
-        what.rows.keys().map(|name| what.route.table(name).database).collect();
-    let acts = |key: &ForeignKey| {
-        [&key.child, &key.parent].iter().any(|name| what.rows.contains_key(name))
-    };
-    let (reason, checks) = match (what.split, definitions.logs_cascades) {
-        (Some(Split::Table), _) => {
-            ("off: the rows that foreign keys point to are in other files", Checks::Off)
-        }
-        (_, Some(true)) => {
-            ("off: the source logs the rows its foreign keys change, child first", Checks::Off)
-        }
-        _ if definitions.foreign_keys.iter().any(acts) => {
-            ("on: some change rows by themselves, which the source does not log", Checks::On)
-        }
-        _ => (
-            "off, unless some of the target's change rows by themselves: the source may have had \
-             them off",
-            Checks::WhereSomeAct(databases.into_iter().collect()),
-        ),
-    };
-    match dialect {
-        Dialect::Mysql => {
-            format!("-- foreign key checks {reason}\n{}", script::checks(dialect, &checks))
-        }
-        Dialect::Sqlite => String::new(),
-    }
 }
 
 /// Renders stretches until there are no more.

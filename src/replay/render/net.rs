@@ -1,13 +1,13 @@
 //! The net effect of a selection as a script: folded as an apply folds it.
 
 use std::path::PathBuf;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use super::{Counts, Outcome, What, check, head};
+use super::{Counts, Outcome, What, check, foreign_keys, head};
 use crate::error::{Context as _, Result};
 use crate::replay::apply::{Applier, How, Job, Journal, Mode, OnConflict, OnDdl, Report};
 use crate::spool::Spool;
-use crate::target::script::{Out, Script};
+use crate::target::script::{Out, Script, Switch};
 use crate::target::{Run, Target};
 
 /// Row events folded together where the whole is not folded in parts.
@@ -51,8 +51,11 @@ pub fn net(
     let (definitions, selection) = (what.definitions, what.selection);
     let (route, how, stop) = (what.route, &how, what.stop);
     let job = Job { definitions, selection, route, run: &run, how, journal: &journal, stop };
-    let form = what.form;
-    let mut open = || Ok(Box::new(Script::new(out.clone(), form)) as Box<dyn Target>);
+    let (form, acting) = (what.form, Arc::new(foreign_keys::acting(what)));
+    let mut open = || {
+        let switch = Switch::new(acting.clone());
+        Ok(Box::new(Script::new(out.clone(), form, switch)) as Box<dyn Target>)
+    };
     let mut applier = Applier::new(&mut open);
     applier.run(spool, &job, report)?;
     let done = applier.outcome;

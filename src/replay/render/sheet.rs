@@ -2,6 +2,7 @@
 
 use crate::event::TableName;
 use crate::spool::Seq;
+use crate::target::script::Switch;
 
 /// How a script is divided into files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,8 @@ pub(super) struct Sheet {
     pub(super) part: Part,
     pub(super) text: String,
     pub(super) counts: Counts,
+    /// Of the foreign key checks.
+    pub(super) switch: Switch,
     /// A transaction is begun in it.
     begun: bool,
     /// The transaction, if it is one, is complete.
@@ -80,11 +83,12 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub(super) fn new(part: Part) -> Self {
+    pub(super) fn new(part: Part, switch: Switch) -> Self {
         Self {
             part,
             text: String::new(),
             counts: Counts::default(),
+            switch,
             begun: false,
             ended: false,
             made: Vec::new(),
@@ -111,6 +115,7 @@ impl Sheet {
         self.text.push_str(note);
         self.text.push('\n');
         self.text.push_str(text);
+        self.switch.forget();
         self.counts.ddl += 1;
         self.ended = true;
     }

@@ -190,6 +190,7 @@ impl Writer<'_> {
         let Some(sheet) = self.sheets.get_mut(self.at) else { return };
         let note = &self.note;
         self.statements.take(|sql, item| {
+            sheet.switch.before(&mut sheet.text, sql, item);
             sheet.text.push_str(note);
             if item.rows > 1 {
                 let _ = write!(sheet.text, ", {} rows", item.rows);
@@ -219,13 +220,14 @@ impl Writer<'_> {
             Some(Split::Transaction) => self.sheets.iter().position(|sheet| !sheet.ended),
         };
         found.unwrap_or_else(|| {
-            self.sheets.push(Sheet::new(match self.job.split {
+            let part = match self.job.split {
                 None => Part::Whole,
                 Some(Split::Table) => Part::Table(table.name.clone()),
                 Some(Split::Transaction) => {
                     Part::Transaction { first: seq, ts: meta.ts, xid: meta.xid }
                 }
-            }));
+            };
+            self.sheets.push(Sheet::new(part, self.job.switch.clone()));
             self.sheets.len() - 1
         })
     }
@@ -276,9 +278,10 @@ impl Writer<'_> {
         self.commit()?;
         self.comment(event);
         if self.job.split == Some(Split::Transaction) {
-            self.sheets.push(Sheet::new(Part::Ddl { first: seq, ts: event.meta.ts }));
+            let part = Part::Ddl { first: seq, ts: event.meta.ts };
+            self.sheets.push(Sheet::new(part, self.job.switch.clone()));
         } else if self.sheets.is_empty() {
-            self.sheets.push(Sheet::new(Part::Whole));
+            self.sheets.push(Sheet::new(Part::Whole, self.job.switch.clone()));
         }
         if let Some(sheet) = self.sheets.last_mut() {
             sheet.ddl(&self.note, text);

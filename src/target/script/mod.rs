@@ -11,8 +11,10 @@ use crate::sql::{Dialect, quote};
 use super::sqlite::script as sqlite;
 
 mod net;
+mod switch;
 
 pub use net::{Out, Script, unknown};
+pub use switch::Switch;
 
 /// What a script begins with. The mariadb client takes no commands behind such a line, and other
 /// clients ignore it; the sqlite3 client is told to stop at the first error, where any other stops
@@ -45,8 +47,8 @@ pub enum Checks {
     Off,
     /// They are: some act, and what they did at the source has to be done here.
     On,
-    /// If one of the target's acts in these databases.
-    WhereSomeAct(Vec<String>),
+    /// If one of the target's acts when rows of these tables go or change.
+    WhereSomeAct(Vec<TableName>),
 }
 
 /// Tells a script so; the settings that follow make use of it.
@@ -56,18 +58,21 @@ pub fn checks(dialect: Dialect, checks: &Checks) -> String {
         (Dialect::Sqlite, _) => String::new(),
         (_, Checks::Off) => plain(0),
         (_, Checks::On) => plain(1),
-        (_, Checks::WhereSomeAct(databases)) if databases.is_empty() => plain(0),
-        (_, Checks::WhereSomeAct(databases)) => {
+        (_, Checks::WhereSomeAct(tables)) if tables.is_empty() => plain(0),
+        (_, Checks::WhereSomeAct(tables)) => {
             let mut list = String::new();
-            for name in databases {
-                list.push_str(if list.is_empty() { "" } else { "," });
-                quote::text(&mut list, dialect, name);
+            for name in tables {
+                list.push_str(if list.is_empty() { "(" } else { ",(" });
+                quote::text(&mut list, dialect, &name.database);
+                list.push(',');
+                quote::text(&mut list, dialect, &name.table);
+                list.push(')');
             }
             format!(
                 "SET @binsync_checks=(SELECT EXISTS(SELECT * FROM \
-                 information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN ({list}) \
-                 AND (DELETE_RULE NOT IN ('RESTRICT','NO ACTION') OR UPDATE_RULE NOT IN \
-                 ('RESTRICT','NO ACTION'))));\n"
+                 information_schema.REFERENTIAL_CONSTRAINTS WHERE (UNIQUE_CONSTRAINT_SCHEMA, \
+                 REFERENCED_TABLE_NAME) IN ({list}) AND (DELETE_RULE NOT IN ('RESTRICT','NO \
+                 ACTION') OR UPDATE_RULE NOT IN ('RESTRICT','NO ACTION'))));\n"
             )
         }
     }

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::Switch;
 use crate::error::{Context, Error, Result};
 use crate::event::TableName;
 use crate::event::ddl::Statement;
@@ -25,6 +26,7 @@ struct Writer {
     out: Out,
     form: Form,
     statements: Statements,
+    switch: Switch,
     /// The open transaction has statements.
     begun: bool,
     made: Vec<TableName>,
@@ -32,10 +34,10 @@ struct Writer {
 
 impl Script {
     /// Begins after what was written before.
-    pub fn new(out: Out, form: Form) -> Self {
+    pub fn new(out: Out, form: Form, switch: Switch) -> Self {
         let claim = Claim { name: String::new(), epoch: 0, seq: 0 };
         let statements = Statements::of(form);
-        let session = Writer { out, form, statements, begun: false, made: Vec::new() };
+        let session = Writer { out, form, statements, switch, begun: false, made: Vec::new() };
         Self { claim, session }
     }
 }
@@ -49,7 +51,9 @@ impl Writer {
     fn closed(&mut self) -> Result<u64> {
         let mut text = String::new();
         let mut count = 0;
+        let switch = &mut self.switch;
         self.statements.take(|sql, item: &Item| {
+            switch.before(&mut text, sql, item);
             let Item { table, seq, rows, .. } = item;
             let of = if *rows > 1 { format!(", {rows} rows") } else { String::new() };
             text.push_str(&format!("-- net effect, to message {seq}: {}{of}\n", table.name));
@@ -126,6 +130,7 @@ impl Target for Script {
     fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
         let Form { dialect, packet, .. } = self.session.form;
         self.session.text(&super::ddl(dialect, ddl, packet)?)?;
+        self.session.switch.forget();
         self.claim.seq = next.seq;
         Ok(())
     }
