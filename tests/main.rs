@@ -55,6 +55,7 @@ mod sqlite;
 mod statements;
 mod strangers;
 mod switches;
+mod terminal;
 mod tls;
 mod traps;
 mod until;

@@ -52,6 +52,33 @@ fn ddl_stop_ends_before_a_definition_and_names_it() {
     }
 }
 
+/// What a statement needs, or leaves behind in its session, does not reach the rows after it.
+#[test]
+fn the_session_is_set_anew_behind_a_statement() {
+    for kind in KINDS {
+        let timed = insert(4, r#"{"id":1}"#).replace("\"t\"", "\"u\"");
+        let (server, spool) = (fresh(kind), spool_of(&(a_column_more() + &timed)));
+        table(&server);
+        server.sql(
+            "CREATE TABLE d.u (id INT PRIMARY KEY, at DATETIME DEFAULT CURRENT_TIMESTAMP); \
+             SET GLOBAL log_output='TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log=1",
+        );
+        let run = spool.apply(&server.url(), ["--lanes", "1"]);
+        server.sql("SET GLOBAL general_log=0");
+        run.code(0);
+        let said = server.query(
+            "SELECT CONVERT(argument USING utf8mb4) FROM mysql.general_log WHERE user_host LIKE 't[%'",
+        );
+        let (_, behind) = said.split_once("ALTER TABLE").expect("the statement is logged");
+        let (between, _) = behind.split_once("INSERT INTO `d`.`t`").expect("so is the row");
+        for setting in ["SET NAMES", "timestamp=DEFAULT", "time_zone=", "sql_mode=", "_checks=0"] {
+            assert!(between.contains(setting), "{kind:?}: {setting} is not set anew:\n{between}");
+        }
+        let late = "SELECT COUNT(*), COUNT(IF(at < NOW() - INTERVAL 1 HOUR, 1, NULL)) FROM d.u";
+        assert_eq!(server.query(late), "1\t0\n", "the row has the statement's time");
+    }
+}
+
 #[test]
 fn ddl_skip_leaves_definitions_to_the_target() {
     for kind in KINDS {

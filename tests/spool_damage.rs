@@ -83,6 +83,28 @@ fn a_deleted_index_is_rebuilt_to_the_same_log() {
     }
 }
 
+/// Nothing of the stream is lost by it, but the files were not as they should be.
+#[test]
+fn a_damaged_index_is_built_anew_at_open_and_that_is_said() {
+    let spool = Spool::recording("mariadb-edges");
+    let before = spool.run(["log", "--json"]).ok();
+    let index = spool.path().join("index.sqlite");
+    let whole = fs::read(&index).unwrap();
+    let export = ["export", "--format", "jsonl"];
+    let render = ["render"];
+    let log = ["log", "--json"];
+    for command in [&log[..], &render, &export] {
+        let mut damaged = whole.clone();
+        // The first page of an SQLite file begins with its name.
+        damaged[..16].fill(b'x');
+        fs::write(&index, damaged).unwrap();
+        spool.run(command).code(3).says(&["the index was built anew"]);
+        let again = spool.run(command).code(0);
+        assert!(!again.stderr.contains("built anew"), "{}", again.stderr);
+    }
+    assert_eq!(spool.run(["log", "--json"]).ok(), before);
+}
+
 #[test]
 fn a_sound_spool_verifies() {
     let (spool, ..) = in_parts(&[0..20, 20..40, 40..59]);

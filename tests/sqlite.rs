@@ -1,6 +1,6 @@
 //! An SQLite target holds each value as the server would print it: no digit, byte or letter is lost.
 
-use crate::support::{Kind, Spool, cli::finish, content::Content, fresh, temp_dir};
+use crate::support::{Kind, Spool, cli::finish, content::Content, fresh, temp_dir, write};
 use std::{fs, path::Path};
 
 fn every_value_equals_the_servers_text(name: &str) {
@@ -52,6 +52,26 @@ fn no_file_is_made_at_a_place_that_was_not_meant() {
     }
     assert!(fs::read_dir(dir.path()).unwrap().next().is_none());
     assert!(!Path::new("/").join(name).exists());
+}
+
+/// What is missing is named for each table, and how to come by it.
+#[test]
+fn tables_whose_definition_is_not_known_are_refused_with_the_next_step() {
+    let rows: String = ["t", "u"]
+        .iter()
+        .enumerate()
+        .map(|(n, table)| {
+            format!(
+                "{{\"database\":\"d\",\"table\":\"{table}\",\"type\":\"insert\",\"ts\":1795351926,\"xid\":{n},\"commit\":true,\"data\":{{\"id\":1}}}}\n"
+            )
+        })
+        .collect();
+    let dir = temp_dir();
+    let spool = Spool::of(&write(&dir, "rows.jsonl", rows));
+    let url = format!("sqlite:{}", dir.path().join("d.db").display());
+    let words = ["d.t", "d.u", "next: store", "binsync schema add --from URL", "--exclude-table"];
+    spool.apply(&url, [""; 0]).code(4).says(&words);
+    spool.apply(&url, ["--table", "d.t"]).code(4).says(&["d.t", words[3]]);
 }
 
 #[test]

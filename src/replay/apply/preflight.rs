@@ -63,11 +63,18 @@ pub(super) fn check(
         1 => Err(refused.remove(0)),
         n => {
             let list: Vec<String> = refused.iter().map(|e| format!("  {}", e.message())).collect();
+            let mut steps: Vec<&str> = Vec::new();
+            for step in refused.iter().filter_map(Error::next_step) {
+                if !steps.contains(&step) {
+                    steps.push(step);
+                }
+            }
+            steps.push("or leave tables out with --exclude-table");
             Err(Error::stopped(format!(
                 "{n} tables cannot be written, nothing was:\n{}",
                 list.join("\n")
             ))
-            .help("mend them, or leave them out with --exclude-table"))
+            .help(steps.join("; ")))
         }
     }
 }
