@@ -1,9 +1,10 @@
 //! Rows of the target that are not as the stream has them: the apply stops at the first, or leaves or overwrites them
 //! and writes each down.
 
+use crate::other_spool::{self, begun, import, targets};
 use crate::support::{Fresh, Kind, Run, Spool, fresh, servers::KINDS, temp_dir, write};
 use serde_json::Value;
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
 
 /// A transaction of one row, with the message it arrives as.
 fn event(number: usize, kind: &str, data: &str, old: &str) -> String {
@@ -145,12 +146,67 @@ fn overwrite_after_skip_says_that_nothing_was_left_to_overwrite() {
     }
 }
 
+/// What was passed over is kept with the rows, whether they are written in one transaction or in parts on several
+/// connections, and is gone with them where the target is restored.
+#[test]
+fn overwrite_says_only_what_was_passed_over() {
+    for window in ["64000", "64"] {
+        targets(|target, ask, run| {
+            let dir = temp_dir();
+            let (spool, journal) = (begun(&dir), dir.path().join("j"));
+            let saved = if target.starts_with("sqlite") { "saved" } else { "d.saved" };
+            let apply = |policy: &str| {
+                let journal = journal.to_str().unwrap();
+                let policy = ["--on-conflict", policy, "--conflicts", journal];
+                other_spool::apply(&spool, target, &[&policy[..], &["--window", window]].concat())
+            };
+            apply("stop").code(0);
+            run(&format!("CREATE TABLE {saved} AS SELECT * FROM binsync.progress"));
+            import(&spool, &dir, 101..=150);
+            run("INSERT INTO d.t VALUES (103,'mine')");
+            apply("skip").code(3).says(&["1 conflict"]);
+            apply("overwrite").code(3).says(&["nothing was left to overwrite", "passed over"]);
+            import(&spool, &dir, 151..=160);
+            let news = apply("overwrite").code(3).says(&["passed over before", "--name"]);
+            assert!(!news.stderr.contains("nothing was left"), "{}", news.stderr);
+            assert_eq!(ask("SELECT v FROM d.t WHERE id=103"), "mine");
+
+            // Restored with its progress to before that.
+            run("DELETE FROM d.t WHERE id > 100");
+            run("INSERT INTO d.t VALUES (103,'mine')");
+            run("DELETE FROM binsync.progress");
+            run(&format!("INSERT INTO binsync.progress SELECT * FROM {saved}"));
+            apply("overwrite").code(3).says(&["1 conflict"]);
+            assert_eq!(ask("SELECT v FROM d.t WHERE id=103"), "v103");
+            let done = apply("overwrite").code(0);
+            assert!(!done.stderr.contains("passed over"), "{}", done.stderr);
+        });
+    }
+}
+
 #[test]
 fn a_value_that_does_not_fit_cannot_be_overwritten() {
     let (server, dir) = (target(Kind::MariaDb), temp_dir());
     let (spool, journal) = (Spool::of(&write(&dir, "stream", stream())), dir.path().join("j"));
     apply(&spool, &server, "overwrite", &journal).code(4).says(&["d.t", "message 5"]);
     assert!(!rows(&server).contains("much"));
+}
+
+/// It holds rows; one that an earlier version made is closed to others, too.
+#[test]
+fn the_journal_is_for_its_owner_alone() {
+    let (server, dir) = (target(Kind::MariaDb), temp_dir());
+    let spool = Spool::of(&write(&dir, "stream", stream()));
+    let [new, old] = ["new", "old"].map(|name| dir.path().join(name));
+    fs::write(&old, "").unwrap();
+    fs::set_permissions(&old, fs::Permissions::from_mode(0o644)).unwrap();
+    for (n, journal) in [&new, &old].into_iter().enumerate() {
+        let name = format!("n{n}");
+        let args = ["--on-conflict", "skip", "--conflicts", journal.to_str().unwrap()];
+        spool.apply(&server.url(), [&args[..], &["--name", &name]].concat()).code(3);
+        assert!(!entries(journal).is_empty());
+        assert_eq!(fs::metadata(journal).unwrap().permissions().mode() & 0o777, 0o600);
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! A spool that was restored from an older copy and went on gives its numbers a second time; a target may be restored,
 //! too. Whoever goes on tells by the records what he stands in, and refuses what is not his.
 
-use crate::support::{Run, Spool, fresh, servers::KINDS, temp_dir, write};
+use crate::support::{Run, Running, Spool, fresh, servers::KINDS, temp_dir, write};
 use std::{fs, path::Path, process::Command};
 
 /// One-row transactions of the source, each at a place of its own.
@@ -17,7 +17,7 @@ fn rows(numbers: std::ops::RangeInclusive<u64>) -> String {
         .collect()
 }
 
-fn import(spool: &Spool, dir: &tempfile::TempDir, numbers: std::ops::RangeInclusive<u64>) {
+pub fn import(spool: &Spool, dir: &tempfile::TempDir, numbers: std::ops::RangeInclusive<u64>) {
     let name = format!("{}-{}.jsonl", numbers.start(), numbers.end());
     let file = write(dir, &name, rows(numbers));
     spool.run(["import", file.to_str().unwrap()]).one_of(&[0, 3]);
@@ -30,7 +30,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// A target of each kind, empty but for the table.
-fn targets(test: impl Fn(&str, &dyn Fn(&str) -> String, &dyn Fn(&str))) {
+pub fn targets(test: impl Fn(&str, &dyn Fn(&str) -> String, &dyn Fn(&str))) {
     for kind in KINDS {
         let server = fresh(kind);
         server.sql("CREATE DATABASE d; CREATE TABLE d.t (id INT PRIMARY KEY, v VARCHAR(20))");
@@ -41,7 +41,8 @@ fn targets(test: impl Fn(&str, &dyn Fn(&str) -> String, &dyn Fn(&str))) {
     let file = dir.path().join("target.db");
     let ask = |sql: &str| {
         let sql = sql.replace("d.t", "\"d.t\"").replace("binsync.progress", "binsync_progress");
-        let done = Command::new("sqlite3").arg(&file).arg(sql).output().unwrap();
+        let mut client = Command::new("sqlite3");
+        let done = client.args(["-cmd", ".timeout 9000"]).arg(&file).arg(sql).output().unwrap();
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         String::from_utf8(done.stdout).unwrap().trim().to_owned()
     };
@@ -53,13 +54,13 @@ const DEFINE: &str = r#"{"type":"table-create","database":"d","table":"t","ts":1
 "#;
 
 /// A spool whose first message makes the table, and a hundred rows.
-fn begun(dir: &tempfile::TempDir) -> Spool {
+pub fn begun(dir: &tempfile::TempDir) -> Spool {
     let spool = Spool::of(&write(dir, "define.jsonl", DEFINE));
     import(&spool, dir, 1..=100);
     spool
 }
 
-fn apply(spool: &Spool, target: &str, args: &[&str]) -> Run {
+pub fn apply(spool: &Spool, target: &str, args: &[&str]) -> Run {
     let args = [&["--ddl", "skip"], args].concat();
     spool.apply(target, args)
 }
@@ -99,6 +100,26 @@ fn a_spool_that_was_restored_and_went_on_is_refused_and_says_who_is_behind() {
         // The way on that it names.
         apply(&spool, target, &["--name", "on", "--position", "bin.000001:20001.."]).code(0);
         assert_eq!(ask("SELECT COUNT(*) FROM d.t WHERE id > 300"), "150");
+    });
+}
+
+#[test]
+fn a_spool_that_is_replaced_under_a_follow_is_noticed() {
+    targets(|target, ask, _| {
+        let dir = temp_dir();
+        let (spool, other) = (begun(&dir), Spool::new());
+        copy(&spool.path(), &other.path());
+        import(&spool, &dir, 101..=200);
+        import(&other, &dir, 301..=450);
+        let args = ["apply", "--target", target, "--ddl", "skip", "--follow"];
+        let mut follow = Running::start(spool.command(args));
+        assert!(follow.until(|| ask("SELECT COUNT(*) FROM d.t") == "200"), "{:?}", follow.end());
+        fs::rename(spool.path(), dir.path().join("away")).unwrap();
+        fs::rename(other.path(), spool.path()).unwrap();
+        let (status, said) = follow.end();
+        assert_eq!(status.code(), Some(4), "{said}");
+        assert!(said.contains("message 201 (bin.000001:40000) of this spool is another"), "{said}");
+        assert_eq!(ask("SELECT COUNT(*) FROM d.t"), "200");
     });
 }
 
@@ -221,6 +242,55 @@ fn a_target_that_stands_earlier_than_it_did_is_named_with_the_way_on() {
         let again = apply(&spool, target, &[]).code(0);
         assert!(!again.stderr.contains("knows nothing"), "{}", again.stderr);
     });
+}
+
+/// Its progress stays where it was, its rows are older.
+#[test]
+fn a_table_that_was_loaded_anew_beside_its_progress_is_named() {
+    for kind in KINDS {
+        let server = fresh(kind);
+        let table = "CREATE TABLE d.t (id INT PRIMARY KEY, v VARCHAR(20))";
+        server.sql(&format!("CREATE DATABASE d; {table}"));
+        let (dir, url) = (temp_dir(), server.url());
+        let spool = begun(&dir);
+        let conflicts = dir.path().join("conflicts").to_str().unwrap().to_owned();
+        let wins = ["--on-conflict", "overwrite", "--conflicts", &conflicts];
+        let silent = |args: &[&str]| {
+            let run = apply(&spool, &url, args).code(0);
+            assert!(!run.stderr.contains("made anew"), "{}", run.stderr);
+        };
+        silent(&[]);
+        silent(&[]);
+        let load = format!(
+            "CREATE TABLE d.dump AS SELECT * FROM d.t WHERE id<=40; DROP TABLE d.t; {table}; \
+             INSERT INTO d.t SELECT * FROM d.dump; DROP TABLE d.dump"
+        );
+        let said = ["made anew", "\"apply\"", "d.t", "--name", "--table", "--position"];
+        server.sql(&load);
+        apply(&spool, &url, &["--dry-run"]).code(0).says(&said);
+        apply(&spool, &url, &[]).code(0).says(&said);
+        silent(&[]);
+        // Whoever wants them written over is told that nothing was.
+        server.sql(&load);
+        apply(&spool, &url, &wins).code(3).says(&said).says(&["nothing was left to overwrite"]);
+        silent(&wins);
+        // The way on.
+        let anew = ["--name", "anew", "--table", "d.t", "--position", "bin.000001:4001.."];
+        apply(&spool, &url, &anew).code(0);
+        assert_eq!(server.query("SELECT COUNT(*) FROM d.t"), "100\n");
+    }
+}
+
+/// What the run itself does to its tables is nobody else's.
+#[test]
+fn a_statement_of_the_stream_makes_no_table_anew() {
+    for kind in KINDS {
+        let (server, spool) = (fresh(kind), Spool::recording(&format!("{}-incident", kind.name())));
+        for _ in 0..2 {
+            let run = spool.apply(&server.url(), [""; 0]).code(0);
+            assert!(!run.stderr.contains("made anew"), "{}", run.stderr);
+        }
+    }
 }
 
 #[test]

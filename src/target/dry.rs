@@ -93,6 +93,10 @@ impl Target for Dry {
         self.session.real.exists(name)
     }
 
+    fn identities(&mut self, names: &[TableName]) -> Result<Vec<(TableName, String)>> {
+        self.session.real.identities(names)
+    }
+
     fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool> {
         self.session.real.holds_keyless_rows(name)
     }

@@ -93,6 +93,15 @@ pub trait Target: Send {
         Ok(false)
     }
 
+    /// What tells each of these tables from one that is made anew under its name, as a dump that is
+    /// loaded makes it; nothing of those of which the target does not tell.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    fn identities(&mut self, _: &[TableName]) -> Result<Vec<(TableName, String)>> {
+        Ok(Vec::new())
+    }
+
     /// True when there is such a table, without a key to tell its rows apart, and a row in it.
     ///
     /// # Errors
@@ -265,6 +274,14 @@ pub trait Session: Send {
     /// # Errors
     /// When the target cannot be asked.
     fn find(&mut self, op: &RowOp<'_, '_>) -> Result<Option<FoundRow>>;
+
+    /// Keeps with the open transaction, which began with `mark`, that changes were passed over in it.
+    ///
+    /// # Errors
+    /// When the target cannot be written.
+    fn skipped(&mut self, _claim: &Claim, _mark: Mark) -> Result<()> {
+        Ok(())
+    }
 
     /// Commits the open transaction; with `to` the progress moves there in it.
     ///

@@ -82,6 +82,8 @@ pub struct Standing {
     pub chunks: HashMap<u64, u64>,
     /// A statement that was begun there, by its first message.
     pub statement: Option<u64>,
+    /// Changes were passed over on the way there: their rows are not as the stream has them.
+    pub skipped: bool,
 }
 
 /// Where a run comes to stand.

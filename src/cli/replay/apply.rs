@@ -197,27 +197,26 @@ impl ApplyArgs {
         Ok(())
     }
 
-    /// True, and said, when rows were to be overwritten and no change is left to do it for: what an
-    /// earlier run passed over, and what the target has lost since, stays as it is.
-    fn has_nothing_to_decide(
-        &self,
-        outcome: &Outcome,
-        run: &Run,
-        journal: &Path,
-        output: &Output,
-    ) -> bool {
-        let asked = self.on_conflict == ConflictArg::Overwrite && !self.follow && !self.looks();
-        if !asked || outcome.row_events() + outcome.ddl > 0 {
+    /// True, and said, when rows were to be overwritten and some may be left that are not as the
+    /// stream has them: those that earlier runs of the name have passed over, and those that a
+    /// table has lost that was made anew.
+    fn leaves_rows(&self, outcome: &Outcome, run: &Run, journal: &Path, output: &Output) -> bool {
+        let asked = self.on_conflict == ConflictArg::Overwrite && !self.looks();
+        if !asked || !(outcome.skipped_before || outcome.made_anew) {
             return false;
         }
         let listed = match journal.exists() {
             true => format!(" ({} lists them)", journal.display()),
             false => String::new(),
         };
+        let nothing = match outcome.row_events() + outcome.ddl {
+            0 => "nothing was left to overwrite: ",
+            _ => "",
+        };
         output.say(&format!(
-            "nothing was left to overwrite: the run {:?} is behind the selected changes. Rows that \
-             it passed over{listed}, or that the target has lost since, stay as they are. Under \
-             another --name a run begins anew, and overwrites them",
+            "{nothing}rows that the run {:?} has passed over before{listed}, or that the target has \
+             lost since, stay as they are. Under another --name a run begins anew, and overwrites \
+             them",
             run.name
         ));
         true
@@ -391,7 +390,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         tell_pace(args, &outcome, pace, &output);
     }
     tell(args, &outcome, &selection, &output);
-    differs |= args.has_nothing_to_decide(&outcome, &run, journal.path(), &output);
+    differs |= args.leaves_rows(&outcome, &run, journal.path(), &output);
     Ok(if differs || outcome.conflicts > 0 { DIFFERS } else { DONE })
 }
 

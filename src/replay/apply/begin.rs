@@ -43,6 +43,11 @@ pub(super) fn claim(
     {
         report(Report::Note(note));
     }
+    if let (Some(seen), Some(known)) = (&mut seen, &known)
+        && let Some(note) = seen.check_tables(known.seq, target)?
+    {
+        report(Report::Note(note));
+    }
     let stands = known.as_ref().map_or(first, |known| known.seq);
     check_rights(spool, job, stands, target)?;
     let begin = Point { seq: first, last: spool.landmark(first)? };

@@ -16,7 +16,7 @@ use crate::plan::op::{Act, RowOp};
 use crate::plan::present::Present;
 use crate::plan::{Image, Table};
 use crate::spool::Seq;
-use crate::target::{FoundRow, Session};
+use crate::target::{Claim, FoundRow, Mark, Session};
 
 /// What is done about a row that is not as the stream has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -160,6 +160,17 @@ impl<'w> Writer<'w> {
     pub(super) fn new(session: &'w mut dyn Session, policy: &'w Policy<'w>, careful: bool) -> Self {
         let skipped = HashSet::new();
         Self { session, policy, careful, skipped, statements: 0, conflicts: 0 }
+    }
+
+    /// Keeps with the open transaction, which began with `mark`, that a change was passed over in it.
+    ///
+    /// # Errors
+    /// When the target cannot be written.
+    pub(super) fn keep_skipped(&mut self, claim: &Claim, mark: Mark) -> Result<()> {
+        if self.skipped.is_empty() {
+            return Ok(());
+        }
+        self.session.skipped(claim, mark)
     }
 
     /// Writes row changes in the open transaction.

@@ -183,6 +183,7 @@ impl<'p, 's> Executor<'p, 's> {
             for chunk in work.plan.phases.iter().flatten() {
                 writer.write(&chunk.ops)?;
             }
+            writer.keep_skipped(sessions.claim, Mark::Step)?;
             if to.is_some() {
                 self.job.journal.settle()?;
                 writer.session.commit(sessions.claim, to.as_ref())?;

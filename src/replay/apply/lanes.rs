@@ -141,10 +141,12 @@ impl Lanes {
         let mut tries = 0;
         loop {
             let mut writer = Writer::new(session, phase.policy, phase.careful);
+            let mark = Mark::Chunk { n, hash };
             let done = writer
                 .session
-                .begin(phase.claim, Mark::Chunk { n, hash })
+                .begin(phase.claim, mark)
                 .and_then(|()| writer.write(&chunk.ops))
+                .and_then(|()| writer.keep_skipped(phase.claim, mark))
                 .and_then(|()| phase.policy.journal.settle())
                 .and_then(|()| writer.session.commit(phase.claim, None));
             let (statements, conflicts) = (writer.statements, writer.conflicts);

@@ -116,6 +116,10 @@ pub struct Outcome {
     pub ddl_skipped: u64,
     /// Conflicts passed over or overwritten.
     pub conflicts: u64,
+    /// Runs of this name have passed conflicts over before.
+    pub skipped_before: bool,
+    /// A table that runs of this name have written was made anew since.
+    pub made_anew: bool,
     /// Bootstrap rows left out of a reverse.
     pub bootstrap_rows_left_out: u64,
     /// Target transactions committed: also those of a window that is not at its end.
@@ -140,6 +144,8 @@ impl Outcome {
         self.ddl += other.ddl;
         self.ddl_skipped += other.ddl_skipped;
         self.conflicts += other.conflicts;
+        self.skipped_before |= other.skipped_before;
+        self.made_anew |= other.made_anew;
         self.bootstrap_rows_left_out += other.bootstrap_rows_left_out;
         self.commits += other.commits;
     }
@@ -292,6 +298,8 @@ impl<'o> Applier<'o> {
         self.connected = true;
         let standing = if fresh {
             let (standing, seen) = begin::claim(spool, job, target, report)?;
+            self.outcome.skipped_before |= standing.skipped;
+            self.outcome.made_anew |= seen.as_ref().is_some_and(|seen| seen.made_anew);
             self.seen = seen;
             standing
         } else {
@@ -306,6 +314,7 @@ impl<'o> Applier<'o> {
         };
         let begin = (standing, fresh);
         let (careful, outcome) = (self.careful, &mut self.outcome);
+        let statements = outcome.ddl;
         let done = pass::run(spool, job, target, begin, careful, outcome, &mut |event| {
             if let Report::Reached(seq, _) = event {
                 reached(report, seq);
@@ -314,6 +323,10 @@ impl<'o> Applier<'o> {
         });
         let seq = target.sessions().claim.seq;
         reached(report, seq);
+        if let Some(seen) = &mut self.seen {
+            let changed = self.outcome.ddl > statements;
+            seen.keep_tables(&self.outcome.tables, changed, target);
+        }
         self.last = spool.landmark(seq)?.or(self.last.take());
         done
     }

@@ -4,16 +4,17 @@
 //! The target is the authority on where a run stands; what is kept here only tells that it stood
 //! elsewhere before.
 
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Job;
+use super::{Job, TableOutcome};
 use crate::error::{Context, Error, Result};
-use crate::event::Position;
 use crate::event::landmark::Landmark;
+use crate::event::{Position, TableName};
 use crate::replay::selected;
 use crate::spool::{self, Seq, Spool};
 use crate::target::{Direction, Run, Standing, Target};
@@ -34,6 +35,8 @@ pub(super) struct Seen {
     unsaved: bool,
     /// The target is only looked at, or the file cannot be written.
     closed: bool,
+    /// A table was made anew since the run was seen last.
+    pub(super) made_anew: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -45,6 +48,16 @@ struct Kept {
     selection: String,
     seq: Seq,
     last: Option<Landmark>,
+    /// The tables that the run has written, and what tells them from others of their name.
+    #[serde(default)]
+    tables: Vec<Written>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Written {
+    name: TableName,
+    /// `None` where the target does not tell.
+    identity: Option<String>,
 }
 
 impl Seen {
@@ -76,6 +89,7 @@ impl Seen {
             selection: run.selection.clone(),
             seq: 0,
             last: None,
+            tables: Vec::new(),
         };
         Ok(Some(Self {
             dir: spool.dir().to_owned(),
@@ -86,6 +100,7 @@ impl Seen {
             saved: Instant::now(),
             unsaved: false,
             closed: !target.is_written(),
+            made_anew: false,
         }))
     }
 
@@ -159,6 +174,66 @@ impl Seen {
             "{what}. It begins anew, and stops at the first row that is there already; {}",
             self.way()
         )))
+    }
+
+    /// Holds the tables that the run has written against what they were when it stood where it
+    /// stands; what is to be said of those that were made anew since.
+    ///
+    /// # Errors
+    /// When the target cannot be asked.
+    pub(super) fn check_tables(
+        &mut self,
+        stands: Seq,
+        target: &mut dyn Target,
+    ) -> Result<Option<String>> {
+        // Statements of its own may have come since.
+        if !self.known || stands != self.kept.seq {
+            return Ok(None);
+        }
+        let names: Vec<TableName> = self.kept.tables.iter().map(|t| t.name.clone()).collect();
+        let mut anew = Vec::new();
+        for (name, identity) in target.identities(&names)? {
+            let table = self.kept.tables.iter_mut().find(|table| table.name == name);
+            let Some(table) = table else { continue };
+            if table.identity.as_ref().is_some_and(|before| *before != identity) {
+                anew.push(name.to_string());
+                self.unsaved = true;
+            }
+            table.identity = Some(identity);
+        }
+        self.made_anew = !anew.is_empty();
+        Ok(self.made_anew.then(|| {
+            format!(
+                "{}: made anew since the run {:?} was seen there last, by a dump that was loaded or \
+                 by TRUNCATE, OPTIMIZE or ALTER: {}. If their rows are older than the progress, what \
+                 the run has written since is not written again: go on with them under another \
+                 --name, with --table and with the --position of the dump",
+                self.kept.target,
+                self.kept.name,
+                anew.join(", ")
+            )
+        }))
+    }
+
+    /// Keeps what tells the tables that were written from others; anew where statements were run.
+    pub(super) fn keep_tables(
+        &mut self,
+        written: &BTreeMap<TableName, TableOutcome>,
+        changed: bool,
+        target: &mut dyn Target,
+    ) {
+        let known = self.kept.tables.iter().map(|table| &table.name);
+        let names: BTreeSet<TableName> = known.chain(written.keys()).cloned().collect();
+        if self.closed || !changed && names.len() == self.kept.tables.len() {
+            return;
+        }
+        let names = Vec::from_iter(names);
+        // What cannot be asked is not compared.
+        let mut told: HashMap<_, _> =
+            target.identities(&names).unwrap_or_default().into_iter().collect();
+        let kept = names.into_iter().map(|name| Written { identity: told.remove(&name), name });
+        self.kept.tables = kept.collect();
+        self.unsaved = true;
     }
 
     fn way(&self) -> String {

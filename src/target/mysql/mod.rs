@@ -149,8 +149,9 @@ impl Mysql {
         let Claim { name, epoch, seq } = self.claim.clone();
         self.query("BEGIN")?;
         self.step(
-            "UPDATE binsync.progress SET seq=?, window_end=NULL, window_parts=NULL, window_chunk=NULL WHERE name=? \
-             AND epoch=? AND seq=? AND window_end=?",
+            "UPDATE binsync.progress p SET seq=?, window_end=NULL, window_parts=NULL, window_chunk=NULL, \
+             skipped=skipped OR EXISTS (SELECT 1 FROM binsync.chunk c WHERE c.name=p.name AND c.skipped) \
+             WHERE name=? AND epoch=? AND seq=? AND window_end=?",
             (window.end, &name, epoch, seq, window.end),
         )?;
         self.conn()
@@ -238,6 +239,10 @@ impl Target for Mysql {
         }
         let found = schema::has_database(self.conn(), &name.database);
         found.map_err(|e| failed("target", &e))
+    }
+
+    fn identities(&mut self, names: &[TableName]) -> Result<Vec<(TableName, String)>> {
+        Ok(schema::identities(self.conn(), names))
     }
 
     fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool> {

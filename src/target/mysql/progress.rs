@@ -15,19 +15,38 @@ const PROGRESS: [&str; 4] = [
      selection TEXT NOT NULL, epoch BIGINT UNSIGNED NOT NULL, seq BIGINT UNSIGNED NOT NULL, \
      window_end BIGINT UNSIGNED, window_parts INT UNSIGNED, window_chunk INT UNSIGNED, \
      last_seq BIGINT UNSIGNED, last_hash BIGINT UNSIGNED, last_position VARCHAR(255) CHARACTER SET \
-     utf8mb4 COLLATE utf8mb4_bin) ENGINE=InnoDB",
+     utf8mb4 COLLATE utf8mb4_bin, skipped BOOLEAN NOT NULL DEFAULT FALSE) ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS binsync.chunk (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
-     utf8mb4_bin NOT NULL, n BIGINT UNSIGNED NOT NULL, hash BIGINT UNSIGNED NOT NULL, PRIMARY KEY \
-     (name, n)) ENGINE=InnoDB",
+     utf8mb4_bin NOT NULL, n BIGINT UNSIGNED NOT NULL, hash BIGINT UNSIGNED NOT NULL, skipped \
+     BOOLEAN NOT NULL DEFAULT FALSE, PRIMARY KEY (name, n)) ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS binsync.intent (name VARCHAR(64) CHARACTER SET utf8mb4 COLLATE \
      utf8mb4_bin PRIMARY KEY, seq BIGINT UNSIGNED NOT NULL, fingerprint LONGTEXT NOT NULL) \
      ENGINE=InnoDB",
 ];
 
-/// What a version before this one did not keep.
-const ADDED: &str = "ALTER TABLE binsync.progress ADD COLUMN last_seq BIGINT UNSIGNED, ADD COLUMN \
-     last_hash BIGINT UNSIGNED, ADD COLUMN last_position VARCHAR(255) CHARACTER SET utf8mb4 COLLATE \
-     utf8mb4_bin";
+/// What a version before this one did not keep: the record a run stands at, and whether it has
+/// passed changes over. A table, a column of it, and the statement that adds it.
+const ADDED: [(&str, &str, &str); 3] = [
+    LAST,
+    (
+        "progress",
+        "skipped",
+        "ALTER TABLE binsync.progress ADD COLUMN skipped BOOLEAN NOT NULL DEFAULT FALSE",
+    ),
+    SKIPPED,
+];
+const LAST: (&str, &str, &str) = (
+    "progress",
+    "last_hash",
+    "ALTER TABLE binsync.progress ADD COLUMN last_seq BIGINT UNSIGNED, ADD COLUMN last_hash BIGINT \
+     UNSIGNED, ADD COLUMN last_position VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+);
+/// Added last.
+const SKIPPED: (&str, &str, &str) = (
+    "chunk",
+    "skipped",
+    "ALTER TABLE binsync.chunk ADD COLUMN skipped BOOLEAN NOT NULL DEFAULT FALSE",
+);
 
 /// What moves a progress row: the sequence, and the last record as far as there is one.
 pub(super) const TO: &str = "seq=?, last_seq=COALESCE(?,last_seq), last_hash=COALESCE(?,last_hash), \
@@ -52,8 +71,13 @@ pub(super) fn rights(conn: &mut Conn) -> Result<Vec<&'static str>> {
     let mut rights = vec!["SELECT", "INSERT", "UPDATE", "DELETE"];
     if !is_there(conn)? {
         rights.push("CREATE");
-    } else if !keeps_last(conn)? {
-        rights.push("ALTER");
+    } else {
+        for added in &ADDED {
+            if !keeps(conn, added)? {
+                rights.push("ALTER");
+                break;
+            }
+        }
     }
     Ok(rights)
 }
@@ -69,10 +93,13 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, S
             conn.query_drop(statement).map_err(|e| refused(&e))?;
         }
     }
-    if !keeps_last(conn)? {
-        let added = conn.query_drop(ADDED);
+    for column in &ADDED {
+        if keeps(conn, column)? {
+            continue;
+        }
+        let added = conn.query_drop(column.2);
         // Another start may have been quicker.
-        if !keeps_last(conn)? {
+        if !keeps(conn, column)? {
             added.map_err(|e| refused(&e))?;
         }
     }
@@ -139,12 +166,13 @@ fn is_there(conn: &mut Conn) -> Result<bool> {
     Ok(found == Some(3))
 }
 
-/// True when the progress says which record it stands at; an older version's does not.
-fn keeps_last(conn: &mut Conn) -> Result<bool> {
+/// True when the progress keeps what an older version's does not.
+fn keeps(conn: &mut Conn, (table, column, _): &(&str, &str, &str)) -> Result<bool> {
     let found: Option<u64> = conn
-        .query_first(
+        .exec_first(
             "SELECT COUNT(*) FROM information_schema.COLUMNS WHERE TABLE_SCHEMA='binsync' AND \
-             TABLE_NAME='progress' AND COLUMN_NAME='last_hash'",
+             TABLE_NAME=? AND COLUMN_NAME=?",
+            (table, column),
         )
         .map_err(|e| refused(&e))?;
     Ok(found == Some(1))
@@ -171,12 +199,13 @@ fn row(conn: &mut Conn, run: &Run) -> Result<Option<(u64, Standing)>> {
     let chunks: Vec<(u64, u64)> = conn
         .exec("SELECT n, hash FROM binsync.chunk WHERE name=?", (&run.name,))
         .map_err(|e| refused(&e))?;
-    let last = if keeps_last(conn)? { last(conn, run)? } else { None };
+    let last = if keeps(conn, &LAST)? { last(conn, run)? } else { None };
+    let skipped = keeps(conn, &SKIPPED)? && skipped(conn, run)?;
     let statement: Option<u64> = conn
         .exec_first("SELECT seq FROM binsync.intent WHERE name=?", (&run.name,))
         .map_err(|e| refused(&e))?;
     let chunks = chunks.into_iter().collect();
-    Ok(Some((epoch, Standing { seq, last, window, chunks, statement })))
+    Ok(Some((epoch, Standing { seq, last, window, chunks, statement, skipped })))
 }
 
 /// The last record that a run has taken.
@@ -189,6 +218,18 @@ fn last(conn: &mut Conn, run: &Run) -> Result<Option<Landmark>> {
         .map_err(|e| refused(&e))?;
     let Some((Some(seq), Some(hash), position)) = known else { return Ok(None) };
     Ok(Some(Landmark { seq, hash, position: position.unwrap_or_default() }))
+}
+
+/// Whether a run has passed changes over, also in the window that is open.
+fn skipped(conn: &mut Conn, run: &Run) -> Result<bool> {
+    let skipped: Option<bool> = conn
+        .exec_first(
+            "SELECT skipped OR EXISTS (SELECT 1 FROM binsync.chunk c WHERE c.name=p.name AND \
+             c.skipped) FROM binsync.progress p WHERE name=?",
+            (&run.name,),
+        )
+        .map_err(|e| refused(&e))?;
+    Ok(skipped == Some(true))
 }
 
 fn refused(error: &mysql::Error) -> Error {

@@ -63,19 +63,44 @@ pub(super) fn has_database(conn: &mut Conn, name: &str) -> Sql<bool> {
     Ok(conn.exec_first(sql, (name,))? == Some(1_u64))
 }
 
+/// InnoDB's ids of these tables, as far as the user may see them: a table that is made anew, or
+/// rebuilt, has another.
+pub(super) fn identities(conn: &mut Conn, names: &[TableName]) -> Vec<(TableName, String)> {
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let all = INNODB_TABLES.iter().find_map(|view| {
+        let sql = format!("SELECT TABLE_ID, NAME FROM information_schema.{view} ORDER BY NAME");
+        conn.query::<(u64, String), _>(sql).ok()
+    });
+    let mut ids: HashMap<String, String> = HashMap::new();
+    for (id, name) in all.unwrap_or_default() {
+        let table = name.split('#').next().unwrap_or_default();
+        ids.entry(table.to_owned()).or_default().push_str(&format!("{id},"));
+    }
+    names.iter().filter_map(|name| Some((name.clone(), ids.remove(&file(name))?))).collect()
+}
+
+/// InnoDB's list of tables, as MySQL and as MariaDB call it.
+const INNODB_TABLES: [&str; 2] = ["INNODB_TABLES", "INNODB_SYS_TABLES"];
+
 /// The ids of a table and of its partitions, which are tables by another name.
 fn innodb_ids(conn: &mut Conn, name: &TableName) -> Option<String> {
-    ["INNODB_TABLES", "INNODB_SYS_TABLES"].iter().find_map(|view| {
+    INNODB_TABLES.iter().find_map(|view| {
         let sql = format!(
             "SELECT TABLE_ID, NAME FROM information_schema.{view} WHERE NAME=? OR \
              LEFT(NAME, CHAR_LENGTH(?))=? ORDER BY NAME"
         );
-        let file = format!("{}/{}", file_name(&name.database), file_name(&name.table));
+        let file = file(name);
         let part = format!("{file}#");
         let rows: Vec<(u64, String)> = conn.exec(sql, (file, &part, &part)).ok()?;
         let ids: Vec<String> = rows.iter().map(|(id, _)| id.to_string()).collect();
         (!ids.is_empty()).then(|| ids.join(","))
     })
+}
+
+fn file(name: &TableName) -> String {
+    format!("{}/{}", file_name(&name.database), file_name(&name.table))
 }
 
 /// An identifier as InnoDB writes it in file names: `@` and four hex digits for what is not

@@ -298,6 +298,20 @@ impl Session for MysqlSession {
         }))
     }
 
+    fn skipped(&mut self, claim: &Claim, mark: Mark) -> Result<()> {
+        let done = match mark {
+            Mark::Step => self
+                .conn
+                .exec_drop("UPDATE binsync.progress SET skipped=TRUE WHERE name=?", (&claim.name,)),
+            // The lanes share the progress row: its part is told there when the window ends.
+            Mark::Chunk { n, .. } => self.conn.exec_drop(
+                "UPDATE binsync.chunk SET skipped=TRUE WHERE name=? AND n=?",
+                (&claim.name, n),
+            ),
+        };
+        done.map_err(|e| failed("target: progress", &e))
+    }
+
     fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()> {
         if let Some(to) = to {
             let [seq, last, hash, position] = progress::to(to);

@@ -16,15 +16,23 @@ use crate::sql::{Dialect, quote};
 const OWN: &str = "\
     CREATE TABLE IF NOT EXISTS binsync_progress (name TEXT PRIMARY KEY, spool TEXT NOT NULL, \
     direction TEXT NOT NULL, selection TEXT NOT NULL, epoch INTEGER NOT NULL, \
-    seq INTEGER NOT NULL, last_seq INTEGER, last_hash INTEGER, last_position TEXT);\
+    seq INTEGER NOT NULL, last_seq INTEGER, last_hash INTEGER, last_position TEXT, \
+    skipped INTEGER NOT NULL DEFAULT 0);\
     CREATE TABLE IF NOT EXISTS binsync_tables (name TEXT PRIMARY KEY COLLATE NOCASE, \
     database_name TEXT NOT NULL, table_name TEXT NOT NULL, rescue INTEGER NOT NULL DEFAULT 0)";
 
-/// What a version before this one did not keep.
-const ADDED: &str = "\
-    ALTER TABLE binsync_progress ADD COLUMN last_seq INTEGER;\
-    ALTER TABLE binsync_progress ADD COLUMN last_hash INTEGER;\
-    ALTER TABLE binsync_progress ADD COLUMN last_position TEXT";
+/// What a version before this one did not keep, and how it is added.
+const ADDED: [(&str, &str); 2] = [
+    (
+        LAST,
+        "ALTER TABLE binsync_progress ADD COLUMN last_seq INTEGER;\
+         ALTER TABLE binsync_progress ADD COLUMN last_hash INTEGER;\
+         ALTER TABLE binsync_progress ADD COLUMN last_position TEXT",
+    ),
+    (SKIPPED, "ALTER TABLE binsync_progress ADD COLUMN skipped INTEGER NOT NULL DEFAULT 0"),
+];
+const LAST: &str = "last_hash";
+const SKIPPED: &str = "skipped";
 
 /// A landmark as its columns; SQLite's numbers have a sign, a hash keeps its bits.
 pub(super) fn last(last: Option<&Landmark>) -> Result<(Option<i64>, Option<i64>, Option<&str>)> {
@@ -45,8 +53,10 @@ pub(super) fn claim(
 ) -> Result<(u64, Standing)> {
     let sql = |e: rusqlite::Error| failed(file, &e);
     conn.execute_batch(OWN).map_err(sql)?;
-    if !keeps_last(conn).map_err(sql)? {
-        conn.execute_batch(ADDED).map_err(sql)?;
+    for (column, add) in ADDED {
+        if !keeps(conn, column).map_err(sql)? {
+            conn.execute_batch(add).map_err(sql)?;
+        }
     }
     let (seq, hash, position) = last(first.last.as_ref())?;
     conn.execute(
@@ -95,16 +105,26 @@ pub(super) fn standing(conn: &Connection, file: &str, run: &Run) -> Result<Optio
         .map_err(sql)?;
     let Some((spool, known, selection, seq)) = known else { return Ok(None) };
     same_run(run, &spool, &known, &selection).map_err(|e| e.at(file))?;
-    let last = match keeps_last(conn).map_err(sql)? {
+    let last = match keeps(conn, LAST).map_err(sql)? {
         true => kept_last(conn, run).map_err(sql)?,
         false => None,
     };
-    Ok(Some(Standing { seq: seq.unsigned_abs(), last, ..Standing::default() }))
+    let skipped = match keeps(conn, SKIPPED).map_err(sql)? {
+        true => has_skipped(conn, run).map_err(sql)?,
+        false => false,
+    };
+    Ok(Some(Standing { seq: seq.unsigned_abs(), last, skipped, ..Standing::default() }))
 }
 
-/// True when the progress says which record it stands at; an older version's does not.
-fn keeps_last(conn: &Connection) -> Sql<bool> {
-    conn.column_exists(None, "binsync_progress", "last_hash")
+/// True when the progress keeps what an older version's does not.
+fn keeps(conn: &Connection, column: &str) -> Sql<bool> {
+    conn.column_exists(None, "binsync_progress", column)
+}
+
+/// Whether a run has passed changes over.
+fn has_skipped(conn: &Connection, run: &Run) -> Sql<bool> {
+    let sql = "SELECT skipped FROM binsync_progress WHERE name=?1";
+    conn.query_row(sql, (&run.name,), |row| row.get(0))
 }
 
 fn kept_last(conn: &Connection, run: &Run) -> Sql<Option<Landmark>> {

@@ -144,6 +144,12 @@ impl Session for SqliteSession {
         asked().map_err(|e| failed(&self.file, &e))
     }
 
+    fn skipped(&mut self, claim: &Claim, _: Mark) -> Result<()> {
+        let sql = "UPDATE binsync_progress SET skipped=1 WHERE name=?1";
+        self.conn.execute(sql, (&claim.name,)).map_err(|e| failed(&self.file, &e))?;
+        Ok(())
+    }
+
     fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()> {
         self.step(claim, to.unwrap_or(&claim.seq.into()))?;
         self.run("COMMIT")?;
