@@ -5,10 +5,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser};
+use clap::Args;
 
 use super::output::{count, counted};
-use super::{Cli, DONE, FAILED, Global, print, time};
+use super::{DONE, FAILED, Global, print, time};
 use crate::error::{Context, Error, Result};
 use crate::spool::{Counts, Order, Spool, Transaction};
 use crate::target::sqlite;
@@ -25,11 +25,14 @@ pub struct DemoArgs {
     keep: bool,
 }
 
-/// Runs `demo`.
+/// Runs the command line of these words.
+type Run = fn(&[&str]) -> Result<u8>;
+
+/// Runs `demo`, its commands by `run`.
 ///
 /// # Errors
 /// When a step fails.
-pub fn demo(global: &Global, args: &DemoArgs) -> Result<u8> {
+pub fn demo(global: &Global, args: &DemoArgs, run: Run) -> Result<u8> {
     let mut dir = tempfile::Builder::new().prefix("binsync-demo-").tempdir().context("demo")?;
     dir.disable_cleanup(args.keep);
     let spool = spool_dir(&global.spool, dir.path())?;
@@ -37,7 +40,7 @@ pub fn demo(global: &Global, args: &DemoArgs) -> Result<u8> {
     std::fs::write(&file, RECORDING).context(file.display())?;
     // So that the commands can be short, and are true.
     std::env::set_current_dir(dir.path()).context(dir.path().display())?;
-    let outcome = Demo { spool }.show();
+    let outcome = Demo { spool, run }.show();
     // A folder that is somebody's working directory cannot be removed everywhere.
     let _ = std::env::set_current_dir("/");
     if args.keep {
@@ -68,6 +71,7 @@ fn say(text: &str) -> Result<()> {
 
 struct Demo {
     spool: PathBuf,
+    run: Run,
 }
 
 /// The two transactions of the accident, and when it was over.
@@ -125,8 +129,7 @@ impl Demo {
         say(&format!("$ binsync {command}"))?;
         let spool = self.spool.display().to_string();
         let words = ["binsync", "--quiet", "--spool", &spool].into_iter().chain(command.split(' '));
-        let cli = Cli::try_parse_from(words).map_err(|e| Error::failed(e.to_string()))?;
-        match super::run(cli)? {
+        match (self.run)(&words.collect::<Vec<_>>())? {
             DONE => Ok(()),
             status => Err(Error::failed(format!("binsync {command}: status {status}"))),
         }

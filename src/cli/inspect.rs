@@ -6,7 +6,6 @@
 use std::ops::Range;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::output::{Output, counted};
 use super::select::SelectArgs;
@@ -23,7 +22,7 @@ const BIGGEST: usize = 20;
 
 mod page;
 
-use page::Page;
+use page::{Note, Page};
 
 const JSON_HELP: &str = "\
 With --json, one object a line. \"kind\" tells which:
@@ -122,17 +121,6 @@ pub(super) fn say_troubles(spool: &Spool, range: &Range<Seq>, output: &Output) -
     }
     output.say(&format!("{}; `binsync log` shows where", troubles.join(", ")));
     Ok(DIFFERS)
-}
-
-/// Something about the stream that is no transaction.
-#[derive(Serialize)]
-struct Note {
-    kind: &'static str,
-    first_seq: Seq,
-    last_seq: Seq,
-    reason: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    place: Option<String>,
 }
 
 /// The notes of a stretch, in its order, and how many are about something wrong.

@@ -2,16 +2,16 @@
 //!
 //! Data goes to stdout, everything else to stderr. A reader that went away (`| head`) is no error.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 pub mod demo;
 pub mod duration;
 pub mod export;
+mod global;
 pub mod history;
 pub mod ingest;
 pub mod inspect;
@@ -27,20 +27,14 @@ pub mod shell;
 mod signals;
 pub mod size;
 pub mod stats;
+mod status;
+mod stdio;
 pub mod time;
 
+pub use global::Global;
 pub use signals::stop_flag;
-
-/// Done.
-pub const DONE: u8 = 0;
-/// Failed; the reason is on stderr.
-pub const FAILED: u8 = 1;
-/// The call is wrong; nothing was done.
-pub const USAGE: u8 = 2;
-/// Finished, but something differs: damaged messages, gaps, skipped conflicts.
-pub const DIFFERS: u8 = 3;
-/// Stopped before the end; a rerun goes on.
-pub const STOPPED: u8 = 4;
+pub use status::{DIFFERS, DONE, FAILED, STOPPED, USAGE};
+pub use stdio::{line, print};
 
 const EXIT_HELP: &str = "\
 Exit status:
@@ -60,26 +54,6 @@ pub struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
-}
-
-/// What holds for every command.
-#[derive(Args, Clone)]
-pub struct Global {
-    /// Folder the stream is kept in
-    #[arg(
-        long,
-        global = true,
-        value_name = "DIR",
-        env = "BINSYNC_SPOOL",
-        default_value = "./spool"
-    )]
-    pub spool: PathBuf,
-    /// No progress, no summary; errors and warnings only
-    #[arg(long, short, global = true)]
-    pub quiet: bool,
-    /// Data as JSON
-    #[arg(long, global = true)]
-    pub json: bool,
 }
 
 /// The commands.
@@ -125,7 +99,7 @@ pub fn main() -> ExitCode {
 /// Runs a command and gives its exit status.
 fn run(Cli { global, command }: Cli) -> Result<u8> {
     match command {
-        Command::Demo(args) => demo::demo(&global, &args),
+        Command::Demo(args) => demo::demo(&global, &args, run_words),
         Command::Capture(args) => ingest::capture(&global, args),
         Command::Import(args) => ingest::import(&global, args),
         Command::Apply(args) => replay::apply::apply(&global, &args),
@@ -135,29 +109,24 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::History(args) => history::history(&global, &args),
         Command::Search(args) => search::search(&global, &args),
         Command::Export(args) => export::export(&global, &args),
-        Command::Completions(args) => shell::completions(&args),
-        Command::Man(args) => shell::man(&args),
+        Command::Completions(args) => shell::completions(&args, Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
         Command::Schema(command) => schema::run(&global, &command),
         Command::Spool(command) => maintain::run(&global, command),
     }
 }
 
+/// Runs a command line of these words.
+fn run_words(words: &[&str]) -> Result<u8> {
+    run(Cli::try_parse_from(words).map_err(|error| Error::failed(error.to_string()))?)
+}
+
 /// Shows an error and gives its exit status.
 fn report(error: &Error) -> u8 {
-    output::line(&format!("binsync: {error}"));
+    line(&format!("binsync: {error}"));
     match error.kind() {
         ErrorKind::Usage => USAGE,
         ErrorKind::Stopped | ErrorKind::Conflict | ErrorKind::ReadOnly => STOPPED,
         ErrorKind::Retry | ErrorKind::Lost | ErrorKind::Damaged | ErrorKind::Failed => FAILED,
-    }
-}
-
-/// Writes data to stdout. False when its reader has gone away, which ends a command well.
-pub fn print(text: &str) -> Result<bool> {
-    use std::io::{ErrorKind::BrokenPipe, Write, stdout};
-    let mut out = stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == BrokenPipe => Ok(false),
-        other => other.map(|()| true).context("cannot write to stdout"),
     }
 }

@@ -4,14 +4,13 @@
 //! `--quiet` neither, only messages that matter. Data goes to stdout and is not written here.
 
 use std::cell::RefCell;
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::signals;
+use super::{line, signals};
 use crate::capture::Watch;
-use crate::event::printable;
 
 /// How often a plain line is written.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -167,13 +166,6 @@ impl Watch for Output {
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner())
-}
-
-/// Writes to stderr, line for line and safe to look at: much of it was written by strangers. A
-/// closed stderr is nobody's concern.
-pub fn line(text: &str) {
-    let lines: Vec<_> = text.split('\n').map(printable).collect();
-    let _ = writeln!(stderr(), "{}", lines.join("\n"));
 }
 
 /// True when what stands on stdout may be coloured.

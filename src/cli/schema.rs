@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::server::{TlsArgs, server};
-use super::{DONE, Global, output, print};
+use super::{DONE, Global, line, print};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
@@ -72,13 +72,13 @@ pub fn add(global: &Global, server: &Server) -> Result<u8> {
         snapshot.after = spool.landmark(seq)?;
     }
     spool::add_snapshot(&global.spool, seq, &snapshot.to_bytes()?)?;
-    output::line(&format!(
+    line(&format!(
         "stored the definitions of {} tables of {} at message {seq}",
         snapshot.tables.len(),
         snapshot.server
     ));
     for fault in told.faults {
-        output::line(&format!("the source has {fault}"));
+        line(&format!("the source has {fault}"));
     }
     Ok(DONE)
 }

@@ -1,9 +1,9 @@
 //! `completions` and `man`, made from the command line's own definition.
 
-use clap::{Args, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 
-use super::{Cli, DONE, print};
+use super::{DONE, print};
 use crate::error::{Context as _, Error, Result};
 
 const COMPLETIONS_HELP: &str = "\
@@ -38,9 +38,9 @@ pub struct ManArgs {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn completions(args: &CompletionsArgs) -> Result<u8> {
+pub fn completions(args: &CompletionsArgs, mut cli: Command) -> Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "binsync", &mut script);
+    clap_complete::generate(args.shell, &mut cli, "binsync", &mut script);
     print(&String::from_utf8_lossy(&script))?;
     Ok(DONE)
 }
@@ -49,8 +49,7 @@ pub fn completions(args: &CompletionsArgs) -> Result<u8> {
 ///
 /// # Errors
 /// When there is no such command (usage), or stdout cannot be written.
-pub fn man(args: &ManArgs) -> Result<u8> {
-    let mut cli = Cli::command();
+pub fn man(args: &ManArgs, mut cli: Command) -> Result<u8> {
     cli.build();
     let command = match &args.command {
         None => cli,

@@ -9,8 +9,7 @@ use indicatif::ProgressBar;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::STOPPED;
-use super::output::line;
+use super::{STOPPED, line};
 use crate::error::{Context as _, Result};
 
 /// A command has asked to be told.

@@ -23,7 +23,7 @@ use lapin::options::{
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::uri::AMQPUri;
-use lapin::{Channel, Connection, ConnectionProperties, Consumer, ErrorKind};
+use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -32,10 +32,12 @@ use super::queue::{self, Config, DELIVERY_LIMIT, Declare, Kind};
 use super::refusal::{Place, Refusal};
 use crate::error::{self, Error, Result};
 use gate::Gate;
+use said::{lost, said};
 
 mod gate;
 mod kind;
 mod link;
+mod said;
 
 pub use link::Amqp;
 
@@ -471,17 +473,4 @@ async fn counts(channel: &Channel, queue: &str) -> lapin::Result<Counts> {
     let options = QueueDeclareOptions { passive: true, ..Default::default() };
     let queue = channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
     Ok(Counts { messages: queue.message_count(), consumers: queue.consumer_count() })
-}
-
-/// The broker's reply code, if it gave one, and the reason.
-fn said(error: &lapin::Error) -> (Option<u16>, String) {
-    match error.kind() {
-        ErrorKind::ProtocolError(said) => (Some(said.get_id()), said.get_message().to_string()),
-        ErrorKind::IOError(error) => (None, error.to_string()),
-        _ => (None, error.to_string()),
-    }
-}
-
-fn lost(error: &lapin::Error) -> Error {
-    Error::new(error::ErrorKind::Lost, said(error).1)
 }

@@ -5,8 +5,8 @@
 use std::ops::Range;
 
 use super::format::MAX_RAW;
+use super::place::Place;
 use super::ranges::Ranges;
-use super::segment;
 use super::types::Seq;
 use crate::error::{Error, Result};
 
@@ -72,23 +72,6 @@ impl Batch {
             start = end as usize;
         }
         Ok((content, ends))
-    }
-}
-
-/// Where a frame lies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
-    /// First sequence of its segment, which is the segment's name.
-    pub(super) segment: Seq,
-    /// Offset of its header.
-    pub(super) offset: u64,
-    /// Length of header and body.
-    pub(super) len: u64,
-}
-
-impl std::fmt::Display for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} offset {}", segment::name(self.segment), self.offset)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::frame::Place;
 use super::index::{Index, Row, Val, damaged, int};
 use super::index_write::GAP_KINDS;
+use super::place::Place;
 use super::ranges::Ranges;
 use super::resend::{EventRows, Ident};
 use super::segment;

@@ -1,11 +1,11 @@
 //! What goes into the index.
 
 use super::format::Header;
-use super::frame::Place;
 use super::index::{Index, Val, Value, damaged, int, maybe_int, maybe_text};
 use super::index_read::SegmentRow;
 use super::notes::Notes;
 use super::packed;
+use super::place::Place;
 use super::segment;
 use super::types::{BadFrame, GapKind, Seq};
 use crate::error::Result;

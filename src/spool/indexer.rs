@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::fit::{self, Past, Torn};
 use super::format::{Header, SpoolId};
-use super::frame::{Frame, Place};
+use super::frame::Frame;
 use super::home::Home;
 use super::index::{self, Index, Val, int, maybe_int};
 use super::index_write::NewFrame;
@@ -16,6 +16,7 @@ use super::keys_index::Floor;
 use super::lookup::{Lookup, Storage};
 use super::notes::Notes;
 use super::packed;
+use super::place::Place;
 use super::scan::{Found, Scan, Unread};
 use super::segment::{self, Decoder, SegmentReader};
 use super::tables::Tables;

@@ -8,14 +8,20 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::format::SpoolId;
+use super::format::{Header, SpoolId};
+use super::frame::Frame;
 use super::indexer::Indexer;
 use super::types::Summary;
-use super::writer::Work;
 use crate::error::{Context, Error, Result};
 
 /// Bytes of records that may wait for the index.
 const AHEAD: usize = 8 << 20;
+
+/// A stored frame on its way to the index.
+pub(super) struct Work {
+    pub(super) header: Header,
+    pub(super) frame: Arc<Frame>,
+}
 
 enum Job {
     Frame(Work),

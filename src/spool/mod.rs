@@ -31,6 +31,7 @@ mod lock;
 mod lookup;
 mod notes;
 mod packed;
+mod place;
 mod ranges;
 mod reader;
 mod records;

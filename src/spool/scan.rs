@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::files;
 use super::format::{self, BadHeader, Header, MAGIC, at};
-use super::frame::Place;
+use super::place::Place;
 use super::segment::{MAX_HEADER, bad_header, path};
 use super::types::Seq;
 use crate::error::{Context, Result};

@@ -12,7 +12,9 @@ use zstd::bulk::{Compressor, Decompressor};
 
 use super::files;
 use super::format::{self, BadHeader, Header, MAX_SEQ, SpoolId};
-use super::frame::{Batch, Frame, Place};
+use super::frame::{Batch, Frame};
+use super::place::Place;
+pub(super) use super::place::name;
 use super::ranges::Ranges;
 use super::types::Seq;
 use crate::error::{Context, Error, Result};
@@ -24,11 +26,6 @@ const PACKED: &str = "index: compressed transactions";
 const MAX_PACKED: u64 = 1 << 30;
 /// Headers longer than this are not written and not believed.
 pub(super) const MAX_HEADER: usize = 16 << 20;
-
-/// File name of the segment that begins with `first`.
-pub(super) fn name(first: Seq) -> String {
-    format!("{first:020}.zst")
-}
 
 /// Path of that segment.
 pub(super) fn path(dir: &Path, first: Seq) -> PathBuf {

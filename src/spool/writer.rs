@@ -15,12 +15,13 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::files;
 use super::fit;
 use super::format::SpoolId;
-use super::frame::{Batch, Frame, Place};
+use super::frame::Batch;
 use super::home::Home;
 use super::index::Index;
 use super::indexer::Indexer;
-use super::indexing::Indexing;
+use super::indexing::{Indexing, Work};
 use super::lock::{Lock, Purpose};
+use super::place::Place;
 use super::recovery::{self, recover, renew};
 use super::segment::{self, Encoder, SegmentReader, sync_dir};
 use super::types::{Recovery, Seq, Summary, TailFrame, TailRecord};
@@ -329,12 +330,6 @@ impl SpoolWriter {
     fn hand_over(&mut self, work: Option<Work>) -> Result<()> {
         work.map_or(Ok(()), |work| self.indexing.add(work))
     }
-}
-
-/// A stored frame on its way to the index.
-pub(super) struct Work {
-    pub(super) header: super::format::Header,
-    pub(super) frame: Arc<Frame>,
 }
 
 /// True when the path leads to that very file.

@@ -1,7 +1,5 @@
 //! How statements are written: whose SQL, for how many rows, how much of a row they name.
 
-use super::Guard;
-
 /// Whose SQL is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -32,6 +30,16 @@ pub enum Images {
     Minimal,
     /// Every column of the event, in what is set as in the condition.
     Full,
+}
+
+/// What has to be the same at the target for a row to be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guard {
+    /// The key: for going forward.
+    Key,
+    /// The key and every value that is taken back: for going back, where others may have changed
+    /// the row since.
+    Values,
 }
 
 /// How statements are written.

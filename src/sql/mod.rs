@@ -18,17 +18,7 @@ mod rows;
 mod shape;
 mod update;
 
-pub use form::{Dialect, Form, Images, Insert};
-
-/// What has to be the same at the target for a row to be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
-    /// The key: for going forward.
-    Key,
-    /// The key and every value that is taken back: for going back, where others may have changed
-    /// the row since.
-    Values,
-}
+pub use form::{Dialect, Form, Guard, Images, Insert};
 
 /// How many rows a statement has to touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,11 +14,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::{Claim, Direction, Mark, Point, Run, Session, Sessions, Standing, Target, shown};
-use crate::error::{Error, ErrorKind, Result};
+use super::{Claim, Direction, Mark, Point, Run, Session, Sessions, Standing, Target};
+use crate::error::{Error, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
@@ -28,12 +27,16 @@ use crate::sql::Guard;
 mod convert;
 mod copy;
 mod ddl;
+mod fault;
 mod schema;
 pub mod script;
 mod session;
+mod value;
 
 pub use copy::Copy;
+use fault::failed;
 use session::SqliteSession;
+use value::{spelled, stored};
 
 /// An SQLite file as a target.
 pub struct Sqlite {
@@ -101,44 +104,6 @@ fn guard(direction: Direction) -> Guard {
     match direction {
         Direction::Forward => Guard::Key,
         Direction::Reverse => Guard::Values,
-    }
-}
-
-/// A sequence as SQLite stores numbers.
-fn stored(seq: u64) -> Result<i64> {
-    i64::try_from(seq).map_err(|_| Error::failed(format!("sequence {seq} is out of range")))
-}
-
-/// Sorts SQLite's errors: try again, ask the user, or stop.
-fn failed(place: &str, error: &rusqlite::Error) -> Error {
-    let made = |kind| Error::new(kind, format!("{place}: {}", printable(&error.to_string())));
-    match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => made(ErrorKind::Retry).help(
-            "another program is using the file: let it finish, then run the same command again",
-        ),
-        Some(ErrorCode::ReadOnly) => made(ErrorKind::Stopped)
-            .help("make the file and its directory writable, then run the same command again"),
-        Some(ErrorCode::DiskFull) => {
-            made(ErrorKind::Stopped).help("free some space, then run the same command again")
-        }
-        Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => made(ErrorKind::Failed)
-            .help("check that the directory exists and that you may write to it"),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-            made(ErrorKind::Failed).help("name another file, or remove this one")
-        }
-        Some(ErrorCode::SystemIoFailure) => made(ErrorKind::Failed),
-        Some(ErrorCode::ConstraintViolation) => made(ErrorKind::Conflict),
-        _ => made(ErrorKind::Stopped),
-    }
-}
-
-fn spelled(value: Value) -> String {
-    match value {
-        Value::Null => "NULL".to_owned(),
-        Value::Integer(n) => n.to_string(),
-        Value::Real(n) => n.to_string(),
-        Value::Text(text) => text,
-        Value::Blob(bytes) => format!("{bytes:02X?}"),
     }
 }
 

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::super::{print, time};
-use super::Note;
 use crate::error::{Error, Result};
 use crate::event::{Position, TableName, printable};
 use crate::spool::{Counts, Seq, Spool, Transaction, TransactionKind};
@@ -54,6 +53,17 @@ impl Statement {
         }
         Ok(spool.statement(t.last)?.map(|(op, sql)| Self { op, sql }))
     }
+}
+
+/// Something about the stream that is no transaction.
+#[derive(Serialize)]
+pub(super) struct Note {
+    pub(super) kind: &'static str,
+    pub(super) first_seq: Seq,
+    pub(super) last_seq: Seq,
+    pub(super) reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) place: Option<String>,
 }
 
 /// What goes to stdout.

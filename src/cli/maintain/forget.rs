@@ -6,9 +6,9 @@ use std::path::Path;
 use clap::Args;
 use serde_json::json;
 
-use super::super::output::{counted, line};
-use super::super::{DIFFERS, DONE, Global, print};
-use super::pretty;
+use super::super::output::counted;
+use super::super::stdio::pretty;
+use super::super::{DIFFERS, DONE, Global, line, print};
 use crate::error::{Error, Result};
 use crate::event::printable;
 use crate::replay::cut::describe;

@@ -1,6 +1,6 @@
 //! The attributes a column's definition carries in a statement's text, read from its tokens.
 
-use super::clause::{group, skip, word};
+use super::parts::{group, skip, word};
 use super::token::{self, Kind as Part, Token};
 use crate::event::def::{Column, Kind};
 

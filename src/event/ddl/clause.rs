@@ -5,6 +5,7 @@
 //! the names are known from `def`, so an unknown clause elsewhere in the statement does no harm.
 
 use super::attributes::{Attributes, attributes};
+use super::parts::{group, skip, split, table, word};
 use super::token::{self, Token};
 use crate::event::TableName;
 use crate::event::def::ForeignKey;
@@ -130,57 +131,6 @@ fn reference(tokens: &[Token], child: &TableName) -> Option<ForeignKey> {
     })
 }
 
-/// The name of a table, with its database where it is written, and what follows.
-pub(super) fn table(tokens: &[Token]) -> Option<(Option<&str>, &str, &[Token])> {
-    let (first, rest) = word(tokens)?;
-    match rest {
-        [point, second, rest @ ..] if point.is_sign('.') => {
-            Some((Some(first), second.name()?, rest))
-        }
-        rest => Some((None, first, rest)),
-    }
-}
-
-pub(super) fn skip<'a>(mut tokens: &'a [Token], words: &[&str]) -> &'a [Token] {
-    for word in words {
-        if tokens.first().is_some_and(|t| t.is(word)) {
-            tokens = &tokens[1..];
-        }
-    }
-    tokens
-}
-
-/// The inside of the parenthesis that `tokens` begins with.
-pub(super) fn group(tokens: &[Token]) -> Option<&[Token]> {
-    if !tokens.first()?.is_sign('(') {
-        return None;
-    }
-    let mut depth = 0usize;
-    for (i, token) in tokens.iter().enumerate() {
-        depth += usize::from(token.is_sign('('));
-        depth -= usize::from(token.is_sign(')'));
-        if depth == 0 {
-            return Some(&tokens[1..i]);
-        }
-    }
-    None
-}
-
-/// Splits at the commas outside parentheses.
-pub(super) fn split(tokens: &[Token]) -> Vec<&[Token]> {
-    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0i32);
-    for (i, token) in tokens.iter().enumerate() {
-        depth += i32::from(token.is_sign('('));
-        depth -= i32::from(token.is_sign(')'));
-        if depth == 0 && token.is_sign(',') {
-            parts.push(&tokens[start..i]);
-            start = i + 1;
-        }
-    }
-    parts.push(&tokens[start..]);
-    parts
-}
-
 /// A column definition; `None` for an index, a constraint or anything else.
 fn defined(tokens: &[Token]) -> Option<Clause> {
     const NOT_COLUMNS: [&str; 11] = [
@@ -201,11 +151,6 @@ fn defined(tokens: &[Token]) -> Option<Clause> {
         return None;
     }
     Some(Clause::Defined { name: name.to_owned(), was: None, attributes: attributes(rest) })
-}
-
-pub(super) fn word(tokens: &[Token]) -> Option<(&str, &[Token])> {
-    let (first, rest) = tokens.split_first()?;
-    Some((first.name()?, rest))
 }
 
 /// One action of an ALTER TABLE.

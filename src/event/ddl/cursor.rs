@@ -2,11 +2,14 @@
 
 use std::ops::Range;
 
-use super::BY_HAND;
-use super::clause::table;
+use super::parts::table;
 use super::token::{Kind, Token};
 use crate::error::{Error, Result};
 use crate::event::{TableName, printable};
+
+/// The next step where a statement is not run.
+pub const BY_HAND: &str = "do at the target by hand what it means, then run the same command again; or leave DDL out with \
+     --type insert,update,delete";
 
 pub(super) fn refused(why: impl Into<String>) -> Error {
     Error::stopped(why).help(BY_HAND)

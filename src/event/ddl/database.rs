@@ -1,7 +1,7 @@
 //! CREATE, ALTER and DROP DATABASE: made anew from what they say.
 
-use super::Told;
 use super::cursor::{Cursor, identifier, refused, same};
+use super::told::Told;
 use crate::error::Result;
 use crate::event::Op;
 

@@ -3,17 +3,32 @@
 
 use std::ops::Range;
 
-use super::clause::{Text, split};
+use super::clause::Text;
 use super::cursor::{Cursor, Named, qualified, refused};
-use super::server::{Server, has_run};
-use super::token::{self, Token, Unread};
-use super::{BY_HAND, Statement, Told, database, words};
-use crate::error::{Error, Result};
-use crate::event::{Op, TableName, printable};
+use super::parts::split;
+use super::server::Server;
+use super::statement::Statement;
+use super::token::Token;
+use super::told::Told;
+use super::{database, words};
+use crate::error::Result;
+use crate::event::{Op, TableName};
+
+impl Statement {
+    /// Checks what the messages tell; `source` is the server it ran on, where known.
+    ///
+    /// # Errors
+    /// When the text is not what the messages say, or names what they do not tell.
+    pub fn checked(told: Told, source: Option<Server>) -> Result<Self> {
+        check(&told, source)
+            .map_err(|e| e.at(format!("{}\n  it is not run", told.place())))
+            .map(|checked| Self { told, ..checked })
+    }
+}
 
 /// Holds a text against what its messages say. The statement that comes back has all but these.
-pub(super) fn check(told: &Told, source: Option<Server>) -> Result<Statement> {
-    let tokens = tokens(told, source)?;
+fn check(told: &Told, source: Option<Server>) -> Result<Statement> {
+    let tokens = told.tokens(source)?;
     if matches!(told.op, Op::DatabaseCreate | Op::DatabaseAlter | Op::DatabaseDrop) {
         let text = database::text(&mut Cursor { tokens: &tokens, at: 0 }, told)?;
         return Ok(statement(told, text, tokens));
@@ -56,49 +71,6 @@ fn statement(told: &Told, text: String, tokens: Vec<Token>) -> Statement {
         reads: Vec::new(),
         replaces: false,
         partitions: false,
-    }
-}
-
-/// The tokens of the one statement that the text has to be.
-fn tokens(told: &Told, source: Option<Server>) -> Result<Vec<Token>> {
-    let runs = |condition| has_run(source, condition);
-    // Makes no difference anywhere, and every dump by mysqldump 8 has it.
-    let sql = match told.op {
-        Op::DatabaseCreate => told.sql.replace("/*!80016 DEFAULT ENCRYPTION='N' */", " "),
-        _ => told.sql.clone(),
-    };
-    let read = |ansi| token::read(&sql, &runs, ansi).map_err(unread);
-    let mut tokens = read(false).or_else(|e| read(true).map_err(|_| e))?;
-    if token::has_ansi_names(&tokens) {
-        tokens = read(true)?;
-    }
-    while tokens.last().is_some_and(|t| t.is_sign(';')) {
-        tokens.pop();
-    }
-    // MySQL logs CREATE … SELECT so, which would leave the session in a transaction.
-    if let [.., start, transaction] = &tokens[..]
-        && told.op == Op::TableCreate
-        && start.is("START")
-        && transaction.is("TRANSACTION")
-    {
-        tokens.truncate(tokens.len() - 2);
-    }
-    Ok(tokens)
-}
-
-fn unread(unread: Unread) -> Error {
-    match unread {
-        Unread::Broken(why) => refused(why),
-        Unread::Comment(text) => {
-            let short: String = text.chars().take(80).collect();
-            Error::stopped(format!(
-                "some servers run what stands in {:?}, and whether the source has is not known",
-                printable(&short)
-            ))
-            .help(format!(
-                "store the source's version with `binsync schema add --from URL`; else {BY_HAND}"
-            ))
-        }
     }
 }
 

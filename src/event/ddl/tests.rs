@@ -1,5 +1,7 @@
 //! Which statements are run, and with which text.
 
+use super::super::TableName;
+use super::super::def::TableDef;
 use super::*;
 
 fn def(name: &str) -> TableDef {

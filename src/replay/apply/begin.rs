@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use super::conflict::OnConflict;
+use super::job::{Job, OnDdl, Report};
 use super::seen::Seen;
 use super::statements::{self, Met};
-use super::{Job, OnConflict, OnDdl, Report};
 use crate::error::Result;
 use crate::event::TableName;
 use crate::replay::Selection;

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::bound::describe;
-use super::pass::{Pass, lock};
 use super::reader::Events;
+use super::shared::{Pass, lock};
 use super::statements::Met;
 use crate::error::{ErrorKind, Result};
 use crate::event::{Event, Op};

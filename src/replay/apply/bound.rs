@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Job;
+use super::job::Job;
 use crate::error::Result;
 use crate::event::def::TableDef;
 use crate::event::{Event, TableName};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::bound::{bound, describe};
 use super::conflict::{Policy, Writer};
+use super::job::{Job, Mode, Outcome};
 use super::lanes::{Lanes, Pace};
 use super::reader::Events;
-use super::{Job, Mode, Outcome};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::ddl::{Statement, Told};

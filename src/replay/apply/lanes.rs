@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::stopped;
 use super::conflict::{Policy, Writer};
-use super::{Outcome, back_off, stopped};
+use super::job::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::window::Chunk;
 use crate::target::{Claim, Mark, Session, Sessions};
@@ -218,5 +219,17 @@ impl Pace {
         while Instant::now() < due && !stop.load(Ordering::Relaxed) {
             thread::sleep((due - Instant::now()).min(Duration::from_millis(100)));
         }
+    }
+}
+
+/// Waits longer with every try, and not for as long as others that fail at the same time.
+pub(super) fn back_off(tries: u32, stop: &AtomicBool) {
+    let most = 200_u64 << tries.min(6);
+    let jitter = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), tries);
+    let mut left = most / 2 + jitter % (most / 2);
+    while left > 0 && !stop.load(Ordering::Relaxed) {
+        let step = left.min(100);
+        thread::sleep(Duration::from_millis(step));
+        left -= step;
     }
 }

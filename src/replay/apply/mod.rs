@@ -8,19 +8,14 @@
 //! Whatever goes wrong with a connection ends the pass; the next one asks the target where it
 //! stands and goes on there.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use super::{Definitions, Selection, stopped};
+use super::stopped;
 use crate::error::{ErrorKind, Result};
-use crate::event::TableName;
 use crate::event::landmark::Landmark;
 use crate::replay::standing::recognise;
-use crate::route::Route;
-use crate::spool::{Seq, Spool};
-use crate::target::{Run, Standing, Target};
+use crate::spool::Spool;
+use crate::target::{Standing, Target};
 
 mod begin;
 mod bind;
@@ -28,158 +23,25 @@ mod bound;
 mod conflict;
 mod execute;
 pub mod follow;
+mod job;
 mod lanes;
 mod net;
 mod pass;
 mod preflight;
 mod reader;
 mod seen;
+mod shared;
 mod spill;
 mod statements;
 mod whole;
 
 pub use conflict::{Conflict, Journal, OnConflict, Sink};
+pub use job::{How, Job, Mode, OnDdl, Outcome, Report, TableOutcome};
+use lanes::back_off;
 use seen::Seen;
 
 /// A pass that fails for a passing reason is tried so many times without progress.
 const TRIES: u32 = 9;
-
-/// What is done about DDL statements in the stretch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnDdl {
-    /// They run.
-    Apply,
-    /// They are passed over.
-    Skip,
-    /// The apply ends before the first.
-    Stop,
-}
-
-/// In what pieces a selection is applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Windows of whole source transactions, each folded.
-    Windows,
-    /// Each source transaction is one target transaction, in commit order.
-    Serial,
-    /// Only the net effect of the whole selection is written.
-    Net,
-    /// Nothing is written: the whole selection is folded, and each row looked at, whether it is as
-    /// it has to be.
-    Look,
-}
-
-impl Mode {
-    /// True when the whole selection is folded.
-    fn folds_all(self) -> bool {
-        matches!(self, Self::Net | Self::Look)
-    }
-}
-
-/// How a selection is applied.
-pub struct How {
-    /// In what pieces.
-    pub mode: Mode,
-    /// Row events that are folded together, about, where several lanes share them.
-    pub window: usize,
-    /// What is done about DDL.
-    pub on_ddl: OnDdl,
-    /// What is done about rows that are not as the stream has them.
-    pub on_conflict: OnConflict,
-    /// Row changes a second, at most.
-    pub most_rows: Option<u64>,
-}
-
-/// What became of a table's events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TableOutcome {
-    /// Row events taken.
-    pub events: u64,
-    /// Row changes written for them, after folding.
-    pub written: u64,
-    /// The table has no key at the target: rows are found by their content.
-    pub keyless: bool,
-    /// Its changes are written one by one, in the source's order.
-    pub in_order: bool,
-}
-
-/// What an apply did; what was rolled back is not in it.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// By table.
-    pub tables: BTreeMap<TableName, TableOutcome>,
-    /// Statements sent for rows.
-    pub statements: u64,
-    /// DDL statements run.
-    pub ddl: u64,
-    /// DDL statements passed over.
-    pub ddl_skipped: u64,
-    /// Conflicts passed over or overwritten.
-    pub conflicts: u64,
-    /// Runs of this name have passed conflicts over before.
-    pub skipped_before: bool,
-    /// A table that runs of this name have written was made anew since.
-    pub made_anew: bool,
-    /// Bootstrap rows left out of a reverse.
-    pub bootstrap_rows_left_out: u64,
-    /// Target transactions committed: also those of a window that is not at its end.
-    pub commits: u64,
-}
-
-impl Outcome {
-    /// Row events of all tables.
-    pub fn row_events(&self) -> u64 {
-        self.tables.values().map(|table| table.events).sum()
-    }
-
-    fn add(&mut self, other: Self) {
-        for (name, table) in other.tables {
-            let sum = self.tables.entry(name).or_default();
-            sum.events += table.events;
-            sum.written += table.written;
-            sum.keyless |= table.keyless;
-            sum.in_order |= table.in_order;
-        }
-        self.statements += other.statements;
-        self.ddl += other.ddl;
-        self.ddl_skipped += other.ddl_skipped;
-        self.conflicts += other.conflicts;
-        self.skipped_before |= other.skipped_before;
-        self.made_anew |= other.made_anew;
-        self.bootstrap_rows_left_out += other.bootstrap_rows_left_out;
-        self.commits += other.commits;
-    }
-}
-
-/// What an apply works from.
-pub struct Job<'s> {
-    /// The spool's definitions.
-    pub definitions: &'s Definitions,
-    /// What to take.
-    pub selection: &'s Selection,
-    /// Where it goes.
-    pub route: &'s Route,
-    /// The progress row.
-    pub run: &'s Run,
-    /// How.
-    pub how: &'s How,
-    /// Where conflicts are written down.
-    pub journal: &'s dyn Sink,
-    /// Raised to end the apply at the next chance.
-    pub stop: &'s AtomicBool,
-}
-
-/// What is told of an apply while it runs.
-#[derive(Clone, Debug)]
-pub enum Report {
-    /// The sequence reached, and when the source changed the last row before it, seconds since
-    /// 1970.
-    Reached(Seq, Option<i64>),
-    /// What went wrong and is tried again, or is worth knowing.
-    Note(String),
-    /// A table has no key at the target.
-    Keyless(TableName),
-}
 
 /// A target in use, and what was learnt while using it.
 pub struct Applier<'o> {
@@ -360,17 +222,5 @@ impl<'o> Applier<'o> {
             self.target = None;
         }
         alive
-    }
-}
-
-/// Waits longer with every try, and not for as long as others that fail at the same time.
-fn back_off(tries: u32, stop: &AtomicBool) {
-    let most = 200_u64 << tries.min(6);
-    let jitter = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), tries);
-    let mut left = most / 2 + jitter % (most / 2);
-    while left > 0 && !stop.load(Ordering::Relaxed) {
-        let step = left.min(100);
-        thread::sleep(Duration::from_millis(step));
-        left -= step;
     }
 }

@@ -8,13 +8,14 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::execute::Work;
-use super::pass::{Pass, lock};
+use super::job::{Mode, Report};
 use super::reader::{Events, Stretch, events_of};
+use super::shared::{Pass, WORKERS, lock};
 use super::spill::{Parts, Spill};
-use super::{Mode, Report, stopped};
 use crate::error::{Error, Result};
 use crate::plan::Table;
 use crate::plan::window::Plan;
+use crate::replay::stopped;
 use crate::spool::{Seq, Spool};
 use crate::target::{Direction, Window};
 
@@ -109,7 +110,7 @@ impl Pass<'_, '_> {
     fn workers(&self, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
         let results: Vec<Result<()>> = thread::scope(|scope| {
             let one = || self.or_end(&work);
-            let workers: Vec<_> = (0..super::pass::WORKERS).map(|_| scope.spawn(one)).collect();
+            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(one)).collect();
             let joined = workers.into_iter().map(|worker| worker.join());
             joined.map(|r| r.unwrap_or_else(|_| Err(Error::failed("a worker panicked")))).collect()
         });

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::bound::bound;
+use super::job::{Job, Report};
 use super::statements::{Met, Statements};
-use super::{Job, Report};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Op, TableName};
 use crate::replay::{Selection, alike, selected};

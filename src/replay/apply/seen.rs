@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Job, TableOutcome};
+use super::job::{Job, TableOutcome};
 use crate::error::{Context, Error, Result};
 use crate::event::landmark::Landmark;
 use crate::event::{Position, TableName};

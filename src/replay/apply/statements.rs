@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use super::{Job, Mode, OnDdl};
+use super::job::{Job, Mode, OnDdl};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::ddl::{BY_HAND, Statement, Text, Told};

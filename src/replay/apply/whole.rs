@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
-use super::Job;
+use super::job::Job;
 use super::statements::Statements;
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;

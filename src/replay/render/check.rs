@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::{Split, What};
+use super::job::What;
+use super::sheet::Split;
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::ForeignKey;

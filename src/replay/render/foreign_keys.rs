@@ -4,7 +4,8 @@
 
 use std::collections::HashSet;
 
-use super::{Split, What};
+use super::job::What;
+use super::sheet::Split;
 use crate::event::TableName;
 use crate::event::def::ForeignKey;
 use crate::spool::Counts;

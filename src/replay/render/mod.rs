@@ -4,32 +4,33 @@
 //! written in order. A thread is at most [`PIECES`] frames ahead of the writing, so that memory
 //! stays flat however large a transaction is.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::selected::Selected;
-use super::{Definitions, Selection, stopped};
+use super::stopped;
 use crate::error::{Context as _, Result};
-use crate::event::printable;
-use crate::route::Route;
-use crate::spool::{Bootstrap, Frame, Order, Seq, Spool};
-use crate::sql::Form;
+use crate::spool::{Frame, Order, Seq, Spool};
+use crate::target::Direction;
 use crate::target::script::Switch;
-use crate::target::{Direction, script};
 
 mod check;
 mod folder;
 mod foreign_keys;
+mod head;
+mod job;
 mod net;
 mod sheet;
 mod stretch;
 
 pub use folder::Folder;
+pub use head::head;
+use job::{Job, Piece};
+pub use job::{Outcome, What};
 pub use net::net;
 pub use sheet::{Counts, Part, Split};
 
@@ -39,35 +40,6 @@ const STRETCH: u64 = 8192;
 const PIECES: usize = 8;
 /// Threads that render; the decompression is theirs too.
 const THREADS: usize = 2;
-
-/// What was rendered.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Outcome {
-    /// What is written.
-    pub counts: Counts,
-    /// Bootstrap rows left out of a reverse.
-    pub bootstrap_rows_left_out: u64,
-}
-
-/// What is to be rendered, and how.
-pub struct What<'s> {
-    /// The spool's definitions.
-    pub definitions: &'s Definitions,
-    /// What to take.
-    pub selection: &'s Selection,
-    /// Its rows.
-    pub rows: &'s Selected,
-    /// Where it goes.
-    pub route: &'s Route,
-    /// Forward or back.
-    pub direction: Direction,
-    /// How statements are written.
-    pub form: Form,
-    /// Into how many files.
-    pub split: Option<Split>,
-    /// Raised to end at the next chance.
-    pub stop: &'s AtomicBool,
-}
 
 /// Where the SQL goes.
 pub trait Sink {
@@ -108,38 +80,6 @@ impl Sink for Single<'_> {
         self.take(&Part::Whole, &all.end_mark(), all)?;
         self.out.flush().context("writing SQL")
     }
-}
-
-/// What all stretches share.
-struct Job<'s> {
-    definitions: &'s Definitions,
-    selection: &'s Selection,
-    route: &'s Route,
-    direction: Direction,
-    form: Form,
-    split: Option<Split>,
-    stop: &'s AtomicBool,
-    bootstraps: Vec<Bootstrap>,
-    /// The selected statements by the sequence of their first message.
-    ddl: HashMap<Seq, String>,
-    /// For the foreign key checks of each part.
-    switch: Switch,
-}
-
-/// What a rendering thread hands over.
-enum Piece {
-    /// SQL, and the sequence it reaches.
-    Text { part: Part, text: String, counts: Counts, seq: Seq },
-    /// The stretch is complete.
-    End(Done),
-}
-
-/// What became of a stretch.
-#[derive(Clone, Copy, Debug, Default)]
-struct Done {
-    /// Transactions written, each once, in however many parts.
-    transactions: u64,
-    bootstrap_rows_left_out: u64,
 }
 
 type Frames = Box<dyn Iterator<Item = Result<Frame>> + Send>;
@@ -188,35 +128,6 @@ pub fn render(
     })?;
     sink.finish(outcome.counts)?;
     Ok(outcome)
-}
-
-/// What a script begins with.
-pub fn head(spool: &Spool, what: &What<'_>) -> String {
-    let Range { start, end } = what.selection.range;
-    let dialect = what.form.dialect;
-    let mut text = format!(
-        "{}-- binsync {}: {} SQL of messages {start} to {}, spool {}\n-- selection: {}\n{}{}",
-        script::first_line(dialect),
-        env!("CARGO_PKG_VERSION"),
-        what.direction.name(),
-        end.saturating_sub(1),
-        spool.id(),
-        printable(&what.selection.words),
-        foreign_keys::head(what),
-        script::settings(dialect),
-    );
-    for (name, rows) in what.rows {
-        let def = what.definitions.history.at(name, rows.seqs.start);
-        if def.is_some_and(|def| def.is_sequence()) {
-            text.push_str(&format!("-- {name} is a sequence: it is left as it is\n"));
-        }
-    }
-    if what.direction == Direction::Reverse && !what.route.is_empty() {
-        for name in what.rows.keys().filter(|table| what.route.renames(table)) {
-            text.push_str(&script::rescue(dialect, &what.route.table(name), name));
-        }
-    }
-    text
 }
 
 /// Renders stretches until there are no more.

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
-use super::{Counts, Outcome, What, check, foreign_keys, head};
+use super::head::head;
+use super::job::{Outcome, What};
+use super::sheet::Counts;
+use super::{check, foreign_keys};
 use crate::error::{Context as _, Result};
 use crate::replay::apply::{Applier, How, Job, Journal, Mode, OnConflict, OnDdl, Report};
 use crate::spool::Spool;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use chrono::DateTime;
 
+use super::job::{Done, Job, Piece};
 use super::sheet::{Part, Sheet, Split};
-use super::{Done, Job, Piece};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Event, Op, TableName, maxwell, printable};

@@ -11,7 +11,7 @@ use lapin::Connection;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 
-use super::said;
+use super::said::said;
 use crate::source::queue::Settings;
 use crate::source::refusal::{Setting, told_setting};
 

@@ -1,35 +1,11 @@
 //! A server: where it is, who logs in, and how the way to it is kept private.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::tls;
+pub use super::tls::{Encryption, Identity};
 use crate::error::Result;
-
-/// How the way to a server is encrypted, as the stock clients name it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Encryption {
-    /// Not at all.
-    Disabled,
-    /// Where the server offers it; nobody is kept from taking the server's place.
-    Preferred,
-    /// Always; nobody is kept from taking the server's place.
-    Required,
-    /// The server's certificate is signed by one of this file's.
-    VerifyCa(PathBuf),
-    /// And it is made out to the host that is connected to.
-    VerifyIdentity(PathBuf),
-}
-
-/// The client's own certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// File of the certificate, and of those that lead to its signer.
-    pub certificate: PathBuf,
-    /// File of its key.
-    pub key: PathBuf,
-}
 
 /// A server to connect to.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! TLS to a server: what its certificate is held against, and what a refusal means.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -15,8 +15,31 @@ use rustls::{
     SignatureScheme,
 };
 
-use super::server::{Encryption, Identity};
 use crate::error::{Error, ErrorKind, Result};
+
+/// How the way to a server is encrypted, as the stock clients name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Encryption {
+    /// Not at all.
+    Disabled,
+    /// Where the server offers it; nobody is kept from taking the server's place.
+    Preferred,
+    /// Always; nobody is kept from taking the server's place.
+    Required,
+    /// The server's certificate is signed by one of this file's.
+    VerifyCa(PathBuf),
+    /// And it is made out to the host that is connected to.
+    VerifyIdentity(PathBuf),
+}
+
+/// The client's own certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// File of the certificate, and of those that lead to its signer.
+    pub certificate: PathBuf,
+    /// File of its key.
+    pub key: PathBuf,
+}
 
 /// What each connection to a server begins TLS with.
 #[derive(Clone)]

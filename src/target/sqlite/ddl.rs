@@ -6,9 +6,10 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
+use super::super::shown;
 use super::convert::Defined;
+use super::fault::failed;
 use super::schema::{self, quoted, same};
-use super::{failed, shown};
 use crate::error::{Error, Result};
 use crate::event::ddl::attributes::Attributes;
 use crate::event::ddl::{Clause, Statement};

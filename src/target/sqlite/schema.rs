@@ -3,7 +3,8 @@
 use rusqlite::{Connection, OptionalExtension, Result as Sql};
 
 use super::super::{Point, Run, Standing, same_run};
-use super::{failed, stored};
+use super::fault::failed;
+use super::value::stored;
 use crate::error::{Error, Result};
 use crate::event::def::{Column, Kind, TableDef};
 use crate::event::landmark::Landmark;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
-use super::{failed, schema, spelled, stored};
+use super::fault::failed;
+use super::schema;
+use super::value::{spelled, stored};
 use crate::error::Result;
 use crate::event::TableName;
 use crate::event::def::TableDef;

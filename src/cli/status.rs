@@ -1,0 +1,12 @@
+//! How a command ends, for the shell.
+
+/// Done.
+pub const DONE: u8 = 0;
+/// Failed; the reason is on stderr.
+pub const FAILED: u8 = 1;
+/// The call is wrong; nothing was done.
+pub const USAGE: u8 = 2;
+/// Finished, but something differs: damaged messages, gaps, skipped conflicts.
+pub const DIFFERS: u8 = 3;
+/// Stopped before the end; a rerun goes on.
+pub const STOPPED: u8 = 4;
