@@ -15,6 +15,10 @@ golden:
     BINSYNC_TEST_GOLDEN=write tests/run transcript
     git diff --stat tests/golden
 
+# What a capture takes of memory, with a hundred messages of 20 MB
+test-memory:
+    BINSYNC_TEST_LARGE=100 tests/run capture::memory -- --nocapture
+
 # Random work on both kinds of source, applied and compared: that many seeds of each
 seeds N *ARGS:
     BINSYNC_TEST_SEEDS={{N}} tests/run differential {{ARGS}}

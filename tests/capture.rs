@@ -1,5 +1,7 @@
 //! From the queue to the spool: every byte, in order, once; and no acknowledgement before its bytes are on disk.
 
+mod memory;
+
 use crate::support::{
     Queue, Running, Spool, amqp_url, broker, broker_of,
     cli::{Run, finish, harden},

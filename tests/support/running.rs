@@ -29,6 +29,10 @@ impl Running {
         Running { child: command.spawn().expect("the program starts") }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -40,7 +44,7 @@ impl Running {
 
     /// Sends a signal by its name, such as `-INT`.
     pub fn signal(&self, name: &str) {
-        let id = self.child.id().to_string();
+        let id = self.id().to_string();
         let _ = Command::new("kill").args([name, &id]).stderr(Stdio::null()).status();
     }
 
