@@ -215,6 +215,7 @@ fn a_target_that_stands_earlier_than_it_did_is_named_with_the_way_on() {
             "stands at message 101 (bin.000001:10000)",
             "had come to message 151",
             "restored from a backup",
+            "another --name with the --position",
         ];
         apply(&spool, target, &["--dry-run"]).code(0).says(&said);
         apply(&spool, target, &[]).code(0).says(&said);

@@ -146,7 +146,8 @@ impl Seen {
                     "{at} stands at {stands}, and had come to {} when it was seen last: it was \
                      restored from a backup, or another server has taken its place. It goes on \
                      from where it stands, which is right if its tables are of the same moment as \
-                     its progress",
+                     its progress; if they are of another, the way on is another --name with the \
+                     --position of the tables",
                     self.place()
                 )
             }));
