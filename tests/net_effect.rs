@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use binsync::event::def::{Column, Kind, TableDef};
 use binsync::event::maxwell::parse;
-use binsync::event::{Nulls, TableName};
+use binsync::event::{Direction, Nulls, TableName};
 use binsync::plan::bind::{Reading, complete};
 use binsync::plan::op::RowOp;
 use binsync::plan::window::{Plan, Rows};
 use binsync::plan::{Change, Table};
-use binsync::sql::{Dialect, Guard, Statements};
+use binsync::sql::{Dialect, Statements};
 use proptest::prelude::*;
 
 /// One row: `id`, a nullable unique `u`, a plain `v`.
@@ -151,18 +151,18 @@ fn table(keyed: bool) -> Arc<Table> {
 fn run(
     db: &rusqlite::Connection,
     table: &Arc<Table>,
-    guard: Guard,
+    direction: Direction,
     changes: Vec<Change<'_>>,
     rows: usize,
 ) {
     let tables = [Rows { table: table.clone(), changes }];
-    let plan = Plan::new(&tables, guard == Guard::Values, 1000).expect("a plan");
+    let plan = Plan::new(&tables, direction, 1000).expect("a plan");
     for (phase, chunks) in plan.phases.iter().enumerate() {
         let mut ops: Vec<RowOp<'_, '_>> = chunks.iter().flat_map(|c| c.ops.clone()).collect();
         if phase != 1 {
             ops.reverse();
         }
-        let mut statements = Statements::new(Dialect::Sqlite, guard, rows);
+        let mut statements = Statements::new(Dialect::Sqlite, direction, rows);
         statements.ops(&ops).expect("statements");
         for (sql, item) in statements.iter() {
             let touched = db.execute(sql, []).unwrap_or_else(|e| panic!("{sql}: {e}"));
@@ -205,8 +205,8 @@ proptest! {
             false => r#"CREATE TABLE "d.t" (id INTEGER, u INTEGER, v INTEGER)"#,
         }).expect("a table");
         let nulls = if set == Set::NoNulls { Nulls::LeftOut } else { Nulls::Shown };
-        let bind = |messages: &'_ [String], back: bool| -> Vec<Change<'static>> {
-            let reading = Reading { overwrite: false, nulls, first: nulls, back };
+        let bind = |messages: &'_ [String], direction| -> Vec<Change<'static>> {
+            let reading = Reading { overwrite: false, nulls, first: nulls, direction };
             let changes = messages.iter().enumerate().map(|(n, m)| {
                 let m: &'static str = m.clone().leak();
                 Change::bind(n as u64, &parse(m.as_bytes()).expect("a message"), &table, reading).expect("a change")
@@ -216,15 +216,15 @@ proptest! {
             let [Rows { changes, .. }] = all;
             changes
         };
-        run(&db, &table, Guard::Key, bind(&start, false), rows);
+        run(&db, &table, Direction::Forward, bind(&start, Direction::Forward), rows);
         prop_assert_eq!(content(&db), there.clone());
-        run(&db, &table, Guard::Key, bind(&messages, false), rows);
+        run(&db, &table, Direction::Forward, bind(&messages, Direction::Forward), rows);
         prop_assert_eq!(content(&db), sorted(&model));
         if set != Set::Full {
             return Ok(());
         }
-        let back: Vec<Change<'_>> = bind(&messages, true).into_iter().rev().map(|c| c.inverse(&table).expect("an inverse")).collect();
-        run(&db, &table, Guard::Values, back, rows);
+        let back: Vec<Change<'_>> = bind(&messages, Direction::Reverse).into_iter().rev().map(|c| c.inverse(&table).expect("an inverse")).collect();
+        run(&db, &table, Direction::Reverse, back, rows);
         prop_assert_eq!(content(&db), there);
     }
 }

@@ -226,17 +226,13 @@ impl SelectArgs {
         let cut = self.cut(spool, &filter, output)?;
         match (&cut.first, &cut.last) {
             (Some(first), Some(last)) => output.note(&format!(
-                "{}, from {} to {}",
+                "{}, from {first} to {last}",
                 counted(cut.transactions, "transaction"),
-                cut::describe(first),
-                cut::describe(last)
             )),
             _ => match &cut.around {
                 Some((first, last)) => output.say(&format!(
-                    "no transaction lies in the stretch asked for: those of the spool are from {} \
-                     to {}",
-                    cut::describe(first),
-                    cut::describe(last)
+                    "no transaction lies in the stretch asked for: those of the spool are from \
+                     {first} to {last}"
                 )),
                 None => output.note("the spool has no transaction that has ended"),
             },
@@ -250,7 +246,7 @@ impl SelectArgs {
                  commits); the first: {}",
                 counted(cut.outside, "selected transaction"),
                 if cut.outside == 1 { "has" } else { "have" },
-                cut::describe(first),
+                first,
             ));
         }
         if cut.open.is_some() && cut.open == Some(cut.range.end) {

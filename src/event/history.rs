@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::ddl::{Clause, Text};
 use super::def::{Kind, TableDef};
-use super::{Body, Event, Op, TableName};
+use super::{Body, Event, Op, Seq, TableName};
 use crate::error::Result;
 
 /// The definitions of all tables over the whole stream.
@@ -20,7 +20,7 @@ pub struct History {
 #[derive(Debug)]
 struct Entry {
     /// In force from this sequence on.
-    from: u64,
+    from: Seq,
     /// `None`: there is no such table from here on.
     def: Option<Arc<TableDef>>,
     /// Taken from a server; holds for what came before as well, as far back as no DDL is known.
@@ -29,7 +29,7 @@ struct Entry {
 
 impl History {
     /// Adds a snapshot taken when the spool ended at `seq`. Snapshots go in before any DDL.
-    pub fn add_snapshot(&mut self, seq: u64, defs: impl IntoIterator<Item = TableDef>) {
+    pub fn add_snapshot(&mut self, seq: Seq, defs: impl IntoIterator<Item = TableDef>) {
         for def in defs {
             let entry = Entry { from: seq, def: Some(Arc::new(def.clone())), snapshot: true };
             insert(self.tables.entry(def.name()).or_default(), entry);
@@ -40,7 +40,7 @@ impl History {
     ///
     /// # Errors
     /// When the message's `def` cannot be read.
-    pub fn add_ddl(&mut self, seq: u64, event: &Event<'_>) -> Result<()> {
+    pub fn add_ddl(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
         let Body::Ddl { sql, def, old, .. } = &event.body else {
             return Ok(());
         };
@@ -64,7 +64,7 @@ impl History {
         Ok(())
     }
 
-    fn define(&mut self, seq: u64, sql: &str, mut def: TableDef, old: Option<TableDef>) {
+    fn define(&mut self, seq: Seq, sql: &str, mut def: TableDef, old: Option<TableDef>) {
         let statement = Text::read(sql);
         let clauses = statement.as_ref().map(Text::clauses).unwrap_or_default();
         let before = match &old {
@@ -91,13 +91,13 @@ impl History {
         self.put(seq, def.name(), Some(def));
     }
 
-    fn put(&mut self, seq: u64, name: TableName, def: Option<TableDef>) {
+    fn put(&mut self, seq: Seq, name: TableName, def: Option<TableDef>) {
         let entry = Entry { from: seq, def: def.map(Arc::new), snapshot: false };
         insert(self.tables.entry(name).or_default(), entry);
     }
 
     /// The definition in force for the event at `seq`; `None` when nobody told.
-    pub fn at(&self, name: &TableName, seq: u64) -> Option<Arc<TableDef>> {
+    pub fn at(&self, name: &TableName, seq: Seq) -> Option<Arc<TableDef>> {
         let entries = self.tables.get(name)?;
         let next = entries.partition_point(|e| e.from <= seq);
         match next.checked_sub(1) {
@@ -107,11 +107,11 @@ impl History {
     }
 
     /// The sequences around `seq` over which [`History::at`] answers the same for that table.
-    pub fn span(&self, name: &TableName, seq: u64) -> Range<u64> {
+    pub fn span(&self, name: &TableName, seq: Seq) -> Range<Seq> {
         let entries = self.tables.get(name).map(Vec::as_slice).unwrap_or_default();
         let next = entries.partition_point(|e| e.from <= seq);
         let from = next.checked_sub(1).map_or(0, |i| entries[i].from);
-        from..entries.get(next).map_or(u64::MAX, |e| e.from)
+        from..entries.get(next).map_or(Seq::MAX, |e| e.from)
     }
 
     /// All definitions a table ever had, as far as told.
@@ -120,7 +120,7 @@ impl History {
     }
 
     /// The tables that exist at `seq`, with their definitions.
-    pub fn tables(&self, seq: u64) -> Vec<Arc<TableDef>> {
+    pub fn tables(&self, seq: Seq) -> Vec<Arc<TableDef>> {
         let mut all: Vec<_> = self.tables.keys().filter_map(|name| self.at(name, seq)).collect();
         all.sort_by_key(|d| d.name());
         all
@@ -173,7 +173,7 @@ mod tests {
     use super::super::maxwell::parse;
     use super::*;
 
-    fn feed(history: &mut History, seq: u64, message: &str) {
+    fn feed(history: &mut History, seq: Seq, message: &str) {
         history.add_ddl(seq, &parse(message.as_bytes()).expect("a message")).expect("a definition");
     }
 

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Position, maxwell};
+use super::{Position, Seq, maxwell};
 
 /// A position is kept with at most so many bytes; a stranger's may be longer.
 const POSITION_BYTES: usize = 200;
@@ -16,7 +16,7 @@ const POSITION_BYTES: usize = 200;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landmark {
     /// Its number.
-    pub seq: u64,
+    pub seq: Seq,
     /// Hash of its bytes.
     pub hash: u64,
     /// Its binlog position as FILE:POS; empty where the stream has none.
@@ -25,7 +25,7 @@ pub struct Landmark {
 
 impl Landmark {
     /// The landmark that a stored record is.
-    pub fn of(seq: u64, bytes: &[u8]) -> Self {
+    pub fn of(seq: Seq, bytes: &[u8]) -> Self {
         let position = maxwell::parse_stored(bytes).ok().and_then(|event| event.meta.position);
         let position = position.map(|p| p.to_string()).filter(|p| p.len() <= POSITION_BYTES);
         Self { seq, hash: xxh3_64(bytes), position: position.unwrap_or_default() }

@@ -13,7 +13,10 @@ pub mod history;
 pub mod landmark;
 pub mod maxwell;
 pub mod row;
+mod stream;
 pub mod typed;
+
+pub use stream::{Direction, Seq};
 
 /// Whether the producer shows NULL (`output_nulls`), or leaves out the columns that have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

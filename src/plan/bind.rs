@@ -14,7 +14,7 @@ use super::{Change, Image, Table};
 use crate::error::{Error, Result};
 use crate::event::def::Kind;
 use crate::event::row::Value;
-use crate::event::{Body, Event, Nulls, Op};
+use crate::event::{Body, Direction, Event, Nulls, Op, Seq};
 
 /// How events are read.
 #[derive(Clone, Copy, Debug)]
@@ -25,9 +25,9 @@ pub struct Reading {
     pub nulls: Nulls,
     /// What the stream tells of it first, be it later: believed where else nothing could be done.
     pub first: Nulls,
-    /// To be taken back: the images are taken at their word, [`Change::inverse`] refuses those
-    /// that lack something.
-    pub back: bool,
+    /// To be taken back, the images are taken at their word: [`Change::inverse`] refuses those that
+    /// lack something.
+    pub direction: Direction,
 }
 
 impl<'a> Change<'a> {
@@ -35,7 +35,7 @@ impl<'a> Change<'a> {
     ///
     /// # Errors
     /// When the event's columns do not fit the table, or what it lacks cannot be told.
-    pub fn bind(seq: u64, event: &Event<'a>, table: &Table, reading: Reading) -> Result<Self> {
+    pub fn bind(seq: Seq, event: &Event<'a>, table: &Table, reading: Reading) -> Result<Self> {
         let Body::Row { data, old } = &event.body else {
             return Err(Error::failed(format!("{}: not a row event", event.meta.op.name())));
         };
@@ -68,7 +68,7 @@ impl<'a> Change<'a> {
 impl Reading {
     /// Completes a row that comes.
     fn coming<'a>(self, table: &Table, image: &mut Image<'a>, op: Op) -> Result<()> {
-        if self.back || !table.defined {
+        if self.direction.is_reverse() || !table.defined {
             return Ok(());
         }
         let nulls = if self.nulls == Nulls::Unknown { self.first } else { self.nulls };
@@ -108,7 +108,7 @@ impl Reading {
             // Shown before and not after: it is NULL now, and NULL is left out.
             after.0[i] = after.0[i].or(Some(Value::NULL));
         }
-        if self.back {
+        if self.direction.is_reverse() {
             return Ok(before);
         }
         this.found(table, &mut before, Some(after))?;
@@ -174,7 +174,7 @@ impl Reading {
         image: &mut Image<'a>,
         mut after: Option<&mut Image<'a>>,
     ) -> Result<()> {
-        if table.has_key() || self.back || !table.defined {
+        if table.has_key() || self.direction.is_reverse() || !table.defined {
             return Ok(());
         }
         for i in image.lacking(table) {

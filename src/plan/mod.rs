@@ -3,9 +3,9 @@
 //! Pure: a [`Table`] comes from a target or a definition, events come borrowed from a frame.
 
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef, are_of_a_sequence};
 use crate::event::row::{Columns, Value, is_set_wide};
+use crate::event::{Seq, TableName};
 
 pub mod bind;
 mod look;
@@ -219,7 +219,7 @@ impl<'a> Image<'a> {
 #[derive(Clone, Debug)]
 pub struct Change<'a> {
     /// Sequence of the message in the spool.
-    pub seq: u64,
+    pub seq: Seq,
     /// The row before.
     pub before: Option<Image<'a>>,
     /// The row after.

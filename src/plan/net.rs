@@ -10,6 +10,7 @@ use foldhash::fast::FixedState;
 
 use super::{Change, Image, Table, touched};
 use crate::error::{Error, Result};
+use crate::event::Seq;
 use crate::event::row::Value;
 
 /// The net effect on one row. Neither side: the row came and went.
@@ -22,7 +23,7 @@ pub struct Net<'b, 'a> {
     /// As [`Change::overwrite`].
     pub overwrite: bool,
     /// Sequence of the last change folded in.
-    pub seq: u64,
+    pub seq: Seq,
     /// How many equal rows (tables without a key), else 1.
     pub times: u64,
 }
@@ -156,7 +157,7 @@ impl<'b, 'a> Keyed<'b, 'a> {
         key: Key<'a>,
         before: Option<&'b Image<'a>>,
         after: Option<&'b Image<'a>>,
-        seq: u64,
+        seq: Seq,
     ) {
         let nets = &mut self.nets;
         let i = *self.at.entry(key).or_insert_with(|| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::net::Net;
 use super::{Change, Image, Table, touched};
+use crate::event::Seq;
 
 /// What is done to a row.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +54,7 @@ pub struct RowOp<'b, 'a> {
     /// What is done.
     pub act: Act<'b, 'a>,
     /// Sequence of the last message behind it. The two halves of a moved row share it.
-    pub seq: u64,
+    pub seq: Seq,
     /// How many equal rows (tables without a key), else 1.
     pub times: u64,
     /// The final image wins: only the key names the row, and it may be missing.

@@ -24,6 +24,7 @@ use super::op::{Act, RowOp};
 use super::present::Present;
 use super::{Change, Image, Table, touched};
 use crate::error::Result;
+use crate::event::Direction;
 use crate::event::def::Kind;
 
 /// A target transaction carries about so many bytes of values at most.
@@ -57,12 +58,12 @@ pub struct Plan<'b, 'a> {
 }
 
 impl<'b, 'a> Plan<'b, 'a> {
-    /// Plans a window. `back`: an undo, in which a row must stay where others may have changed it;
-    /// `most`: row changes in one target transaction.
+    /// Plans a window. Going back, a row must stay where others may have changed it; `most`: row
+    /// changes in one target transaction.
     ///
     /// # Errors
     /// When a row's key is not known.
-    pub fn new(tables: &'b [Rows<'a>], back: bool, most: usize) -> Result<Self> {
+    pub fn new(tables: &'b [Rows<'a>], direction: Direction, most: usize) -> Result<Self> {
         let mut plan = Self::default();
         let (mut leaving, mut staying) = (Vec::new(), Vec::new());
         let mut ordered: Vec<(&'b Arc<Table>, &'b Change<'a>)> = Vec::new();
@@ -73,32 +74,38 @@ impl<'b, 'a> Plan<'b, 'a> {
             };
             // A change that does not continue where the last one left the row: rows between them
             // were not selected, and only the source's order is known to be right.
-            if taken < rows.changes.len() || nets.iter().any(|n| must_stay(&rows.table, n, back)) {
+            if taken < rows.changes.len()
+                || nets.iter().any(|n| must_stay(&rows.table, n, direction))
+            {
                 ordered.extend(rows.changes.iter().map(|change| (&rows.table, change)));
                 continue;
             }
             plan.table(&rows.table, &nets, &mut leaving, &mut staying);
         }
-        plan.ordered(ordered, back);
+        plan.ordered(ordered, direction);
         plan.phases[0] = pack(leaving, most);
         plan.phases[2] = pack(staying, most);
         Ok(plan)
     }
 
     /// All changes as they are, in the order of the source.
-    pub fn in_order(tables: &'b [Rows<'a>], back: bool) -> Self {
+    pub fn in_order(tables: &'b [Rows<'a>], direction: Direction) -> Self {
         let mut plan = Self::default();
         let all = |rows: &'b Rows<'a>| rows.changes.iter().map(|change| (&rows.table, change));
-        plan.ordered(tables.iter().flat_map(all).collect(), back);
+        plan.ordered(tables.iter().flat_map(all).collect(), direction);
         plan
     }
 
-    fn ordered(&mut self, mut changes: Vec<(&'b Arc<Table>, &'b Change<'a>)>, back: bool) {
+    fn ordered(
+        &mut self,
+        mut changes: Vec<(&'b Arc<Table>, &'b Change<'a>)>,
+        direction: Direction,
+    ) {
         if changes.is_empty() {
             return;
         }
         changes.sort_by_key(|(_, change)| change.seq);
-        if back {
+        if direction.is_reverse() {
             changes.reverse();
         }
         let ops = changes.into_iter().flat_map(|(t, c)| RowOp::of_change(t, c)).collect();
@@ -178,11 +185,11 @@ impl Chunk<'_, '_> {
 
 /// True when a row may not leave its place and come back: that would lose what the event does not
 /// carry, or, going back, what others have changed in the row since.
-fn must_stay(table: &Table, net: &Net<'_, '_>, back: bool) -> bool {
+fn must_stay(table: &Table, net: &Net<'_, '_>, direction: Direction) -> bool {
     let (Some(_), Some(after)) = (net.before, net.after) else {
         return false;
     };
-    !net.overwrite && (back || !after.is_full(table)) && net.moves(table)
+    !net.overwrite && (direction.is_reverse() || !after.is_full(table)) && net.moves(table)
 }
 
 fn place(act: &Act<'_, '_>) -> usize {

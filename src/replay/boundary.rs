@@ -1,7 +1,6 @@
 //! Where a source transaction ends, seen from the events alone and in either direction.
 
-use crate::event::Meta;
-use crate::target::Direction;
+use crate::event::{Direction, Meta};
 
 /// Follows the events, in the order of their processing, and says where a transaction may be cut.
 #[derive(Debug, Default)]

@@ -249,7 +249,7 @@ pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<
                 .help("`binsync log` lists the transactions"));
         }
         if same.len() > 1 {
-            let list: Vec<String> = same.iter().map(|t| format!("  {}", describe(t))).collect();
+            let list: Vec<String> = same.iter().map(|t| format!("  {t}")).collect();
             return Err(Error::usage(format!(
                 "xid {xid} names {} transactions (the source's server was restarted between \
                  them):\n{}",
@@ -260,18 +260,6 @@ pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<
         }
     }
     Ok(())
-}
-
-/// One transaction in words: time, xid, position.
-pub fn describe(t: &Transaction) -> String {
-    let time = chrono::DateTime::from_timestamp(t.ts, 0)
-        .map(|time| time.format("%Y-%m-%dT%H:%M:%SZ").to_string())
-        .unwrap_or_else(|| t.ts.to_string());
-    let xid = t.xid.map(|xid| format!(" xid {xid}")).unwrap_or_default();
-    let position = t.position.as_ref().map(|(base, file, offset)| {
-        format!(" {}", Position { base, file: *file, offset: *offset })
-    });
-    format!("{time}{xid}{}", position.unwrap_or_default())
 }
 
 /// Joins a cut and a filter, checked against each other.

@@ -6,12 +6,11 @@ use crate::error::{Error, Result};
 use crate::event::ddl::{Server, Statement, Text, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
-use crate::event::{Body, Event, Nulls, maxwell};
+use crate::event::{Body, Direction, Event, Nulls, maxwell};
 use crate::filter::Filter;
 use crate::plan::bind::Reading;
 use crate::route::Route;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
-use crate::target::Direction;
 
 mod alike;
 pub mod apply;
@@ -107,7 +106,7 @@ impl Definitions {
             overwrite,
             nulls: self.nulls(seq),
             first: self.nulls.first().map_or(Nulls::Unknown, |(_, nulls)| *nulls),
-            back: direction == Direction::Reverse,
+            direction,
         }
     }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::Definitions;
 use super::snapshot::Snapshot;
-use super::{Definitions, cut};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::filter::Filter;
@@ -165,7 +165,7 @@ impl Seen {
 
 fn ambiguous(thread: u64, found: &[&Found]) -> Error {
     let line = |one: &&Found| {
-        let (first, last) = (cut::describe(&one.first), cut::describe(&one.last));
+        let (first, last) = (&one.first, &one.last);
         format!("  {} transactions, from {first} to {last}", one.transactions)
     };
     let list: Vec<String> = found.iter().map(line).collect();

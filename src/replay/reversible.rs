@@ -3,17 +3,16 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::cut::{Cut, describe};
+use super::cut::Cut;
 use super::selected::{Rows, Selected};
 use super::{Definitions, Selection, ahead};
 use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::Columns;
-use crate::event::{Body, Event, Op, TableName, maxwell, printable, typed};
+use crate::event::{Body, Direction, Event, Op, TableName, maxwell, printable, typed};
 use crate::filter::{Filter, Type};
 use crate::plan::{Change, Table};
 use crate::spool::{DdlRef, Order, Seq, Spool, Trouble};
-use crate::target::Direction;
 
 /// Something that stays as it is, whatever is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,8 +114,7 @@ pub struct Found {
 pub fn late(cut: &Cut, filter: &Filter) -> Option<Loss> {
     let first = cut.first.as_ref().filter(|_| cut.late && filter.xids().is_empty())?;
     Some(Loss::Incomplete(format!(
-        "the spool begins only at {}, behind the begin of the stretch asked for",
-        describe(first)
+        "the spool begins only at {first}, behind the begin of the stretch asked for"
     )))
 }
 

@@ -6,19 +6,9 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Meta, Op, TableName};
+use crate::event::{Meta, Op, Position, TableName};
 
-/// Number of a record: dense, from 1, in the order of arrival.
-pub type Seq = u64;
-
-/// Direction of a walk through the spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// By rising sequence.
-    Forward,
-    /// By falling sequence.
-    Reverse,
-}
+pub use crate::event::{Direction as Order, Seq};
 
 /// Where the spool ends, as far as the index has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +111,25 @@ impl Transaction {
     /// Row events in all tables.
     pub fn rows(&self) -> u64 {
         self.tables.iter().map(|(_, c)| c.rows()).sum()
+    }
+}
+
+/// One transaction in words: time, xid, position.
+impl fmt::Display for Transaction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match chrono::DateTime::from_timestamp(self.ts, 0) {
+            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%SZ"))?,
+            None => write!(f, "{}", self.ts)?,
+        }
+        if let Some(xid) = self.xid {
+            write!(f, " xid {xid}")?;
+        }
+        match &self.position {
+            Some((base, file, offset)) => {
+                write!(f, " {}", Position { base, file: *file, offset: *offset })
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use super::rows::written;
 use super::update::set_columns;
-use super::{Dialect, Expect, Guard, Statements, quote};
+use super::{Dialect, Expect, Statements, quote};
 use crate::error::Result;
 use crate::event::def::Kind;
 use crate::event::row::Value;
+use crate::event::{Direction, Seq};
 use crate::plan::op::{Act, RowOp};
 use crate::plan::{Image, Table};
 
@@ -40,7 +41,7 @@ pub struct Bulk {
     /// The table.
     pub table: Arc<Table>,
     /// Sequence of the (last) message behind it.
-    pub seq: u64,
+    pub seq: Seq,
 }
 
 /// What is sent to a server at once.
@@ -58,7 +59,7 @@ pub struct Encoder {
     /// Whose SQL it takes.
     pub dialect: Dialect,
     /// What has to be the same for a row to be changed.
-    pub guard: Guard,
+    pub direction: Direction,
     /// It takes bulk execute.
     pub bulk: bool,
     /// Rows of one text statement.
@@ -97,7 +98,7 @@ impl Encoder {
 
     fn text(&self, batches: &mut Vec<Batch>, ops: &[RowOp<'_, '_>]) -> Result<()> {
         if !matches!(batches.last(), Some(Batch::Text(_))) {
-            batches.push(Batch::Text(Statements::new(self.dialect, self.guard, self.rows)));
+            batches.push(Batch::Text(Statements::new(self.dialect, self.direction, self.rows)));
         }
         match batches.last_mut() {
             Some(Batch::Text(statements)) => statements.ops(ops),
@@ -115,7 +116,9 @@ impl Encoder {
             }
             Act::Insert(image) => self.inserts(run, "INSERT", &columns(table, image)).map(Some),
             Act::Replace(image) => self.inserts(run, "REPLACE", &columns(table, image)).map(Some),
-            Act::Update(before, after) if self.guard == Guard::Key && exact_key(table) => {
+            Act::Update(before, after)
+                if self.direction == Direction::Forward && exact_key(table) =>
+            {
                 self.updates(run, &set_columns(table, before, after))
             }
             // IN (…) is faster than a prepared DELETE, and a guard is best told as text.

@@ -1,5 +1,7 @@
 //! How statements are written: whose SQL, for how many rows, how much of a row they name.
 
+use crate::event::Direction;
+
 /// Whose SQL is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -26,20 +28,10 @@ pub enum Insert {
 /// How much of a row an UPDATE or DELETE names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Images {
-    /// What changes, and what [`Guard`] asks for.
+    /// What changes, the key, and going back every value that is taken back.
     Minimal,
     /// Every column of the event, in what is set as in the condition.
     Full,
-}
-
-/// What has to be the same at the target for a row to be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Guard {
-    /// The key: for going forward.
-    Key,
-    /// The key and every value that is taken back: for going back, where others may have changed
-    /// the row since.
-    Values,
 }
 
 /// How statements are written.
@@ -47,8 +39,9 @@ pub enum Guard {
 pub struct Form {
     /// Whose SQL.
     pub dialect: Dialect,
-    /// What has to be the same for a row to be changed.
-    pub guard: Guard,
+    /// Forward a row is found by its key; going back it must also hold every value that is taken
+    /// back, since others may have changed it.
+    pub direction: Direction,
     /// Rows of one statement, at most.
     pub rows: usize,
     /// How rows are inserted.
@@ -66,9 +59,9 @@ const SQLITE_CONDITIONS: usize = 500;
 
 impl Form {
     /// Statements of at most so many rows, for whoever counts what each touches.
-    pub fn new(dialect: Dialect, guard: Guard, rows: usize) -> Self {
+    pub fn new(dialect: Dialect, direction: Direction, rows: usize) -> Self {
         let (insert, images) = (Insert::Plain, Images::Minimal);
-        Self { dialect, guard, rows: rows.max(1), insert, images, packet: usize::MAX }
+        Self { dialect, direction, rows: rows.max(1), insert, images, packet: usize::MAX }
     }
 
     /// The size at which a further row begins another statement.

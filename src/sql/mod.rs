@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::event::{Direction, Seq};
 use crate::plan::Table;
 use crate::plan::op::{Act, RowOp};
 
@@ -18,7 +19,7 @@ mod rows;
 mod shape;
 mod update;
 
-pub use form::{Dialect, Form, Guard, Images, Insert};
+pub use form::{Dialect, Form, Images, Insert};
 
 /// How many rows a statement has to touch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub struct Item {
     /// The table.
     pub table: Arc<Table>,
     /// Sequence of the (last) message behind it.
-    pub seq: u64,
+    pub seq: Seq,
     /// Where in the statement the condition stands that names its row; empty for several rows,
     /// and for a row without a key.
     pub key: Range<usize>,
@@ -72,13 +73,13 @@ struct Open {
     rows: u64,
     /// Row changes, some of which may stand for several rows.
     changes: usize,
-    seq: u64,
+    seq: Seq,
 }
 
 impl Statements {
     /// No statements yet; `rows` is how many rows one statement may carry.
-    pub fn new(dialect: Dialect, guard: Guard, rows: usize) -> Self {
-        Self::of(Form::new(dialect, guard, rows))
+    pub fn new(dialect: Dialect, direction: Direction, rows: usize) -> Self {
+        Self::of(Form::new(dialect, direction, rows))
     }
 
     /// No statements yet, to be written in that form.

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Dialect, Expect, Guard, Images, Insert, Open, Statements, quote};
+use super::{Dialect, Expect, Images, Insert, Open, Statements, quote};
 use crate::error::{Error, Result};
+use crate::event::Direction;
 use crate::event::def::Kind;
 use crate::event::row::Value;
 use crate::plan::op::{Act, RowOp};
@@ -195,7 +196,8 @@ impl Statements {
     /// True when the rows to go are listed by their keys. One row is named on its own, so that it
     /// can be looked up when the count is wrong.
     fn in_list(&self, table: &Table, any: bool) -> bool {
-        let by_key = self.form.guard == Guard::Key && self.form.images == Images::Minimal;
+        let by_key =
+            self.form.direction == Direction::Forward && self.form.images == Images::Minimal;
         table.has_key() && self.form.rows > 1 && (by_key || any) && plain_key(table)
     }
 
@@ -230,7 +232,7 @@ impl Statements {
         }
         if self.form.images == Images::Full {
             self.and_all(op.table, image)?;
-        } else if self.form.guard == Guard::Values {
+        } else if self.form.direction.is_reverse() {
             for i in (0..op.table.columns.len()).filter(|&i| guards(op, i)) {
                 self.and_is(op.table, image, i)?;
             }

@@ -1,7 +1,7 @@
 //! UPDATE: of one row, the columns that change or all.
 
 use super::rows::written;
-use super::{Guard, Images, Statements, quote};
+use super::{Images, Statements, quote};
 use crate::error::Result;
 use crate::event::def::Column;
 use crate::plan::op::RowOp;
@@ -25,7 +25,7 @@ impl Statements {
         if full {
             named = written(table, after).collect();
         }
-        let back = self.form.guard == Guard::Values && !op.any && !full;
+        let back = self.form.direction.is_reverse() && !op.any && !full;
         self.text.push_str("UPDATE ");
         quote::table(&mut self.text, self.form.dialect, &table.name);
         self.text.push_str(" SET ");

@@ -7,13 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{
-    Claim, Direction, FoundRow, Mark, Needs, Point, Run, Session, Sessions, Standing, Target,
-    Window,
+    Claim, FoundRow, Mark, Needs, Point, Run, Session, Sessions, Standing, Target, Window,
 };
 use crate::error::Result;
-use crate::event::TableName;
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
+use crate::event::{Direction, TableName};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::landmark::Landmark;
-use crate::event::{TableName, printable};
+use crate::event::{Seq, TableName, printable};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 use crate::sql::Expect;
@@ -17,7 +17,7 @@ mod run;
 pub mod script;
 pub mod sqlite;
 
-pub use run::{Changes, Claim, Direction, Mark, Needs, Point, Run, Standing, Window};
+pub use run::{Changes, Claim, Mark, Needs, Point, Run, Standing, Window};
 /// A database that changes are applied to.
 pub trait Target: Send {
     /// Claims the progress row and returns where the run stands; a new row stands at `first`.
@@ -47,7 +47,7 @@ pub trait Target: Send {
     ///
     /// # Errors
     /// When the target cannot be reached.
-    fn forget(&mut self, _first: u64) -> Result<()> {
+    fn forget(&mut self, _first: Seq) -> Result<()> {
         Ok(())
     }
 

@@ -2,28 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::event::TableName;
 use crate::event::ddl::Told;
 use crate::event::landmark::Landmark;
-
-/// Forward in time, or back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// As the source did it.
-    Forward,
-    /// Taking back, last transaction first.
-    Reverse,
-}
-
-impl Direction {
-    /// The word stored with the progress.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Forward => "forward",
-            Self::Reverse => "reverse",
-        }
-    }
-}
+use crate::event::{Direction, Seq, TableName};
 
 /// What a progress row is about. A name goes on only with the same run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +53,7 @@ pub struct Changes {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Standing {
     /// Everything before it is committed (behind it, going back).
-    pub seq: u64,
+    pub seq: Seq,
     /// The last record of the spool that the run has taken (going back: the one it began behind);
     /// none at a spool's begin, and where an older version kept the progress.
     pub last: Option<Landmark>,
@@ -81,7 +62,7 @@ pub struct Standing {
     /// The chunks of it that are committed: number and hash.
     pub chunks: HashMap<u64, u64>,
     /// A statement that was begun there, by its first message.
-    pub statement: Option<u64>,
+    pub statement: Option<Seq>,
     /// Changes were passed over on the way there: their rows are not as the stream has them.
     pub skipped: bool,
 }
@@ -90,13 +71,13 @@ pub struct Standing {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Point {
     /// As [`Standing::seq`].
-    pub seq: u64,
+    pub seq: Seq,
     /// As [`Standing::last`]; `None` leaves it as it is.
     pub last: Option<Landmark>,
 }
 
-impl From<u64> for Point {
-    fn from(seq: u64) -> Self {
+impl From<Seq> for Point {
+    fn from(seq: Seq) -> Self {
         Self { seq, last: None }
     }
 }
@@ -105,7 +86,7 @@ impl From<u64> for Point {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     /// Where the run will stand behind it.
-    pub end: u64,
+    pub end: Seq,
     /// In how many parts its rows are folded; 1: all together.
     pub parts: u32,
     /// How many row changes a chunk carries at most.
@@ -120,7 +101,7 @@ pub struct Claim {
     /// The epoch taken at the start.
     pub epoch: u64,
     /// Where the run stands.
-    pub seq: u64,
+    pub seq: Seq,
 }
 
 /// What a target transaction is to the progress; its first statement says so, and fails when

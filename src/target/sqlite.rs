@@ -16,13 +16,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
-use super::{Claim, Direction, Mark, Point, Run, Session, Sessions, Standing, Target};
+use super::{Claim, Mark, Point, Run, Session, Sessions, Standing, Target};
 use crate::error::{Error, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
-use crate::event::{TableName, printable};
+use crate::event::{Direction, Seq, TableName, printable};
 use crate::plan::Table;
-use crate::sql::Guard;
 
 mod convert;
 mod copy;
@@ -90,20 +89,13 @@ impl Sqlite {
         let session = SqliteSession {
             conn,
             file,
-            guard: Guard::Key,
+            direction: Direction::Forward,
             tables: HashMap::new(),
             absent: HashMap::new(),
             made: Vec::new(),
             in_transaction: false,
         };
         Ok(Self { claim: Claim { name: String::new(), epoch: 0, seq: 0 }, session })
-    }
-}
-
-fn guard(direction: Direction) -> Guard {
-    match direction {
-        Direction::Forward => Guard::Key,
-        Direction::Reverse => Guard::Values,
     }
 }
 
@@ -138,7 +130,7 @@ impl Target for Sqlite {
     fn start(&mut self, run: &Run, first: &Point) -> Result<Standing> {
         let session = &mut self.session;
         session.rollback();
-        session.guard = guard(run.direction);
+        session.direction = run.direction;
         session.run("BEGIN IMMEDIATE")?;
         session.in_transaction = true;
         let claimed = schema::claim(&session.conn, &session.file, run, first)
@@ -157,11 +149,11 @@ impl Target for Sqlite {
     }
 
     fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {
-        self.session.guard = guard(run.direction);
+        self.session.direction = run.direction;
         schema::standing(&self.session.conn, &self.session.file, run)
     }
 
-    fn forget(&mut self, first: u64) -> Result<()> {
+    fn forget(&mut self, first: Seq) -> Result<()> {
         let delete = "DELETE FROM binsync_progress WHERE name=?1 AND epoch=?2 AND seq=?3";
         let values = (&self.claim.name, stored(self.claim.epoch)?, stored(first)?);
         let done = self.session.conn.execute(delete, values);
@@ -182,7 +174,7 @@ impl Target for Sqlite {
             return Ok(table.clone());
         }
         schema::check_widths(def)?;
-        let back = session.guard == Guard::Values;
+        let back = session.direction.is_reverse();
         let sql = |e: rusqlite::Error| failed(&session.file, &e);
         let found = schema::find(&session.conn, name).map_err(|e| e.at(&session.file))?;
         let table = match found {

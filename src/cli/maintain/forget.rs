@@ -11,7 +11,6 @@ use super::super::stdio::pretty;
 use super::super::{DIFFERS, DONE, Global, line, print};
 use crate::error::{Error, Result};
 use crate::event::printable;
-use crate::replay::cut::describe;
 use crate::source::lines::identity;
 use crate::spool::{self, Dependents, Seq, Spool};
 
@@ -114,7 +113,7 @@ fn nothing(import: &str) -> Error {
 /// Says what depends on what goes.
 fn tell(found: &Dependents) {
     for t in &found.parted {
-        line(&format!("{}: only a part of its messages is there, the rest stays", describe(t)));
+        line(&format!("{t}: only a part of its messages is there, the rest stays"));
     }
     if found.statements + found.copies > 0 {
         line(&format!(

@@ -8,11 +8,11 @@ use clap::Args;
 
 use crate::error::{Error, Result};
 use crate::event::printable;
+use crate::event::{Direction, Seq};
 use crate::replay::cut::Cut;
 use crate::replay::reversible::{Found, Loss, refusal};
 use crate::replay::{Selection, selected};
 use crate::spool::Spool;
-use crate::target::Direction;
 
 pub mod apply;
 mod base;
@@ -31,7 +31,7 @@ fn say_left_out(bootstrap_rows: u64, output: &Output) {
 }
 
 /// How many messages of the stretch are behind us at a sequence.
-fn done(direction: Direction, selection: &Selection, seq: u64) -> u64 {
+fn done(direction: Direction, selection: &Selection, seq: Seq) -> u64 {
     match direction {
         Direction::Forward => (seq + 1).saturating_sub(selection.range.start),
         Direction::Reverse => selection.range.end.saturating_sub(seq),

@@ -14,12 +14,13 @@ use crate::cli::output::{Output, counted};
 use crate::cli::select::SelectArgs;
 use crate::cli::{DIFFERS, DONE, Global, size, stop_flag};
 use crate::error::{Error, Result};
+use crate::event::Seq;
 use crate::replay::apply::Report;
 use crate::replay::render::{self, Folder, Outcome, Single, Split, What};
 use crate::replay::reversible::{late, losses};
 use crate::replay::{Definitions, selected};
 use crate::spool::Spool;
-use crate::sql::{Dialect, Form, Guard, Images, Insert};
+use crate::sql::{Dialect, Form, Images, Insert};
 
 const RENDER_EXAMPLES: &str = "\
 Examples:
@@ -152,11 +153,7 @@ impl RenderArgs {
                 ImageArg::Full => Images::Full,
             },
             packet: self.max_packet - BESIDE,
-            ..Form::new(
-                dialect,
-                if self.reverse { Guard::Values } else { Guard::Key },
-                self.rows as usize,
-            )
+            ..Form::new(dialect, direction(self.reverse), self.rows as usize)
         }
     }
 
@@ -243,7 +240,7 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     Ok(if differs { DIFFERS } else { DONE })
 }
 
-fn reached(what: &What<'_>, output: &Output, seq: u64) {
+fn reached(what: &What<'_>, output: &Output, seq: Seq) {
     let range = &what.selection.range;
     output.reached(done(what.direction, what.selection, seq), range.end - range.start);
 }

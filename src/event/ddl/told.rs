@@ -1,7 +1,7 @@
 //! What the messages of one statement say.
 
 use super::super::def::TableDef;
-use super::super::{Op, TableName, printable};
+use super::super::{Op, Seq, TableName, printable};
 use super::cursor::{BY_HAND, refused};
 use super::server::{Server, has_run};
 use super::token::{self, Token, Unread};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug)]
 pub struct Told {
     /// Sequence of the first message.
-    pub seq: u64,
+    pub seq: Seq,
     /// The text, as it came.
     pub sql: String,
     /// What it does.

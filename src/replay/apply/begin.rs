@@ -7,19 +7,16 @@ use super::job::{Job, OnDdl, Report};
 use super::seen::Seen;
 use super::statements::{self, Met};
 use crate::error::Result;
-use crate::event::TableName;
+use crate::event::{Direction, TableName};
 use crate::replay::Selection;
 use crate::replay::selected::{self, Rows};
 use crate::replay::standing::recognise;
 use crate::spool::{Counts, Seq, Spool};
-use crate::target::{Changes, Direction, Mark, Needs, Point, Standing, Target};
+use crate::target::{Changes, Mark, Needs, Point, Standing, Target};
 
 /// Where a run of that selection begins.
 pub(super) fn first(job: &Job<'_>) -> Seq {
-    match job.run.direction {
-        Direction::Forward => job.selection.range.start,
-        Direction::Reverse => job.selection.range.end,
-    }
+    job.run.direction.begin(&job.selection.range)
 }
 
 /// Claims the run, held against the spool before and after: before, so that a wrong spool does not
@@ -62,12 +59,10 @@ pub(super) fn claim(
 
 /// Asks whether the user may do what is left to do.
 fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Target) -> Result<()> {
-    let range = job.selection.range.clone();
-    let back = job.run.direction == Direction::Reverse;
-    let left = match back {
-        false => stands.max(range.start)..range.end,
-        true => range.start..stands.min(range.end),
-    };
+    let (range, direction) = (&job.selection.range, job.run.direction);
+    let back = direction.is_reverse();
+    let begin = direction.last(stands, direction.begin(range));
+    let left = direction.range(begin, direction.end(range));
     if left.is_empty() {
         return Ok(());
     }

@@ -45,7 +45,7 @@ impl Pass<'_, '_> {
     }
 
     fn change<'f>(&self, seq: Seq, event: &Event<'f>, table: &Table) -> Result<Change<'f>> {
-        let forward = !self.back();
+        let forward = !self.direction().is_reverse();
         let copied = || event.meta.op == Op::BootstrapInsert || self.is_copied(seq, event);
         // What a crash has left of rows without transactions is written over; going back, a row
         // that is undone already is a conflict.

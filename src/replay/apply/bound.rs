@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::job::Job;
 use crate::error::Result;
 use crate::event::def::TableDef;
-use crate::event::{Event, TableName};
+use crate::event::{Direction, Event, TableName};
 use crate::plan::Table;
 use crate::spool::Seq;
-use crate::target::{Direction, Target};
+use crate::target::Target;
 
 /// The target's table for a table of the stream; `def` is the stream's definition.
 ///

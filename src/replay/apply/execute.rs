@@ -9,14 +9,14 @@ use super::job::{Job, Mode, Outcome};
 use super::lanes::{Lanes, Pace};
 use super::reader::Events;
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
+use crate::event::{Direction, TableName};
 use crate::plan::Table;
 use crate::plan::present::Present;
 use crate::plan::window::{Plan, Rows};
 use crate::spool::{Records, Seq};
-use crate::target::{Direction, Mark, Point, Standing, Target, Window};
+use crate::target::{Mark, Point, Standing, Target, Window};
 
 /// A window's events, bound and planned.
 pub(super) struct Work<'w, 'f> {
@@ -292,8 +292,7 @@ impl<'p, 's> Executor<'p, 's> {
 
     /// Moves the progress behind a DDL message that is not run.
     pub(super) fn pass_over(&mut self, seq: Seq, counts: bool) -> Result<()> {
-        let back = self.job.run.direction == Direction::Reverse;
-        self.move_to(if back { seq } else { seq + 1 })?;
+        self.move_to(self.job.run.direction.after(seq))?;
         self.outcome.ddl_skipped += u64::from(counts);
         Ok(())
     }

@@ -13,11 +13,12 @@ use super::reader::{Events, Stretch, events_of};
 use super::shared::{Pass, WORKERS, lock};
 use super::spill::{Parts, Spill};
 use crate::error::{Error, Result};
+use crate::event::Direction;
 use crate::plan::Table;
 use crate::plan::window::Plan;
 use crate::replay::stopped;
 use crate::spool::{Seq, Spool};
-use crate::target::{Direction, Window};
+use crate::target::Window;
 
 /// A part is made of about so many bytes of messages, or of a window's messages if that is less …
 const PART_BYTES: u64 = 16 << 20;
@@ -82,7 +83,7 @@ impl Pass<'_, '_> {
             let (frames, range) = match reader.0.stretch(&self.job.definitions.ddl)? {
                 Stretch::Rows(frames, range) => (frames, range),
                 Stretch::Ddl(seq) => {
-                    let here = if self.back() { seq + 1 } else { seq };
+                    let here = self.direction().before(seq);
                     lock(to).end = Some((Some(seq), here));
                     return Ok(());
                 }
@@ -94,7 +95,7 @@ impl Pass<'_, '_> {
             let number = reader.1;
             reader.1 += 1;
             drop(reader);
-            let direction = self.job.run.direction;
+            let direction = self.direction();
             let filter = &self.job.selection.filter;
             let (events, left_out) = events_of(&frames, &range, direction, filter)?;
             let rows = self.bind(&events)?;
@@ -143,7 +144,11 @@ impl Pass<'_, '_> {
             let written = |part: usize| {
                 let (done, all) = (pass * n + part + 1, passes.len() * n);
                 let way = from.abs_diff(to) * done as u64 / all as u64;
-                let at = if self.back() { from.saturating_sub(way) } else { from + way };
+                let at = if self.direction().is_reverse() {
+                    from.saturating_sub(way)
+                } else {
+                    from + way
+                };
                 let _ = report.send(Report::Reached(at, None));
             };
             self.workers(|| self.parts(parts, &next, pass, *leaving, &written))?;
@@ -163,7 +168,7 @@ impl Pass<'_, '_> {
             lock(&self.executor).keep_alive()?;
             let records = parts.load(part)?;
             let rows = parts.rows(&records)?;
-            if Plan::new(&rows, self.back(), self.chunk as usize)?.ordered {
+            if Plan::new(&rows, self.direction(), self.chunk as usize)?.ordered {
                 return Err(Error::stopped(
                     "--net: rows have to be written in the source's order (others between them \
                      were not selected, or a unique value is taken back)",
@@ -189,11 +194,11 @@ impl Pass<'_, '_> {
             }
             let records = parts.load(part)?;
             let rows = parts.rows(&records)?;
-            let (back, chunk) = (self.back(), self.chunk as usize);
+            let (direction, chunk) = (self.direction(), self.chunk as usize);
             let plan = match leaving {
                 _ if self.job.how.mode == Mode::Look => Plan::looks(&rows)?,
-                Some(leaving) => Plan::new(&rows, back, chunk)?.half(leaving, chunk),
-                None => Plan::new(&rows, back, chunk)?,
+                Some(leaving) => Plan::new(&rows, direction, chunk)?.half(leaving, chunk),
+                None => Plan::new(&rows, direction, chunk)?,
             };
             let work = Work { rows: &[], plan, events: &Events::new() };
             let Some(mut executor) = self.my_turn(part as u64) else { return Ok(()) };

@@ -13,11 +13,12 @@ use super::reader::{Cut, Events, Limits, Reader};
 use super::shared::{Pass, WORKERS, lock};
 use super::{net, preflight, statements, whole};
 use crate::error::{Error, Result};
+use crate::event::Direction;
 use crate::plan::window::Plan;
 use crate::replay::reversible::no_cascades;
 use crate::replay::{Selection, ahead, selected, stopped};
-use crate::spool::{Order, Seq, Spool};
-use crate::target::{Direction, Standing, Target};
+use crate::spool::{Seq, Spool};
+use crate::target::{Standing, Target};
 
 /// A window is cut after so many bytes of messages at the latest.
 const WINDOW_BYTES: usize = 32 << 20;
@@ -48,7 +49,6 @@ pub(super) fn run(
     if left.is_empty() {
         return Ok(true);
     }
-    let order = if direction == Direction::Forward { Order::Forward } else { Order::Reverse };
     let mut ddl = statements::find(spool, job)?;
     if direction == Direction::Forward && !target.acts() && !job.definitions.foreign_keys.is_empty()
     {
@@ -91,7 +91,7 @@ pub(super) fn run(
         (false, 0) => quarter,
         (false, _) => whole,
     };
-    let frames = ahead(spool.frames(left.clone(), order));
+    let frames = ahead(spool.frames(left.clone(), direction));
     let reader = Reader::new(frames, left, direction, &job.selection.filter, limits);
     let (send, receive) = mpsc::channel();
     let pass = Pass {
@@ -143,10 +143,7 @@ pub(super) fn run(
 
 /// What of the range is still to be done.
 fn left(range: &Range<Seq>, direction: Direction, standing: &Standing) -> Result<Range<Seq>> {
-    let outside = |end: Seq| match direction {
-        Direction::Forward => end > range.end,
-        Direction::Reverse => end < range.start,
-    };
+    let outside = |end: Seq| !direction.has_come(direction.end(range), end);
     if let Some(window) = standing.window.filter(|window| outside(window.end)) {
         return Err(Error::stopped(format!(
             "an earlier run of this name was interrupted while it wrote the messages up to {}, \
@@ -156,11 +153,8 @@ fn left(range: &Range<Seq>, direction: Direction, standing: &Standing) -> Result
         .help("run the earlier command again, then this one under another --name"));
     }
     // A window that was begun is finished first, exactly as it was cut.
-    let to = standing.window.map(|window| window.end);
-    Ok(match direction {
-        Direction::Forward => standing.seq.max(range.start)..to.unwrap_or(range.end),
-        Direction::Reverse => to.unwrap_or(range.start)..standing.seq.min(range.end),
-    })
+    let to = standing.window.map_or(direction.end(range), |window| window.end);
+    Ok(direction.range(direction.last(standing.seq, direction.begin(range)), to))
 }
 
 impl Pass<'_, '_> {
@@ -186,8 +180,8 @@ impl Pass<'_, '_> {
             let rows = self.bind(&events)?;
             let plan = match self.serial {
                 _ if self.job.how.mode == Mode::Look => Plan::looks(&rows)?,
-                true => Plan::in_order(&rows, self.back()),
-                false => Plan::new(&rows, self.back(), self.chunk as usize)?,
+                true => Plan::in_order(&rows, self.direction()),
+                false => Plan::new(&rows, self.direction(), self.chunk as usize)?,
             };
             let work = Work { rows: &rows, plan, events: &events };
             let Some(mut executor) = self.my_turn(number) else { return Ok(()) };

@@ -6,10 +6,10 @@ use super::bound::bound;
 use super::job::{Job, Report};
 use super::statements::{Met, Statements};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Op, TableName};
+use crate::event::{Direction, Op, TableName};
 use crate::replay::{Selection, alike, selected};
 use crate::spool::{Seq, Spool};
-use crate::target::{Direction, Target};
+use crate::target::Target;
 
 /// Asks the target for every table whose rows are selected, but for those that a statement in the
 /// stretch makes or changes before; and for what a statement makes. The one that is `pending` was

@@ -4,11 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::event::{Event, Op, maxwell};
+use crate::event::{Direction, Event, Op, maxwell};
 use crate::filter::Filter;
 use crate::replay::boundary::Boundary;
 use crate::spool::{DdlRef, Frame, Record, Seq};
-use crate::target::Direction;
 
 /// What was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +71,7 @@ pub(super) fn events_of<'f>(
     filter: &Filter,
 ) -> Result<(Events<'f>, u64)> {
     let (mut events, mut left_out) = (Events::new(), 0);
-    let reverse = direction == Direction::Reverse;
+    let reverse = direction.is_reverse();
     for frame in frames {
         for n in 0..frame.len() {
             let record = frame.get(if reverse { frame.len() - 1 - n } else { n });
@@ -144,7 +143,8 @@ impl<'s> Reader<'s> {
         frames: &'f [Arc<Frame>],
         events: &mut Events<'f>,
     ) -> Result<Cut> {
-        let reverse = self.direction == Direction::Reverse;
+        let direction = self.direction;
+        let reverse = direction.is_reverse();
         let more = !self.is_last(frames);
         let mut whole: Option<(usize, Seq)> = None;
         for (at, frame) in frames.iter().enumerate() {
@@ -155,12 +155,12 @@ impl<'s> Reader<'s> {
                     continue;
                 }
                 let event = parsed(frame, &record)?;
-                let here = if reverse { record.seq + 1 } else { record.seq };
+                let here = direction.before(record.seq);
                 if event.meta.op.is_ddl() && !self.boundary.is_open() && self.is_at(here) {
-                    self.keep(frames, at, if reverse { record.seq } else { record.seq + 1 });
+                    self.keep(frames, at, direction.after(record.seq));
                     return Ok(Cut::Ddl(record.seq));
                 }
-                if self.boundary.before(&event.meta, self.direction) {
+                if self.boundary.before(&event.meta, direction) {
                     whole = Some((events.len(), here));
                 }
                 let full = whole.is_some_and(|(n, _)| n >= self.limits.rows);
@@ -175,15 +175,13 @@ impl<'s> Reader<'s> {
                 }
             }
         }
-        let end = if reverse { self.range.start } else { self.range.end };
+        let end = direction.end(&self.range);
         match whole {
             _ if !more && self.range.is_empty() => Ok(Cut::End),
             _ if !more => Ok(self.whole(frames, events, (events.len(), end))),
             Some(cut) if !self.is_at(cut.1) => Ok(self.whole(frames, events, cut)),
             _ => {
-                let last =
-                    frames.last().map_or(end, |f| if reverse { f.first() } else { f.range().end });
-                self.go_to(last);
+                self.go_to(frames.last().map_or(end, |frame| direction.end(&frame.range())));
                 Ok(Cut::Piece)
             }
         }
@@ -195,55 +193,46 @@ impl<'s> Reader<'s> {
     /// # Errors
     /// When a frame cannot be read.
     pub(super) fn stretch(&mut self, ddl: &[DdlRef]) -> Result<Stretch> {
-        let reverse = self.direction == Direction::Reverse;
+        let direction = self.direction;
         let mut ddl = ddl.iter().map(|message| message.seq).filter(|seq| self.range.contains(seq));
-        let next = if reverse { ddl.next_back() } else { ddl.next() };
+        let next = if direction.is_reverse() { ddl.next_back() } else { ddl.next() };
         if self.range.is_empty() {
             return Ok(Stretch::End);
         }
-        let Range { start, end } = self.range;
-        if let Some(seq) = next.filter(|seq| *seq == if reverse { end - 1 } else { start }) {
+        let from = self.at();
+        if let Some(seq) = next.filter(|seq| direction.before(*seq) == from) {
             let rest = std::mem::take(&mut self.rest);
-            self.keep(&rest, 0, if reverse { seq } else { seq + 1 });
+            self.keep(&rest, 0, direction.after(seq));
             return Ok(Stretch::Ddl(seq));
         }
         let frames = self.read()?;
-        let all = self.is_last(&frames);
-        let range = match (reverse, frames.last()) {
-            (_, Some(last)) if !all && reverse => {
-                last.first().max(next.map_or(start, |s| s + 1))..end
+        let end = next.map_or(direction.end(&self.range), |seq| direction.before(seq));
+        let to = match frames.last() {
+            Some(last) if !self.is_last(&frames) => {
+                direction.first(direction.end(&last.range()), end)
             }
-            (_, Some(last)) if !all => start..last.range().end.min(next.unwrap_or(end)),
-            (true, _) => next.map_or(start, |seq| seq + 1)..end,
-            (false, _) => start..next.unwrap_or(end),
+            _ => end,
         };
-        self.keep(&frames, 0, if reverse { range.start } else { range.end });
-        Ok(Stretch::Rows(frames, range))
+        self.keep(&frames, 0, to);
+        Ok(Stretch::Rows(frames, direction.range(from, to)))
     }
 
     /// Everything before it (behind it, going back) was cut.
     pub(super) fn at(&self) -> Seq {
-        match self.direction {
-            Direction::Forward => self.range.start,
-            Direction::Reverse => self.range.end,
-        }
+        self.direction.begin(&self.range)
     }
 
     /// True when no frame is left behind these.
     fn is_last(&self, frames: &[Arc<Frame>]) -> bool {
-        match (frames.last(), self.direction) {
-            (None, _) => true,
-            (Some(frame), Direction::Forward) => frame.range().end >= self.range.end,
-            (Some(frame), Direction::Reverse) => frame.first() <= self.range.start,
-        }
+        let (direction, range) = (self.direction, &self.range);
+        frames.last().is_none_or(|frame| {
+            direction.has_come(direction.end(&frame.range()), direction.end(range))
+        })
     }
 
     /// True when everything before (behind) `seq` was cut already.
     fn is_at(&self, seq: Seq) -> bool {
-        match self.direction {
-            Direction::Forward => seq <= self.range.start,
-            Direction::Reverse => seq >= self.range.end,
-        }
+        self.direction.has_come(self.at(), seq)
     }
 
     fn whole(&mut self, frames: &[Arc<Frame>], events: &mut Events<'_>, cut: (usize, Seq)) -> Cut {
@@ -274,7 +263,7 @@ impl<'s> Reader<'s> {
     }
 
     fn takes(&mut self, seq: Seq, event: &Event<'_>) -> bool {
-        if event.meta.op.is_bootstrap() && self.direction == Direction::Reverse {
+        if event.meta.op.is_bootstrap() && self.direction.is_reverse() {
             let new = event.meta.op == Op::BootstrapInsert && seq < self.counted;
             self.left_out += u64::from(new);
             self.counted = self.counted.min(seq);

@@ -14,10 +14,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::job::{Job, TableOutcome};
 use crate::error::{Context, Error, Result};
 use crate::event::landmark::Landmark;
-use crate::event::{Position, TableName};
+use crate::event::{Direction, Position, TableName};
 use crate::replay::selected;
 use crate::spool::{self, Seq, Spool};
-use crate::target::{Direction, Run, Standing, Target};
+use crate::target::{Run, Standing, Target};
 
 /// The folder in the spool.
 const FOLDER: &str = "targets";
@@ -106,11 +106,7 @@ impl Seen {
 
     /// True when the run was seen further than `seq`.
     fn is_behind(&self, seq: Seq) -> bool {
-        self.known
-            && match self.direction {
-                Direction::Forward => seq < self.kept.seq,
-                Direction::Reverse => seq > self.kept.seq,
-            }
+        self.known && !self.direction.has_come(seq, self.kept.seq)
     }
 
     /// Where the run was seen last, in words.

@@ -9,11 +9,10 @@ use super::job::{Job, OnDdl};
 use super::reader::Reader;
 use super::statements::{Met, Statements};
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::def::TableDef;
+use crate::event::{Direction, TableName};
 use crate::plan::Table;
 use crate::spool::{Bootstrap, Seq};
-use crate::target::Direction;
 
 /// Two workers: one writes while the other reads and plans.
 pub(super) const WORKERS: usize = 2;
@@ -63,8 +62,8 @@ impl<'p, 's> Pass<'p, 's> {
         self.turned.notify_all();
     }
 
-    pub(super) fn back(&self) -> bool {
-        self.job.run.direction == Direction::Reverse
+    pub(super) fn direction(&self) -> Direction {
+        self.job.run.direction
     }
 
     /// Waits until the windows before this one are written; none when the pass has ended.

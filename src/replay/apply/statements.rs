@@ -5,12 +5,12 @@ use std::ops::Range;
 
 use super::job::{Job, Mode, OnDdl};
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::ddl::{BY_HAND, Statement, Text, Told};
+use crate::event::{Direction, TableName};
 use crate::filter::Type;
 use crate::replay::{Selection, selected};
 use crate::spool::{Seq, Spool};
-use crate::target::{Direction, Point, Target};
+use crate::target::{Point, Target};
 
 /// A statement that will be met.
 pub(super) enum Met {

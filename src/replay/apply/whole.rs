@@ -13,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Event, Op, TableName, maxwell};
 use crate::filter::Type;
-use crate::replay::cut::describe;
 use crate::replay::selected;
 use crate::route::Route;
 use crate::spool::{Bootstrap, Order, Seq, Spool, Transaction, Trouble};
@@ -215,8 +214,7 @@ fn reason(job: &Job<'_>, name: &TableName, first: &Transaction) -> String {
     match begins > 0 && begins < job.selection.range.start {
         true => format!("it was made or changed (message {begins}) before the stretch begins"),
         false => format!(
-            "neither its CREATE TABLE nor a copy of it (bootstrap) comes before its first row ({})",
-            describe(first)
+            "neither its CREATE TABLE nor a copy of it (bootstrap) comes before its first row ({first})"
         ),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::super::cut::describe;
 use crate::error::{Error, Result};
 use crate::event::{Position, TableName};
 use crate::filter::Filter;
@@ -109,7 +108,7 @@ impl Stretch {
                 "the spool's positions since --until are not all of the base's binlog {:?}: the \
                  last before is {}",
                 place.0,
-                describe(&self.before)
+                self.before
             ))
             .help("name the server that is recorded; a time before its binlog began anew cannot be reached from it"));
         }
@@ -150,8 +149,7 @@ impl Stretch {
             let rows = t.tables.iter().filter(|(name, counts)| counts.rows() > 0 && taken(name));
             if let Some((name, _)) = rows.into_iter().find(|(name, _)| !tables.contains(name)) {
                 return Err(Error::stopped(format!(
-                    "base: it has no table {name}, whose rows changed since --until ({})",
-                    describe(&t)
+                    "base: it has no table {name}, whose rows changed since --until ({t})"
                 ))
                 .help(
                     "name the server that is recorded, or leave the table out with --exclude-table",

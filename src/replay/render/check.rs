@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use super::job::What;
 use super::sheet::Split;
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::def::ForeignKey;
+use crate::event::{Direction, TableName};
 use crate::replay::alike;
 use crate::replay::reversible::no_cascades;
 use crate::spool::{Bootstrap, Seq, Spool};
 use crate::sql::{Dialect, Insert};
-use crate::target::{Direction, script, sqlite};
+use crate::target::{script, sqlite};
 
 /// The selected statements as SQL, by the sequence of their first message.
 ///

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::foreign_keys;
 use super::job::What;
-use crate::event::printable;
+use crate::event::{Direction, printable};
 use crate::spool::Spool;
-use crate::target::{Direction, script};
+use crate::target::script;
 
 /// What a script begins with.
 pub fn head(spool: &Spool, what: &What<'_>) -> String {

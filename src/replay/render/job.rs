@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 use super::sheet::{Counts, Part, Split};
+use crate::event::Direction;
 use crate::replay::selected::Selected;
 use crate::replay::{Definitions, Selection};
 use crate::route::Route;
 use crate::spool::{Bootstrap, Seq};
 use crate::sql::Form;
-use crate::target::Direction;
 use crate::target::script::Switch;
 
 /// What was rendered.

@@ -14,8 +14,8 @@ use std::thread;
 
 use super::stopped;
 use crate::error::{Context as _, Result};
-use crate::spool::{Frame, Order, Seq, Spool};
-use crate::target::Direction;
+use crate::event::Direction;
+use crate::spool::{Frame, Seq, Spool};
 use crate::target::script::Switch;
 
 mod check;
@@ -149,18 +149,15 @@ fn write_in_order(
     sink: &mut dyn Sink,
     report: &mut dyn FnMut(Seq),
 ) -> Result<Outcome> {
-    let order = match job.direction {
-        Direction::Forward => Order::Forward,
-        Direction::Reverse => Order::Reverse,
-    };
+    let direction = job.direction;
     let mut outcome = Outcome::default();
     let mut dealt: VecDeque<Receiver<Result<Piece>>> = VecDeque::new();
-    let mut stretches = stretches(spool, job.selection.range.clone(), order);
+    let mut stretches = stretches(spool, job.selection.range.clone(), direction);
     loop {
         while dealt.len() < THREADS {
             let Some(range) = stretches.next() else { break };
             let range = range?;
-            let frames = Box::new(spool.frames(range.clone(), order));
+            let frames = Box::new(spool.frames(range.clone(), direction));
             let (pieces, receive) = sync_channel(PIECES);
             dealt.push_back(receive);
             send.send((frames, range, pieces)).context("rendering threads")?;
@@ -190,9 +187,9 @@ fn write_in_order(
 fn stretches(
     spool: &Spool,
     range: Range<Seq>,
-    order: Order,
+    direction: Direction,
 ) -> impl Iterator<Item = Result<Range<Seq>>> {
-    let mut transactions = spool.transactions(range.clone(), order);
+    let mut transactions = spool.transactions(range.clone(), direction);
     let mut rest = range;
     std::iter::from_fn(move || {
         if rest.is_empty() {
@@ -206,13 +203,13 @@ fn stretches(
                     return Some(Err(e));
                 }
             };
-            match order {
-                Order::Forward if t.last + 1 - rest.start >= STRETCH => {
+            match direction {
+                Direction::Forward if t.last + 1 - rest.start >= STRETCH => {
                     let part = rest.start..(t.last + 1).min(rest.end);
                     rest.start = part.end;
                     return Some(Ok(part));
                 }
-                Order::Reverse if t.first < rest.end && rest.end - t.first >= STRETCH => {
+                Direction::Reverse if t.first < rest.end && rest.end - t.first >= STRETCH => {
                     let part = t.first.max(rest.start)..rest.end;
                     rest.end = part.start;
                     return Some(Ok(part));

@@ -11,13 +11,13 @@ use super::job::{Done, Job, Piece};
 use super::sheet::{Part, Sheet, Split};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::{Event, Op, TableName, maxwell, printable};
+use crate::event::{Direction, Event, Op, TableName, maxwell, printable};
 use crate::plan::op::RowOp;
 use crate::plan::{Change, Table};
 use crate::replay::boundary::Boundary;
 use crate::spool::{Frame, Seq};
 use crate::sql::{Dialect, Statements};
-use crate::target::{Direction, script};
+use crate::target::script;
 
 /// Renders a stretch frame by frame; `hand_over` takes the text of each part with the sequence it
 /// reaches, and is false when nobody wants more.

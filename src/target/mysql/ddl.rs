@@ -4,8 +4,8 @@ use mysql::prelude::Queryable;
 
 use super::{Mysql, failed, schema};
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::ddl::{BY_HAND, Statement, Told};
+use crate::event::{Seq, TableName};
 use crate::target::{Mark, Point, Session};
 
 impl Mysql {
@@ -43,13 +43,13 @@ impl Mysql {
     }
 
     /// How the tables of a statement were when it was to be run.
-    fn intent(&mut self, seq: u64) -> Result<Option<String>> {
+    fn intent(&mut self, seq: Seq) -> Result<Option<String>> {
         let name = self.claim.name.clone();
         let select = "SELECT fingerprint FROM binsync.intent WHERE name=? AND seq=?";
         self.conn().exec_first(select, (name, seq)).map_err(|e| failed("target: progress", &e))
     }
 
-    fn intend(&mut self, seq: u64, now: &str, next: &Point) -> Result<()> {
+    fn intend(&mut self, seq: Seq, now: &str, next: &Point) -> Result<()> {
         let claim = self.claim.clone();
         self.main.begin(&claim, Mark::Step)?;
         let replace = "REPLACE INTO binsync.intent (name, seq, fingerprint) VALUES (?,?,?)";
@@ -62,7 +62,7 @@ impl Mysql {
     }
 
     /// Moves the progress behind a statement that is done.
-    pub(super) fn pass(&mut self, seq: u64, next: &Point) -> Result<()> {
+    pub(super) fn pass(&mut self, seq: Seq, next: &Point) -> Result<()> {
         let claim = self.claim.clone();
         self.main.begin(&claim, Mark::Step)?;
         self.conn()

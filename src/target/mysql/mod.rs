@@ -8,17 +8,15 @@ use std::time::{Duration, Instant};
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::{
-    Claim, Direction, Needs, Point, Run, Session, Sessions, Standing, Target, Window, taken_over,
-};
+use super::{Claim, Needs, Point, Run, Session, Sessions, Standing, Target, Window, taken_over};
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::landmark::Landmark;
+use crate::event::{Direction, Seq, TableName};
 use crate::plan::Table;
 use crate::sql::bulk::Encoder;
-use crate::sql::{Dialect, Guard, quote};
+use crate::sql::{Dialect, quote};
 
 pub mod base;
 mod connect;
@@ -163,11 +161,7 @@ impl Mysql {
 
 fn session(server: &Server, options: &Options, direction: Direction) -> Result<MysqlSession> {
     let (conn, bulk) = connect(server, options.target_binlog)?;
-    let guard = match direction {
-        Direction::Forward => Guard::Key,
-        Direction::Reverse => Guard::Values,
-    };
-    let encoder = Encoder { dialect: Dialect::Mysql, guard, bulk, rows: STATEMENT_ROWS };
+    let encoder = Encoder { dialect: Dialect::Mysql, direction, bulk, rows: STATEMENT_ROWS };
     MysqlSession::new(conn, encoder)
 }
 
@@ -187,7 +181,7 @@ impl Target for Mysql {
         progress::standing(self.conn(), run)
     }
 
-    fn forget(&mut self, first: u64) -> Result<()> {
+    fn forget(&mut self, first: Seq) -> Result<()> {
         let claim = self.claim.clone();
         progress::forget(self.conn(), &claim, first)
     }

@@ -5,6 +5,7 @@ use mysql::{Conn, Value};
 
 use super::connect::failed;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::Seq;
 use crate::event::landmark::Landmark;
 use crate::target::{Claim, Point, Run, Standing, Window, same_run};
 
@@ -136,7 +137,7 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, S
 ///
 /// # Errors
 /// When the server refuses.
-pub(super) fn forget(conn: &mut Conn, claim: &Claim, first: u64) -> Result<()> {
+pub(super) fn forget(conn: &mut Conn, claim: &Claim, first: Seq) -> Result<()> {
     conn.exec_drop(
         "DELETE FROM binsync.progress WHERE name=? AND epoch=? AND seq=? AND window_end IS NULL \
          AND NOT EXISTS (SELECT 1 FROM binsync.intent WHERE binsync.intent.name=?)",

@@ -6,10 +6,11 @@ use mysql::{Conn, Params, Value};
 use super::connect::{failed, set_session};
 use super::{keyless, progress};
 use crate::error::{Error, Result};
+use crate::event::Direction;
 use crate::plan::op::{Act, RowOp};
 use crate::sql::bulk::{Batch, Bulk, Encoder, Param};
-use crate::sql::{Dialect, Expect, Guard, Item, Statements, quote};
-use crate::target::{Claim, Direction, FoundRow, Mark, Point, Session, expect, shown, taken_over};
+use crate::sql::{Dialect, Expect, Item, Statements, quote};
+use crate::target::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 
 /// Statements and rows travel in packets of at most so many bytes.
 const PACKET_BYTES: usize = 1 << 20;
@@ -51,10 +52,7 @@ impl MysqlSession {
     }
 
     pub(super) fn direction(&self) -> Direction {
-        match self.encoder.guard {
-            Guard::Key => Direction::Forward,
-            Guard::Values => Direction::Reverse,
-        }
+        self.encoder.direction
     }
 
     fn packet(&self) -> usize {
@@ -252,7 +250,7 @@ impl Session for MysqlSession {
             }
             for slice in run.chunks(SLICE_ROWS) {
                 let rows = self.encoder.rows;
-                let mut statements = Statements::new(Dialect::Mysql, Guard::Values, rows);
+                let mut statements = Statements::new(Dialect::Mysql, Direction::Reverse, rows);
                 statements.looks(slice)?;
                 for (sql, item) in statements.iter() {
                     let place = format!("{} (message {})", item.table.name, item.seq);

@@ -10,11 +10,12 @@ use super::fault::failed;
 use super::schema;
 use super::value::{spelled, stored};
 use crate::error::Result;
+use crate::event::Direction;
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
-use crate::sql::{Dialect, Guard, Statements, quote};
+use crate::sql::{Dialect, Statements, quote};
 use crate::target::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 
 /// Rows of one statement.
@@ -24,7 +25,7 @@ const STATEMENT_ROWS: usize = 500;
 pub(super) struct SqliteSession {
     pub(super) conn: Connection,
     pub(super) file: String,
-    pub(super) guard: Guard,
+    pub(super) direction: Direction,
     pub(super) tables: HashMap<TableName, (TableDef, Arc<Table>)>,
     /// Tables the file does not have yet; made by the first statement on them.
     pub(super) absent: HashMap<TableName, TableDef>,
@@ -61,7 +62,7 @@ impl SqliteSession {
     }
 
     pub(super) fn slice(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
-        let mut statements = Statements::new(Dialect::Sqlite, self.guard, STATEMENT_ROWS);
+        let mut statements = Statements::new(Dialect::Sqlite, self.direction, STATEMENT_ROWS);
         statements.ops(ops)?;
         for (sql, item) in statements.iter() {
             let name = &item.table.name;
@@ -94,7 +95,7 @@ impl Session for SqliteSession {
     }
 
     fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
-        let mut statements = Statements::new(Dialect::Sqlite, Guard::Values, STATEMENT_ROWS);
+        let mut statements = Statements::new(Dialect::Sqlite, Direction::Reverse, STATEMENT_ROWS);
         statements.looks(ops)?;
         for (sql, item) in statements.iter() {
             let place = || format!("{} (message {})", item.table.name, item.seq);

@@ -2,24 +2,28 @@
 
 use std::path::PathBuf;
 
-use super::super::{Direction, Mark, Run, Sessions, Target};
+use super::super::{Mark, Run, Sessions, Target};
 use super::Sqlite;
 use crate::error::Result;
 use crate::event::ddl::{Statement, Told, is_of_several_tables};
 use crate::event::history::History;
 use crate::event::maxwell::parse;
-use crate::event::{Body, Event, Nulls};
+use crate::event::{Body, Direction, Event, Nulls, Seq};
 use crate::plan::Change;
 use crate::plan::bind::Reading;
 use crate::plan::window::{Plan, Rows};
 
-const FORWARD: Reading =
-    Reading { overwrite: false, nulls: Nulls::Shown, first: Nulls::Shown, back: false };
+const FORWARD: Reading = Reading {
+    overwrite: false,
+    nulls: Nulls::Shown,
+    first: Nulls::Shown,
+    direction: Direction::Forward,
+};
 
 pub(super) struct Stream {
     pub(super) target: Sqlite,
     pub(super) history: History,
-    pub(super) seq: u64,
+    pub(super) seq: Seq,
 }
 
 pub(super) fn run(name: &str, selection: &str) -> Run {
@@ -110,7 +114,7 @@ impl Stream {
                 break;
             }
         }
-        let plan = Plan::new(&all, false, 1000)?;
+        let plan = Plan::new(&all, Direction::Forward, 1000)?;
         let Sessions { claim, main, .. } = self.target.sessions();
         let mut chunks = plan.phases.iter().flatten();
         main.begin(claim, Mark::Step)
