@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::files;
-use super::index::{Index, Val, damaged, int};
+use super::index::{Index, PAST, TORN, Val, damaged, int};
 use super::scan::Unread;
 use super::segment;
 use super::types::{BadFrame, Seq};
@@ -75,14 +75,6 @@ pub(super) struct Torn {
     offset: u64,
     bytes: u64,
     reason: String,
-}
-
-const TORN: &str = "torn";
-const PAST: [&str; 2] = ["past_next", "past_captured"];
-
-/// What of the index is about the moment, and no answer of the segments alone.
-pub(super) fn is_passing(key: &str) -> bool {
-    key == TORN || PAST.contains(&key)
 }
 
 impl Torn {

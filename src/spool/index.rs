@@ -13,7 +13,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, Transaction};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::files;
-use super::fit::is_passing;
 use super::index_schema::{APPLICATION_ID, KEYS, PAGE, TABLES, VERSION};
 use crate::error::{Context, Error, ErrorKind, Result};
 
@@ -404,11 +403,17 @@ pub(super) fn damaged(what: impl std::fmt::Display) -> Error {
         .help("it is derived from the segments: binsync spool reindex builds it anew")
 }
 
+/// Keys of `meta` that are about the moment, and no answer of the segments alone: a torn end, …
+pub(super) const TORN: &str = "torn";
+/// … and how far an earlier index knew the spool.
+pub(super) const PAST: [&str; 2] = ["past_next", "past_captured"];
+
 /// The next row that the segments alone decide.
 fn next_row(rows: &mut rusqlite::Rows<'_>) -> Result<Option<Vec<Value>>> {
     while let Some(row) = rows.next().map_err(failed)? {
         let all = Row(row).all()?;
-        if !matches!(all.first(), Some(Value::Text(key)) if is_passing(key)) {
+        if !matches!(all.first(), Some(Value::Text(key)) if key == TORN || PAST.contains(&key.as_str()))
+        {
             return Ok(Some(all));
         }
     }

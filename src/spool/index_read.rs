@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::index::{Index, Row, Val, damaged, int};
-use super::index_write::GAP_KINDS;
+use super::index_schema::GAP_KINDS;
 use super::place::Place;
 use super::ranges::Ranges;
 use super::resend::{EventRows, Ident};

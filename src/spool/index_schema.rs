@@ -1,5 +1,7 @@
 //! Tables of `index.sqlite`. Everything in it is derived from the segments.
 
+use super::types::GapKind;
+
 /// Marks the file as ours ("bsnc").
 pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
@@ -92,3 +94,7 @@ CREATE TABLE image_widths(tab INTEGER, width INTEGER, first INTEGER NOT NULL, la
 CREATE TABLE nulls(seq INTEGER PRIMARY KEY, shown INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 ";
+
+/// Kinds of gaps by number: in the order in which one record shows them.
+pub(super) const GAP_KINDS: [GapKind; 4] =
+    [GapKind::PositionBack, GapKind::NoCommit, GapKind::XoffsetJump, GapKind::MaybeTwice];

@@ -3,17 +3,14 @@
 use super::format::Header;
 use super::index::{Index, Val, Value, damaged, int, maybe_int, maybe_text};
 use super::index_read::SegmentRow;
+use super::index_schema::GAP_KINDS;
 use super::notes::Notes;
 use super::packed;
 use super::place::Place;
 use super::segment;
-use super::types::{BadFrame, GapKind, Seq};
+use super::types::{BadFrame, Seq};
 use crate::error::Result;
 use crate::event::TableName;
-
-/// Kinds of gaps by number: in the order in which one record shows them.
-pub(super) const GAP_KINDS: [GapKind; 4] =
-    [GapKind::PositionBack, GapKind::NoCommit, GapKind::XoffsetJump, GapKind::MaybeTwice];
 
 /// A frame to be indexed.
 pub(super) struct NewFrame<'a> {

@@ -7,21 +7,27 @@ use crate::error::{Error, Result};
 use crate::event::Position;
 use crate::event::landmark::Landmark;
 
-/// See [`Spool::recognise`].
-pub(super) fn recognise(spool: &Spool, known: &Landmark, who: &str) -> Result<()> {
-    let end = spool.end()?.next;
-    let here = spool.landmark(known.seq + 1)?;
-    if here.as_ref().is_some_and(|here| here.hash == known.hash) {
-        return Ok(());
+impl Spool {
+    /// Refuses to be taken for the spool that `known` was seen in, if it is not: `who` says what
+    /// has come so far.
+    ///
+    /// # Errors
+    /// When the record is not there or another one; the error says which of the two is behind.
+    pub fn recognise(&self, known: &Landmark, who: &str) -> Result<()> {
+        let end = self.end()?.next;
+        let here = self.landmark(known.seq + 1)?;
+        if here.as_ref().is_some_and(|here| here.hash == known.hash) {
+            return Ok(());
+        }
+        let last = self.landmark(end)?;
+        let found = match (&here, &last) {
+            (Some(here), _) => format!("{here} of this spool is another one"),
+            (None, Some(last)) if end <= known.seq => format!("this spool ends at {last}"),
+            (None, _) => format!("message {} of this spool cannot be read", known.seq),
+        };
+        let (behind, way) = compared(self, known, last.as_ref())?;
+        Err(Error::stopped(format!("{who} has come to {known}, and {found}: {behind}")).help(way))
     }
-    let last = spool.landmark(end)?;
-    let found = match (&here, &last) {
-        (Some(here), _) => format!("{here} of this spool is another one"),
-        (None, Some(last)) if end <= known.seq => format!("this spool ends at {last}"),
-        (None, _) => format!("message {} of this spool cannot be read", known.seq),
-    };
-    let (behind, way) = compared(spool, known, last.as_ref())?;
-    Err(Error::stopped(format!("{who} has come to {known}, and {found}: {behind}")).help(way))
 }
 
 /// Which of the two is behind, in words, and the way on.

@@ -16,7 +16,6 @@ use super::index::Index;
 use super::indexer::Indexer;
 use super::keyed::RowKey;
 use super::keys_index::BIGGEST;
-use super::landmark;
 use super::lock::{Lock, Purpose};
 use super::records::Records;
 use super::recovery;
@@ -288,15 +287,6 @@ impl Spool {
     /// See [`Spool::end`].
     pub fn landmark(&self, seq: Seq) -> Result<Option<Landmark>> {
         self.records()?.landmark(seq)
-    }
-
-    /// Refuses to be taken for the spool that `known` was seen in, if it is not: `who` says what
-    /// has come so far.
-    ///
-    /// # Errors
-    /// When the record is not there or another one; the error says which of the two is behind.
-    pub fn recognise(&self, known: &Landmark, who: &str) -> Result<()> {
-        landmark::recognise(self, known, who)
     }
 
     /// From which messages on the producer shows NULLs or leaves them out; before the first of

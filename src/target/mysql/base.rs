@@ -15,10 +15,7 @@ mod log;
 mod token;
 mod wkt;
 
-pub use log::Did;
-
-/// A place in a binlog: base name, file number, offset.
-pub type Place = (String, u64, u64);
+pub use log::{Did, Place};
 
 /// How long MySQL's tables are waited for, while others may wait for us.
 const LOCK_SECONDS: u32 = 10;

@@ -7,7 +7,6 @@ use std::collections::HashMap;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::Place;
 use crate::error::{Error, Result};
 use crate::target::mysql::connect::failed;
 
@@ -16,6 +15,9 @@ const PART: usize = 1000;
 
 /// Events of rows; several versions of each have longer names.
 const KINDS: [&str; 3] = ["Write_rows", "Update_rows", "Delete_rows"];
+
+/// A place in a binlog: base name, file number, offset.
+pub type Place = (String, u64, u64);
 
 /// What an event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
