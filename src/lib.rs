@@ -13,6 +13,7 @@ pub mod plan;
 pub mod read;
 pub mod replay;
 pub mod route;
+pub mod select;
 pub mod source;
 pub mod spool;
 pub mod sql;

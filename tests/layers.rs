@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The modules a module may name; whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("error", &[]),
     ("event", &["error"]),
     ("filter", &["event", "error"]),
@@ -19,8 +19,9 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("spool", &["event", "error"]),
     ("target", &["sql", "plan", "event", "error"]),
     ("capture", &["source", "spool", "event", "error"]),
-    ("replay", &["spool", "target", "sql", "plan", "route", "filter", "event", "error"]),
-    ("read", &["spool", "filter", "event", "error"]),
+    ("select", &["spool", "filter", "event", "error"]),
+    ("replay", &["select", "spool", "target", "sql", "plan", "route", "filter", "event", "error"]),
+    ("read", &["select", "spool", "filter", "event", "error"]),
     (
         "cli",
         &[

@@ -12,8 +12,7 @@ use super::{Global, print, time};
 use crate::capture::Watch as _;
 use crate::error::Result;
 use crate::event::TableName;
-use crate::read;
-use crate::read::stats::{KINDS, Series, Stats};
+use crate::read::stats::{self, KINDS, Series, Stats};
 use crate::spool::Spool;
 
 const JSON_HELP: &str = "\
@@ -47,10 +46,7 @@ pub fn stats(global: &Global, args: &StatsArgs) -> Result<u8> {
     let spool = Spool::open(&global.spool)?;
     let (selection, _) = args.select.select(&spool, args.select.words(true), false, &output)?;
     output.clear();
-    let mut stats = Stats::default();
-    for transaction in read::transactions(&spool, selection.range.clone(), &selection.filter)? {
-        stats.add(&transaction?);
-    }
+    let stats = stats::stats(&spool, &selection.range, &selection.filter)?;
     if stats.tables.is_empty() {
         output.note("nothing in the stretch is selected");
     }

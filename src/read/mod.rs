@@ -7,7 +7,8 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::event::maxwell;
 use crate::filter::{Filter, Type};
-use crate::spool::{Counts, Order, Records, Seq, Spool, Transaction, TransactionKind};
+use crate::select::Choice;
+use crate::spool::{Counts, Order, Records, Seq, Spool, Transaction, TransactionKind, Zone};
 
 pub mod biggest;
 pub mod export;
@@ -27,7 +28,9 @@ pub fn transactions<'s>(
     filter: &'s Filter,
 ) -> Result<impl Iterator<Item = Result<Transaction>> + use<'s>> {
     let mut taker = Taker::new(spool, filter)?;
-    let all = spool.transactions(range, Order::Forward);
+    let choice = Choice::new(spool, filter)?;
+    let may = move |zone: &Zone| choice.may_hold(zone);
+    let all = spool.transactions_where(range, Order::Forward, may);
     Ok(all.filter_map(move |t| t.and_then(|t| taker.take(t)).transpose()))
 }
 

@@ -1,9 +1,14 @@
 //! Rows per table and kind over time, in as many stretches as memory should hold.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use crate::error::Result;
 use crate::event::TableName;
-use crate::spool::{Transaction, TransactionKind};
+use crate::filter::{Filter, Type};
+use crate::read;
+use crate::select::Choice;
+use crate::spool::{Seq, Spool, Survey, Transaction, TransactionKind, Zone};
 
 /// Lengths of a stretch in seconds, each a multiple of the one before.
 const LENGTHS: [i64; 10] = [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400, 604_800];
@@ -57,24 +62,136 @@ impl Default for Stats {
     }
 }
 
+/// Counts what is selected of a stretch: in the sums of whole frames and segments where these lie
+/// in one stretch of time.
+///
+/// # Errors
+/// When the spool cannot be read.
+pub fn stats(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<Stats> {
+    let mut stats = Stats::default();
+    // What a sum is of cannot be told apart any more.
+    let choosy = !filter.xids().is_empty()
+        || !filter.threads().is_empty()
+        || !filter.servers().is_empty()
+        || filter.reads_rows();
+    if choosy {
+        for transaction in read::transactions(spool, range.clone(), filter)? {
+            stats.add(&transaction?);
+        }
+        return Ok(stats);
+    }
+    if !filter.is_choosy() {
+        let mut times = Times(None);
+        spool.survey(range.clone(), &mut times)?;
+        stats.reach(times.0);
+    }
+    let (choice, names) = (Choice::new(spool, filter)?, spool.tables()?);
+    let mut sums = Sums { stats: &mut stats, choice, names, filter };
+    spool.survey(range.clone(), &mut sums)?;
+    Ok(stats)
+}
+
+/// The earliest and the latest time.
+struct Times(Option<(i64, i64)>);
+
+impl Times {
+    fn add(&mut self, from: i64, to: i64) {
+        let (least, greatest) = self.0.unwrap_or((from, to));
+        self.0 = Some((from.min(least), to.max(greatest)));
+    }
+}
+
+impl Survey for Times {
+    fn zone(&mut self, zone: &Zone, whole: bool) -> bool {
+        zone.times.filter(|_| whole).into_iter().for_each(|(from, to)| self.add(from, to));
+        !whole
+    }
+
+    fn transaction(&mut self, t: Transaction) {
+        self.add(t.ts, t.ts);
+    }
+}
+
+/// Counts in sums.
+struct Sums<'s> {
+    stats: &'s mut Stats,
+    choice: Choice,
+    names: Vec<TableName>,
+    filter: &'s Filter,
+}
+
+impl Survey for Sums<'_> {
+    fn zone(&mut self, zone: &Zone, whole: bool) -> bool {
+        let Some((from, to)) = zone.times.filter(|_| self.choice.may_hold(zone)) else {
+            return false;
+        };
+        let stretch = |ts: i64| ts.div_euclid(self.stats.length);
+        let known = zone.tables.iter().all(|t| (t.table as usize) < self.names.len());
+        if !whole || !known || stretch(from) != stretch(to) {
+            return true;
+        }
+        for touched in &zone.tables {
+            let name = &self.names[touched.table as usize];
+            if self.filter.takes_table(name) {
+                let counts = touched.counts;
+                let rows = [counts.insert, counts.update, counts.delete, touched.ddl];
+                self.stats.count(from, name, taken(self.filter, rows));
+            }
+        }
+        self.stats.fit(KEPT);
+        false
+    }
+
+    fn transaction(&mut self, transaction: Transaction) {
+        if let Some(t) = read::by_index(transaction, self.filter) {
+            self.stats.add(&t);
+        }
+    }
+}
+
+/// The part of a tally whose kinds are selected.
+fn taken(filter: &Filter, kinds: [u64; 4]) -> Tally {
+    let types = [Type::Insert, Type::Update, Type::Delete, Type::Ddl];
+    let mut all = types.into_iter().zip(kinds);
+    Tally {
+        kinds: [(); 4]
+            .map(|()| all.next().filter(|(t, _)| filter.takes_type(*t)).map_or(0, |k| k.1)),
+    }
+}
+
 impl Stats {
     /// Counts a transaction.
     pub fn add(&mut self, t: &Transaction) {
-        let stretch = t.ts.div_euclid(self.length);
-        let (first, last) = self.span.unwrap_or((stretch, stretch));
-        self.span = Some((first.min(stretch), last.max(stretch)));
         for (name, counts) in &t.tables {
             let ddl = u64::from(t.kind == TransactionKind::Ddl);
-            let tally = Tally { kinds: [counts.insert, counts.update, counts.delete, ddl] };
-            if !self.tables.contains_key(name) {
-                self.tables.insert(name.clone(), Series::default());
-            }
-            if let Some(series) = self.tables.get_mut(name) {
-                series.total.add(tally);
-                series.stretches.entry(stretch).or_default().add(tally);
-            }
+            let kinds = [counts.insert, counts.update, counts.delete, ddl];
+            self.count(t.ts, name, Tally { kinds });
         }
         self.fit(KEPT);
+    }
+
+    /// Makes the stretches as long as they have to be for these times in the end.
+    fn reach(&mut self, times: Option<(i64, i64)>) {
+        let Some((from, to)) = times else { return };
+        self.span = Some((from.div_euclid(self.length), to.div_euclid(self.length)));
+        self.fit(KEPT);
+        self.span = None;
+    }
+
+    fn count(&mut self, ts: i64, name: &TableName, tally: Tally) {
+        if tally.sum() == 0 {
+            return;
+        }
+        let stretch = ts.div_euclid(self.length);
+        let (first, last) = self.span.unwrap_or((stretch, stretch));
+        self.span = Some((first.min(stretch), last.max(stretch)));
+        if !self.tables.contains_key(name) {
+            self.tables.insert(name.clone(), Series::default());
+        }
+        if let Some(series) = self.tables.get_mut(name) {
+            series.total.add(tally);
+            series.stretches.entry(stretch).or_default().add(tally);
+        }
     }
 
     /// Makes the stretches so long that there are at most so many.

@@ -6,7 +6,7 @@ use super::{Selection, origin, selected};
 use crate::error::{Error, Result};
 use crate::event::Position;
 use crate::filter::Filter;
-use crate::spool::{Order, Seq, Spool, Transaction};
+use crate::spool::{Order, Seq, Spool, Transaction, Zone};
 
 /// Where to cut. Times are seconds since 1970.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +46,11 @@ impl Place {
     /// True when a transaction's commit row stands before it.
     fn is_behind(&self, (base, file, offset): &(String, u64, u64)) -> bool {
         *base == self.base && (*file, *offset) < self.order
+    }
+
+    /// True when a transaction's commit row stands at it or behind it.
+    fn is_reached(&self, (base, file, offset): &(String, u64, u64)) -> bool {
+        *base == self.base && (*file, *offset) >= self.order
     }
 }
 
@@ -115,30 +120,45 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
     let earliest = spool.transactions(whole.clone(), Order::Forward).next().transpose()?;
     let late = |t: &Transaction| cut.range.start == whole.start && begins_late(bounds, t);
     cut.late = earliest.as_ref().is_some_and(late);
-    let latest = |whole| spool.transactions(whole, Order::Reverse).next().transpose();
-    if cut.range == whole {
-        cut.first = earliest;
-        cut.last = latest(whole)?;
-        cut.transactions = spool.transaction_count()?;
-        return Ok(cut);
+    let last =
+        |range: &Range<Seq>| spool.transactions(range.clone(), Order::Reverse).next().transpose();
+    cut.transactions = spool.transaction_count(cut.range.clone())?;
+    if cut.transactions > 0 {
+        cut.first = spool.transactions(cut.range.clone(), Order::Forward).next().transpose()?;
+        cut.last = last(&cut.range)?;
+    } else if cut.range != whole {
+        cut.around = earliest.zip(last(&whole)?);
     }
-    for transaction in spool.transactions(whole.clone(), Order::Forward) {
-        let t = transaction?;
-        if cut.range.contains(&t.first) {
-            cut.transactions += 1;
-            if cut.first.is_none() {
-                cut.first = Some(t.clone());
+    if timed {
+        let (since, until) = (bounds.since, bounds.until);
+        let may = move |zone: &Zone| {
+            zone.times.is_some_and(|(earliest, latest)| {
+                since.is_none_or(|since| latest >= since)
+                    && until.is_none_or(|until| earliest < until)
+            })
+        };
+        for part in [whole.start..cut.range.start, cut.range.end..whole.end] {
+            for transaction in spool.transactions_where(part, Order::Forward, may) {
+                let t = transaction?;
+                if inside(&t) && selected::takes(filter, &t) {
+                    cut.outside += 1;
+                    cut.outsider.get_or_insert(t);
+                }
             }
-            cut.last = Some(t);
-        } else if inside(&t) && selected::takes(filter, &t) {
-            cut.outside += 1;
-            cut.outsider.get_or_insert(t);
         }
     }
-    if cut.transactions == 0 {
-        cut.around = earliest.zip(latest(whole)?);
-    }
     Ok(cut)
+}
+
+/// The first transaction of a range that is as looked for; `may` tells which frames may hold it.
+fn first(
+    spool: &Spool,
+    range: &Range<Seq>,
+    may: impl Fn(&Zone) -> bool + Send + 'static,
+    is: impl Fn(&Transaction) -> bool,
+) -> Result<Option<Transaction>> {
+    let mut all = spool.transactions_where(range.clone(), Order::Forward, may);
+    all.find(|t| t.as_ref().map_or(true, &is)).transpose()
 }
 
 /// True when the spool's first transaction is behind the begin of what is asked for.
@@ -152,38 +172,26 @@ fn begins_late(bounds: &Bounds, first: &Transaction) -> bool {
 
 /// The stretch, and whether its begin has not come yet.
 fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<(Range<Seq>, bool)> {
-    let mut start = bounds.since.is_none().then_some(whole.start);
-    let mut end = None;
-    let (mut from, mut to) = (None, None);
-    let mut epochs: Vec<u32> = Vec::new();
-    for transaction in spool.transactions(whole.clone(), Order::Forward) {
-        let t = transaction?;
-        if start.is_none() && bounds.since.is_some_and(|since| t.ts >= since) {
-            start = Some(t.first);
-        }
-        if end.is_none() && bounds.until.is_some_and(|until| t.ts >= until) {
-            end = Some(t.first);
-        }
-        if start.is_some_and(|s| t.first >= s) && end.is_none_or(|e| t.first < e) {
-            let reaches = |place: &Option<Place>| {
-                place.as_ref().is_some_and(|place| {
-                    t.position.as_ref().is_some_and(|(base, file, offset)| {
-                        *base == place.base && (*file, *offset) >= place.order
-                    })
-                })
-            };
-            if reaches(&bounds.from) && from.is_none() {
-                from = Some(t.first);
-            }
-            if reaches(&bounds.to) && to.is_none() {
-                to = Some(t.first);
-            }
-            if t.position.is_some() && !epochs.contains(&t.epoch) {
-                epochs.push(t.epoch);
-            }
-        }
-    }
+    let since = |time: i64| {
+        let may = move |zone: &Zone| zone.times.is_some_and(|(_, latest)| latest >= time);
+        first(spool, whole, may, |t| t.ts >= time).map(|found| found.map(|t| t.first))
+    };
+    let start = match bounds.since {
+        Some(time) => since(time)?,
+        None => Some(whole.start),
+    };
+    let end = bounds.until.map(since).transpose()?.flatten().unwrap_or(whole.end);
+    let inner = start.unwrap_or(whole.end)..end;
+    let reaches = |place: &Option<Place>| -> Result<Option<Seq>> {
+        let Some(place) = place else { return Ok(None) };
+        let order = place.order;
+        let may = move |zone: &Zone| zone.places.is_some_and(|(_, highest)| highest >= order);
+        let is = |t: &Transaction| t.position.as_ref().is_some_and(|at| place.is_reached(at));
+        Ok(first(spool, &inner, may, is)?.map(|t| t.first))
+    };
+    let (from, to) = (reaches(&bounds.from)?, reaches(&bounds.to)?);
     let by_position = bounds.from.is_some() || bounds.to.is_some();
+    let epochs = if by_position { placed(spool, &inner)? } else { Vec::new() };
     if by_position && epochs.is_empty() {
         return Err(Error::usage("--position: the stream carries no binlog positions")
             .help("cut by time with --since and --until"));
@@ -197,7 +205,7 @@ fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<(Range<
     }
     check_base(spool, bounds)?;
     let ahead = start.is_none() || bounds.from.is_some() && from.is_none();
-    let mut range = start.unwrap_or(whole.end)..end.unwrap_or(whole.end);
+    let mut range = inner;
     if bounds.from.is_some() {
         range.start = from.unwrap_or(range.end);
     }
@@ -206,6 +214,20 @@ fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<(Range<
     }
     range.end = range.end.max(range.start);
     Ok((range, ahead))
+}
+
+/// The epochs that have binlog positions in a range.
+fn placed(spool: &Spool, range: &Range<Seq>) -> Result<Vec<u32>> {
+    let (mut all, mut end) = (Vec::new(), range.end);
+    for epoch in spool.epochs()?.into_iter().rev() {
+        let part = epoch.first_seq.max(range.start)..end;
+        end = end.min(epoch.first_seq);
+        let may = |zone: &Zone| zone.places.is_some();
+        if first(spool, &part, may, |t| t.position.is_some())?.is_some() {
+            all.insert(0, epoch.number);
+        }
+    }
+    Ok(all)
 }
 
 /// Refuses a position in a binlog that the source does not have: nothing would ever reach it.
@@ -236,7 +258,9 @@ pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<
         return Ok(());
     }
     let mut found: Vec<Transaction> = Vec::new();
-    for transaction in spool.transactions(range.clone(), Order::Forward) {
+    let xids = filter.xids().to_vec();
+    let may = move |zone: &Zone| xids.iter().any(|xid| zone.xids.may_hold(*xid));
+    for transaction in spool.transactions_where(range.clone(), Order::Forward, may) {
         let t = transaction?;
         if t.xid.is_some_and(|xid| filter.xids().contains(&xid)) {
             found.push(t);

@@ -7,7 +7,7 @@ use crate::event::ddl::{Server, Statement, Text, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
 use crate::event::{Body, Direction, Event, Nulls, maxwell};
-use crate::filter::Filter;
+use crate::filter::{Filter, Type};
 use crate::plan::bind::Reading;
 use crate::route::Route;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
@@ -81,7 +81,7 @@ impl Definitions {
         }
         let ddl = spool.ddl()?;
         for message in &ddl {
-            let bytes = spool.record(message.seq)?;
+            let bytes = spool.ddl_message(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
             history.add_ddl(message.seq, &event)?;
             if let Body::Ddl { sql, .. } = &event.body
@@ -124,7 +124,7 @@ impl Definitions {
         }
         let mut told: Option<Told> = None;
         for message in self.ddl.iter().filter(|d| d.group == group) {
-            let bytes = spool.record(message.seq)?;
+            let bytes = spool.ddl_message(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
             self.add_message(&mut told, message.seq, &event)?;
         }
@@ -172,11 +172,14 @@ impl Definitions {
     /// When the spool cannot be read.
     fn selected(&self, spool: &Spool, selection: &Selection) -> Result<Vec<Seq>> {
         let mut groups: Vec<Seq> = Vec::new();
+        if !selection.filter.takes_type(Type::Ddl) {
+            return Ok(groups);
+        }
         for message in self.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
             if groups.last() == Some(&message.group) {
                 continue;
             }
-            let bytes = spool.record(message.seq)?;
+            let bytes = spool.ddl_message(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
             if selection.filter.takes(&event.meta) {
                 groups.push(message.group);

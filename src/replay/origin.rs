@@ -7,7 +7,7 @@ use super::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::filter::Filter;
-use crate::spool::{Order, Seq, Spool, Transaction};
+use crate::spool::{Seq, Spool, Survey, Transaction, Zone};
 
 /// Transactions at the begin of a binlog file that tell whether the server was restarted.
 const PROBE: u64 = 10;
@@ -19,11 +19,9 @@ const PROBE: u64 = 10;
 /// As said (usage).
 pub(super) fn check(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<()> {
     if !filter.threads().is_empty() || !filter.servers().is_empty() {
-        let mut seen = Seen::default();
-        for transaction in spool.transactions(range.clone(), Order::Forward) {
-            seen.add(transaction?, filter);
-        }
-        seen.check(filter)?;
+        let mut seen = Look { seen: Seen::default(), filter };
+        spool.survey(range.clone(), &mut seen)?;
+        seen.seen.check(filter)?;
     }
     check_columns(spool, filter)
 }
@@ -65,6 +63,39 @@ fn check_columns(spool: &Spool, filter: &Filter) -> Result<()> {
     Ok(())
 }
 
+/// Looks at the stretch's transactions.
+struct Look<'f> {
+    seen: Seen,
+    filter: &'f Filter,
+}
+
+impl Survey for Look<'_> {
+    /// Frames of a binlog file whose begin was seen, in which none of the connections did anything,
+    /// tell all there is to know in their bounds.
+    fn zone(&mut self, zone: &Zone, whole: bool) -> bool {
+        let Some(servers) = zone.servers.all().filter(|_| whole) else { return true };
+        if self.filter.threads().iter().any(|thread| zone.threads.may_hold(*thread)) {
+            return true;
+        }
+        if !self.filter.threads().is_empty() {
+            let Some((from, to)) = zone.places else { return true };
+            let Some(file) = self.seen.files.last_mut() else { return true };
+            let same = from.0 == to.0 && file.number == Some(from.0);
+            if !same || zone.epochs != Some((file.epoch, file.epoch)) || file.transactions < PROBE {
+                return true;
+            }
+            file.high = file.high.max(zone.xids.bounds().map_or(0, |bounds| bounds.1));
+        }
+        self.seen.any_thread |= zone.threads.bounds().is_some();
+        servers.iter().for_each(|server| self.seen.server(*server));
+        false
+    }
+
+    fn transaction(&mut self, transaction: Transaction) {
+        self.seen.add(transaction, self.filter);
+    }
+}
+
 /// What was seen of the stretch's transactions.
 #[derive(Default)]
 struct Seen {
@@ -97,12 +128,7 @@ struct Found {
 impl Seen {
     fn add(&mut self, t: Transaction, filter: &Filter) {
         self.any_thread |= t.thread_id.is_some();
-        if let Some(server) = t.server_id {
-            self.any_server = true;
-            if !self.servers.contains(&server) {
-                self.servers.push(server);
-            }
-        }
+        t.server_id.into_iter().for_each(|server| self.server(server));
         let number = t.position.as_ref().map(|(_, file, _)| *file);
         let same = |file: &File| file.epoch == t.epoch && file.number == number;
         if !self.files.last().is_some_and(same) {
@@ -128,6 +154,13 @@ impl Seen {
         match file.found.iter_mut().find(|found| found.thread == thread) {
             Some(found) => (found.transactions, found.last) = (found.transactions + 1, t),
             None => file.found.push(Found { thread, transactions: 1, first: t.clone(), last: t }),
+        }
+    }
+
+    fn server(&mut self, server: u64) {
+        self.any_server = true;
+        if !self.servers.contains(&server) {
+            self.servers.push(server);
         }
     }
 

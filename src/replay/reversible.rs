@@ -12,7 +12,8 @@ use crate::event::row::Columns;
 use crate::event::{Body, Direction, Event, Op, TableName, maxwell, printable, typed};
 use crate::filter::{Filter, Type};
 use crate::plan::{Change, Table};
-use crate::spool::{DdlRef, Order, Seq, Spool, Trouble};
+use crate::select::Choice;
+use crate::spool::{DdlRef, Order, Seq, Spool, Trouble, Zone};
 
 /// Something that stays as it is, whatever is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -167,7 +168,7 @@ fn statement(
     rows: &Selected,
     found: &mut Found,
 ) -> Result<()> {
-    let bytes = spool.record(message.seq)?;
+    let bytes = spool.ddl_message(message.seq)?;
     let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
     let (name, seq) = (event.meta.name(), message.seq);
     let Body::Ddl { sql, .. } = &event.body else { return Ok(()) };
@@ -360,7 +361,9 @@ fn any_event(
     seqs: &Range<Seq>,
     mut is: impl FnMut(Seq, &Event<'_>) -> bool,
 ) -> Result<Option<Seq>> {
-    for frame in ahead(spool.frames(seqs.clone(), Order::Forward)) {
+    let choice = Choice::of_table(spool, &selection.filter, table)?;
+    let may = move |zone: &Zone| choice.may_hold(zone);
+    for frame in ahead(spool.frames_where(seqs.clone(), Order::Forward, may)) {
         let frame = frame?;
         for record in frame.records() {
             if record.resend || record.damaged || !seqs.contains(&record.seq) {

@@ -7,7 +7,8 @@ use super::{Selection, ahead};
 use crate::error::Result;
 use crate::event::{TableName, maxwell};
 use crate::filter::{Filter, Type};
-use crate::spool::{Counts, Order, Seq, Spool, Transaction, TransactionKind};
+use crate::select::Choice;
+use crate::spool::{Counts, Order, Seq, Spool, Transaction, TransactionKind, Zone};
 
 /// The selected rows of a table.
 #[derive(Clone, Debug)]
@@ -47,14 +48,16 @@ pub(super) fn takes(filter: &Filter, t: &Transaction) -> bool {
 pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
     let Selection { range, filter, .. } = selection;
     if !filter.reads_rows() {
-        for transaction in spool.transactions(range.clone(), Order::Forward) {
+        for transaction in chosen(spool, selection, Order::Forward)? {
             if takes(filter, &transaction?) {
                 return Ok(true);
             }
         }
     }
     // Rows that the producer copied are in no transaction.
-    for frame in ahead(spool.frames(range.clone(), Order::Forward)) {
+    let choice = Choice::new(spool, filter)?;
+    let may = move |zone: &Zone| choice.may_hold(zone);
+    for frame in ahead(spool.frames_where(range.clone(), Order::Forward, may)) {
         let frame = frame?;
         let mut records = frame.records().filter(|r| range.contains(&r.seq) && !r.resend);
         if records.any(|record| {
@@ -64,6 +67,17 @@ pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
         }
     }
     Ok(false)
+}
+
+/// The transactions that may have something selected.
+pub(super) fn chosen(
+    spool: &Spool,
+    Selection { range, filter, .. }: &Selection,
+    order: Order,
+) -> Result<impl Iterator<Item = Result<Transaction>> + use<>> {
+    let choice = Choice::new(spool, filter)?;
+    let may = move |zone: &Zone| choice.may_hold(zone);
+    Ok(spool.transactions_where(range.clone(), order, may))
 }
 
 /// Finds the selected rows.
@@ -76,7 +90,7 @@ pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
         [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
     let part = |taken: bool, n: u64| if taken { n } else { 0 };
     let mut all = Selected::new();
-    for transaction in spool.transactions(selection.range.clone(), Order::Forward) {
+    for transaction in chosen(spool, selection, Order::Forward)? {
         let t = transaction?;
         for (name, counts) in &t.tables {
             if !has(filter, &t, name, counts) {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::index::{Index, Row, Val, damaged, int};
 use super::index_schema::GAP_KINDS;
+use super::packed::{self, Closed};
 use super::place::Place;
 use super::ranges::Ranges;
 use super::resend::{EventRows, Ident};
@@ -28,10 +29,10 @@ pub(super) struct FrameRow {
 mod column {
     pub(super) const CRC: usize = 6;
     pub(super) const SOURCE: usize = 9;
-    pub(super) const EVENT: usize = 12;
-    pub(super) const RESEND: usize = 13;
-    pub(super) const DAMAGED: usize = 14;
-    pub(super) const TRANSACTIONS: usize = 15;
+    pub(super) const EVENT: usize = 10;
+    pub(super) const RESEND: usize = 11;
+    pub(super) const DAMAGED: usize = 12;
+    pub(super) const TRANSACTIONS: usize = 13;
 }
 
 fn frame_row(row: &Row<'_>) -> Result<FrameRow> {
@@ -69,6 +70,13 @@ impl Index {
         Ok(frames)
     }
 
+    /// The packed transactions of the frame that begins at `first`.
+    pub(super) fn transactions_of(&self, first: Seq) -> Result<Vec<Closed>> {
+        let found = self.transactions(&(first..first + 1), Order::Forward, 1)?.pop();
+        let (_, blob) = found.ok_or_else(|| damaged("a frame is missing"))?;
+        packed::unpack(first, &blob).ok_or_else(|| damaged("packed transactions"))
+    }
+
     /// Packed transactions of frames that begin in `firsts`: first sequence and blob.
     pub(super) fn transactions(
         &self,
@@ -102,15 +110,19 @@ impl Index {
                     true => (before.end, frame.start),
                     false => (frame.end, before.start),
                 };
-                if a != b && !self.is_hole(&(a..b))? {
-                    return Err(damaged(format_args!(
-                        "it does not know messages {a} to {}",
-                        b - 1
-                    )));
-                }
+                self.check_hole(&(a..b))?;
             }
         }
         Ok(())
+    }
+
+    /// Refuses a stretch without frames that nobody has said to be lost or forgotten.
+    pub(super) fn check_hole(&self, range: &Range<Seq>) -> Result<()> {
+        let Range { start, end } = range;
+        match start == end || self.is_hole(range)? {
+            true => Ok(()),
+            false => Err(damaged(format_args!("it does not know messages {start} to {}", end - 1))),
+        }
     }
 
     /// True when the index knows why a stretch holds nothing.
@@ -198,6 +210,12 @@ impl Index {
         self.checked("ddl", "ORDER BY seq", &[], |row| {
             Ok(DdlRef { seq: row.int(0)?, group: row.int(1)?, epoch: row.int(2)? as u32 })
         })
+    }
+
+    /// The message about a statement.
+    pub(super) fn ddl_message(&self, seq: Seq) -> Result<Option<Vec<u8>>> {
+        let read = |row: &Row<'_>| segment::decompress(&row.blob(8)?);
+        Ok(self.checked("ddl", "WHERE seq = ?", &[int(seq)], read)?.pop())
     }
 
     /// What a statement was: the producer's word for it, and its text.
@@ -434,7 +452,8 @@ pub(super) struct SegmentRow {
     /// How far it is indexed.
     pub(super) bytes: u64,
     pub(super) frames: u64,
-    pub(super) transactions: u64,
+    /// Bytes of the records.
+    pub(super) raw: u64,
     pub(super) resends: u64,
     /// How many runs of keys it has; 0 while the frames have theirs.
     pub(super) blocks: u64,
@@ -448,7 +467,7 @@ fn segment_row(row: &Row<'_>) -> Result<SegmentRow> {
         generation: row.int(1)? as u32,
         bytes: row.int(2)?,
         frames: row.int(3)?,
-        transactions: row.int(4)?,
+        raw: row.int(4)?,
         resends: row.int(5)?,
         blocks: row.int(6)?,
         biggest: row.int(7)?,

@@ -5,15 +5,16 @@ use super::types::GapKind;
 /// Marks the file as ours ("bsnc").
 pub(super) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(super) const VERSION: i64 = 7;
+pub(super) const VERSION: i64 = 8;
 /// Most tables are small, and so may a spool be.
 pub(super) const PAGE: u32 = 1024;
 
 /// The tables, each with the columns of its key.
-pub(super) const KEYS: [(&str, &str); 20] = [
+pub(super) const KEYS: [(&str, &str); 21] = [
     ("meta", "1"),
     ("segments", "1"),
     ("frames", "1"),
+    ("zones", "1, 2"),
     ("positions", "1, 2, 3, 4"),
     ("strays", "1, 2, 3, 4"),
     ("tables", "1"),
@@ -36,7 +37,9 @@ pub(super) const KEYS: [(&str, &str); 20] = [
 /// Every row ends with the checksum of its other columns. `segments.bytes` is how far a segment is indexed. `frames.event_*` is the count of rows in the
 /// event under way where the frame begins. `positions` has a row for each frame and chain of
 /// rising positions in it; a row that fits no chain is a stray. `frames.transactions` is packed and
-/// compressed. `biggest` holds the transactions with the most rows of each segment. `frame_keys`
+/// compressed. `zones` has what each frame (level 0) and each segment (level 1) holds in bounds and
+/// sums (see [`super::zone`]). `ddl.message` is the message itself, compressed, so that definitions
+/// need no frame. `biggest` holds the transactions with the most rows of each segment. `frame_keys`
 /// has the keys of each frame of the last segment; those of a full segment are merged into
 /// `key_runs`, whose id is the segment's first sequence and the least hash that the run may have
 /// (see [`super::keys`]), `upto` that of the next one, and `segments.blocks` their number, as
@@ -48,14 +51,16 @@ pub(super) const KEYS: [(&str, &str); 20] = [
 pub(super) const TABLES: &str = "
 CREATE TABLE meta(key TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL,
-  frames INTEGER NOT NULL, transactions INTEGER NOT NULL, resends INTEGER NOT NULL,
+  frames INTEGER NOT NULL, raw INTEGER NOT NULL, resends INTEGER NOT NULL,
   blocks INTEGER NOT NULL, biggest INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE frames(
   first INTEGER PRIMARY KEY, records INTEGER NOT NULL,
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
   raw INTEGER NOT NULL, crc INTEGER NOT NULL, arrival INTEGER NOT NULL, queue TEXT, source TEXT,
-  ts_min INTEGER, ts_max INTEGER, event TEXT NOT NULL,
+  event TEXT NOT NULL,
   resend BLOB NOT NULL, damaged BLOB NOT NULL, transactions BLOB NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE zones(level INTEGER, first INTEGER, records INTEGER NOT NULL, zone BLOB NOT NULL,
+  sum INTEGER NOT NULL, PRIMARY KEY(level, first)) WITHOUT ROWID;
 CREATE TABLE positions(
   chain INTEGER, file_max INTEGER, offset_max INTEGER, frame INTEGER,
   file_min INTEGER NOT NULL, offset_min INTEGER NOT NULL, sum INTEGER NOT NULL,
@@ -67,7 +72,7 @@ CREATE TABLE tables(id INTEGER PRIMARY KEY, database TEXT NOT NULL, name TEXT NO
 CREATE TABLE ddl(
   seq INTEGER PRIMARY KEY, grp INTEGER NOT NULL, epoch INTEGER NOT NULL,
   file INTEGER, offset INTEGER, hash INTEGER NOT NULL, op TEXT NOT NULL, sql TEXT NOT NULL,
-  sum INTEGER NOT NULL);
+  message BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX ddl_position ON ddl(file, offset);
 CREATE TABLE bootstraps(start INTEGER PRIMARY KEY, tab INTEGER NOT NULL, complete INTEGER, stop INTEGER,
   sum INTEGER NOT NULL);

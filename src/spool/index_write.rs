@@ -1,20 +1,22 @@
 //! What goes into the index.
 
 use super::format::Header;
+use super::frame::Frame;
 use super::index::{Index, Val, Value, damaged, int, maybe_int, maybe_text};
 use super::index_read::SegmentRow;
 use super::index_schema::GAP_KINDS;
 use super::notes::Notes;
 use super::packed;
-use super::place::Place;
 use super::segment;
 use super::types::{BadFrame, Seq};
+use super::zone::Zone;
+use super::zones::Level;
 use crate::error::Result;
 use crate::event::TableName;
 
 /// A frame to be indexed.
 pub(super) struct NewFrame<'a> {
-    pub(super) place: Place,
+    pub(super) frame: &'a Frame,
     pub(super) header: &'a Header,
     /// The tracker's count of event rows where the frame begins, as text.
     pub(super) event: &'a str,
@@ -31,20 +33,30 @@ impl Index {
         self.execute("COMMIT", &[])
     }
 
-    /// Adds a frame and what its records say.
-    pub(super) fn add_frame(&self, new: &NewFrame<'_>, notes: &Notes) -> Result<()> {
-        let (place, header) = (new.place, new.header);
+    /// Adds a frame and what its records say: `zone` is what they hold, `whole` that of its segment.
+    pub(super) fn add_frame(
+        &self,
+        new: &NewFrame<'_>,
+        notes: &Notes,
+        mut zone: Zone,
+        whole: &mut Zone,
+    ) -> Result<()> {
+        let (place, header) = (new.frame.place, new.header);
+        let records = header.lengths.len() as u64;
         self.change_segment(place.segment, |segment| {
             segment.generation = header.generation;
             segment.bytes = place.offset + place.len;
             segment.frames += 1;
-            segment.transactions += notes.closed.len() as u64;
+            segment.raw += header.raw - records;
             segment.resends += notes.resend.count();
         })?;
         let earlier = notes.closed.partition_point(|t| t.last < header.first);
         for torso in &notes.closed[..earlier] {
-            self.add_late(torso)?;
+            self.add_late(torso, place.segment, whole)?;
         }
+        notes.closed[earlier..].iter().for_each(|t| zone.closed(t));
+        whole.merge(&zone);
+        self.put_zone(Level::Frame, header.first, records, &zone)?;
         let transactions = match &notes.closed[earlier..] {
             [] => Vec::new(),
             closed => segment::compress(&packed::pack(header.first, closed))?,
@@ -53,7 +65,7 @@ impl Index {
             "frames",
             &[
                 int(header.first),
-                int(header.lengths.len() as u64),
+                int(records),
                 int(place.segment),
                 int(place.offset),
                 int(place.len),
@@ -62,8 +74,6 @@ impl Index {
                 Val::Int(header.arrival_ms),
                 maybe_text(header.queue.as_deref()),
                 maybe_text(header.source.as_ref().map(|(name, _)| name.as_str())),
-                notes.ts.map_or(Val::Null, |t| Val::Int(t.0)),
-                notes.ts.map_or(Val::Null, |t| Val::Int(t.1)),
                 Val::Text(new.event),
                 Val::Blob(&notes.resend.pack()),
                 Val::Blob(&notes.damaged.pack()),
@@ -72,7 +82,7 @@ impl Index {
         )?;
         self.add_positions(header.first, notes)?;
         self.add_strays(notes)?;
-        self.add_findings(header.first, notes)?;
+        self.add_findings(new.frame, notes)?;
         if let Some((name, end)) = &header.source {
             self.put("sources", &[Val::Text(name), int(*end)])?;
         }
@@ -104,22 +114,30 @@ impl Index {
         Ok(())
     }
 
-    /// Adds a transaction found incomplete to the frame of its last record.
-    fn add_late(&self, torso: &packed::Closed) -> Result<()> {
+    /// Adds a transaction found incomplete to the frame of its last record. `whole` is the zone of
+    /// the segment that is written.
+    fn add_late(&self, torso: &packed::Closed, live: Seq, whole: &mut Zone) -> Result<()> {
         // The whole row, as it stands: its checksum is over all of it.
         let rest = "WHERE first <= ? ORDER BY first DESC LIMIT 1";
         let mut found = self.checked("frames", rest, &[int(torso.last)], |row| row.all())?;
         let mut frame = found.pop().ok_or_else(|| damaged("a transaction without its frame"))?;
         frame.pop();
-        let (Some(Value::Integer(first)), Some(Value::Blob(packed))) =
-            (frame.first().cloned(), frame.last_mut())
+        let (&[Value::Integer(first), _, Value::Integer(segment), ..], Some(Value::Blob(packed))) =
+            (frame.clone().as_slice(), frame.last_mut())
         else {
             return Err(damaged("a frame's row"));
         };
+        let (first, segment) = (first as u64, segment as u64);
         // Compressed pieces one after the other are read as one.
-        packed.extend(segment::compress(&packed::pack(first as u64, std::slice::from_ref(torso)))?);
+        packed.extend(segment::compress(&packed::pack(first, std::slice::from_ref(torso)))?);
         let values: Vec<Val<'_>> = frame.iter().map(Val::from).collect();
-        self.put("frames", &values)
+        self.put("frames", &values)?;
+        self.change_zone(Level::Frame, first, torso)?;
+        match segment == live {
+            true => whole.closed(torso),
+            false => self.change_zone(Level::Segment, segment, torso)?,
+        }
+        Ok(())
     }
 
     /// Changes what is kept of a segment.
@@ -133,7 +151,7 @@ impl Index {
             generation: 0,
             bytes: 0,
             frames: 0,
-            transactions: 0,
+            raw: 0,
             resends: 0,
             blocks: 0,
             biggest: 0,
@@ -147,7 +165,7 @@ impl Index {
                 int(row.generation.into()),
                 int(row.bytes),
                 int(row.frames),
-                int(row.transactions),
+                int(row.raw),
                 int(row.resends),
                 int(row.blocks),
                 int(row.biggest),
@@ -155,7 +173,8 @@ impl Index {
         )
     }
 
-    fn add_findings(&self, frame: Seq, notes: &Notes) -> Result<()> {
+    fn add_findings(&self, in_frame: &Frame, notes: &Notes) -> Result<()> {
+        let frame = in_frame.first();
         for d in &notes.damages {
             self.put(
                 "damaged",
@@ -163,6 +182,7 @@ impl Index {
             )?;
         }
         for d in &notes.ddl {
+            let message = in_frame.get((d.seq - frame) as usize).bytes;
             self.put(
                 "ddl",
                 &[
@@ -174,6 +194,7 @@ impl Index {
                     int(d.hash),
                     Val::Text(d.op.name()),
                     Val::Text(&d.sql),
+                    Val::Blob(&segment::compress(message)?),
                 ],
             )?;
         }

@@ -23,6 +23,8 @@ use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
 use super::types::{BadFrame, GapKind, Order, Seq, Summary, TransactionKind};
 use super::widths::Widths;
+use super::zone::Zone;
+use super::zones::Level;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Event, maxwell};
@@ -44,6 +46,8 @@ pub(super) struct Indexer {
     /// The segment of the last frame, and the least number of rows of its biggest transactions.
     segment: Seq,
     floor: Floor,
+    /// What that segment holds, and how many records.
+    zone: (Zone, u64),
     /// What is wrong with the end of the segments.
     torn: Option<Torn>,
     past: Past,
@@ -141,6 +145,7 @@ impl Indexer {
         }
         let segment = index.live()?.map_or(0, |live| live.0);
         let (floor, past) = (Floor::default(), Past::kept(&index)?);
+        let zone = index.zone(Level::Segment, segment)?.unwrap_or_default();
         Ok(Self {
             home: home.clone(),
             index,
@@ -153,6 +158,7 @@ impl Indexer {
             widths: Widths::default(),
             segment,
             floor,
+            zone,
             torn: None,
             past,
             counts,
@@ -285,7 +291,7 @@ impl Indexer {
     fn take(&mut self, header: &Header, frame: Arc<Frame>) -> Result<()> {
         self.begin()?;
         let event = serde_json::to_string(&self.tracker.event_rows()).context("index")?;
-        let mut notes = Notes::default();
+        let (mut notes, mut zone) = (Notes::default(), Zone::default());
         self.lookup.begin(Arc::clone(&frame));
         for (index, record) in frame.records().enumerate() {
             let parsed = maxwell::parse(record.bytes);
@@ -296,7 +302,7 @@ impl Indexer {
             if let Ok(event) = &parsed
                 && !notes.resend.contains(index)
             {
-                self.add_key(seq, event);
+                self.add_key(seq, event, &mut zone);
             }
         }
         self.lookup.end();
@@ -305,12 +311,15 @@ impl Indexer {
             self.index.add_table(id as u64, name)?;
         }
         self.tables = self.tracker.tables.names().len();
-        let new = NewFrame { place: frame.place, header, event: &event };
+        let new = NewFrame { frame: &frame, header, event: &event };
         if frame.place.segment != self.segment {
+            self.save_zone()?;
             self.index.merge_keys(frame.place.segment)?;
             (self.segment, self.floor) = (frame.place.segment, Floor::default());
+            self.zone = Default::default();
         }
-        self.index.add_frame(&new, &notes)?;
+        self.index.add_frame(&new, &notes, zone, &mut self.zone.0)?;
+        self.zone.1 = header.end() - self.segment;
         self.index.add_biggest(frame.place.segment, &notes, &mut self.floor)?;
         self.index.add_frame_keys(frame.first, &self.keyed.take())?;
         for (table, columns, since) in self.keyed.news.drain(..) {
@@ -325,12 +334,15 @@ impl Indexer {
         Ok(())
     }
 
-    /// Takes what a message says of keys.
-    fn add_key(&mut self, seq: Seq, event: &Event<'_>) {
+    /// Takes what a message says of keys, and of what its frame holds.
+    fn add_key(&mut self, seq: Seq, event: &Event<'_>, zone: &mut Zone) {
+        if event.meta.is_housekeeping() {
+            return;
+        }
+        let table = self.tracker.tables.id(&event.meta);
+        zone.record(table, &event.meta);
         match event.body {
-            _ if event.meta.is_housekeeping() => {}
             Body::Row { .. } => {
-                let table = self.tracker.tables.id(&event.meta);
                 self.keyed.row(table, seq, event);
                 self.widths.row(table, seq, event);
             }
@@ -356,6 +368,14 @@ impl Indexer {
         self.counts.epochs += notes.epochs.iter().filter(begun).count() as u64;
     }
 
+    fn save_zone(&self) -> Result<()> {
+        let (zone, records) = &self.zone;
+        match records {
+            0 => Ok(()),
+            records => self.index.put_zone(Level::Segment, self.segment, *records, zone),
+        }
+    }
+
     fn begin(&mut self) -> Result<()> {
         if self.pending == 0 {
             self.index.begin()?;
@@ -368,6 +388,7 @@ impl Indexer {
     pub(super) fn save(&mut self, spool: SpoolId) -> Result<()> {
         self.begin()?;
         self.widths.save(&self.index)?;
+        self.save_zone()?;
         self.index.set("spool", Val::Text(&spool.to_string()))?;
         self.index.set("tracker", Val::Text(&self.tracker.save()?))?;
         self.index.set("next", int(self.next))?;

@@ -24,7 +24,7 @@ pub(super) struct SegmentSums {
     pub(super) range: Range<Seq>,
     pub(super) frames: u64,
     blocks: u64,
-    pub(super) transactions: u64,
+    pub(super) raw: u64,
     pub(super) resends: u64,
 }
 
@@ -90,7 +90,7 @@ impl Index {
         let sums = rows.into_iter().rev().map(|row| SegmentSums {
             range: row.first..std::mem::replace(&mut next, row.first),
             frames: row.frames,
-            transactions: row.transactions,
+            raw: row.raw,
             resends: row.resends,
             blocks: row.blocks,
         });

@@ -49,6 +49,8 @@ mod types;
 mod walk;
 mod widths;
 mod writer;
+mod zone;
+mod zones;
 
 pub use check::{Finding, Report, reindex, verify};
 pub use forget::{Dependents, forget};
@@ -64,3 +66,5 @@ pub use types::{
     Recovery, SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,
 };
 pub use writer::{SEGMENT_BYTES, SpoolWriter, WriterOptions};
+pub use zone::{Numbers, Touched, Zone};
+pub use zones::Survey;

@@ -23,7 +23,6 @@ pub(super) struct Notes {
     pub(super) ranges: Vec<ChainRange>,
     /// Rows in no chain.
     pub(super) strays: Vec<(Seq, Ident)>,
-    pub(super) ts: Option<(i64, i64)>,
 }
 
 /// A record that could not be read.
@@ -67,12 +66,6 @@ pub(super) struct ChainRange {
 impl Notes {
     pub(super) fn gap(&mut self, seq: Seq, kind: GapKind, detail: String) {
         self.gaps.push(Gap { seq, kind, detail });
-    }
-
-    pub(super) fn at_time(&mut self, ts: i64) {
-        let (min, max) = self.ts.get_or_insert((ts, ts));
-        *min = ts.min(*min);
-        *max = ts.max(*max);
     }
 
     /// Notes a stored row of a chain; rows of one chain come rising.

@@ -15,7 +15,7 @@ use super::home::Home;
 use super::index::Index;
 use super::indexer::Indexer;
 use super::keyed::RowKey;
-use super::keys_index::BIGGEST;
+use super::keys_index::{BIGGEST, SegmentSums};
 use super::lock::{Lock, Purpose};
 use super::records::Records;
 use super::recovery;
@@ -24,7 +24,9 @@ use super::types::{
     BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, Order, SegmentInfo, Seq,
     Transaction,
 };
-use super::walk::{Frames, Transactions};
+use super::walk::{self, Frames, Transactions};
+use super::zone::Zone;
+use super::zones::Survey;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::landmark::Landmark;
 use crate::event::{Nulls, TableName};
@@ -124,7 +126,17 @@ impl Spool {
         range: Range<Seq>,
         order: Order,
     ) -> impl Iterator<Item = Result<Frame>> + Send + use<> {
-        let mut walk = Frames::new(&self.opened.home, range, order);
+        self.frames_where(range, order, |_| true)
+    }
+
+    /// The same, without those whose zone cannot hold what is looked for.
+    pub fn frames_where<M: Fn(&Zone) -> bool + Send + 'static>(
+        &self,
+        range: Range<Seq>,
+        order: Order,
+        may: M,
+    ) -> impl Iterator<Item = Result<Frame>> + Send + use<M> {
+        let mut walk = Frames::new(&self.opened.home, range, order, Box::new(may));
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -134,8 +146,27 @@ impl Spool {
         range: Range<Seq>,
         order: Order,
     ) -> impl Iterator<Item = Result<Transaction>> + Send + use<> {
-        let mut walk = Transactions::new(&self.opened.home, range, order);
+        self.transactions_where(range, order, |_| true)
+    }
+
+    /// The same, without those of frames whose zone cannot hold what is looked for.
+    pub fn transactions_where<M: Fn(&Zone) -> bool + Send + 'static>(
+        &self,
+        range: Range<Seq>,
+        order: Order,
+        may: M,
+    ) -> impl Iterator<Item = Result<Transaction>> + Send + use<M> {
+        let mut walk = Transactions::new(&self.opened.home, range, order, Box::new(may));
         std::iter::from_fn(move || walk.next().transpose())
+    }
+
+    /// Goes through the transactions whose last record lies in `range`, in sums where these are
+    /// enough.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn survey(&self, range: Range<Seq>, survey: &mut dyn Survey) -> Result<()> {
+        walk::survey(&self.opened.index, range, survey)
     }
 
     /// One record's bytes.
@@ -223,12 +254,24 @@ impl Spool {
         Ok(count)
     }
 
-    /// How many transactions there are.
+    /// How many messages there are, and their bytes.
     ///
     /// # Errors
     /// See [`Spool::end`].
-    pub fn transaction_count(&self) -> Result<u64> {
-        Ok(self.opened.index.summaries()?.iter().map(|s| s.transactions).sum())
+    pub fn size(&self) -> Result<(u64, u64)> {
+        let all = self.opened.index.summaries()?;
+        let size = |s: &SegmentSums| (s.range.end - s.range.start, s.raw);
+        Ok(all.iter().map(size).fold((0, 0), |sum, s| (sum.0 + s.0, sum.1 + s.1)))
+    }
+
+    /// How many transactions have their last record in `range`.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn transaction_count(&self, range: Range<Seq>) -> Result<u64> {
+        let mut count = Count(0);
+        self.survey(range, &mut count)?;
+        Ok(count.0)
     }
 
     /// The transactions with the most rows of each segment, with the records of the segment.
@@ -245,6 +288,15 @@ impl Spool {
             all.push(Biggest { range: segment.range, transactions: found, floor });
         }
         Ok(all)
+    }
+
+    /// The message about a statement, from the index.
+    ///
+    /// # Errors
+    /// When it is none, and see [`Spool::end`].
+    pub fn ddl_message(&self, seq: Seq) -> Result<Vec<u8>> {
+        let message = self.opened.index.ddl_message(seq)?;
+        message.ok_or_else(|| Error::failed(format!("message {seq}: not known as a DDL statement")))
     }
 
     /// A statement: the producer's word for what it is, and its text.
@@ -361,6 +413,20 @@ impl Spool {
     /// When one cannot be read.
     pub fn snapshots(&self) -> Result<Vec<(Seq, Vec<u8>)>> {
         super::snapshots(&self.dir)
+    }
+}
+
+/// Counts transactions.
+struct Count(u64);
+
+impl Survey for Count {
+    fn zone(&mut self, zone: &Zone, whole: bool) -> bool {
+        self.0 += if whole { zone.transactions } else { 0 };
+        !whole
+    }
+
+    fn transaction(&mut self, _: Transaction) {
+        self.0 += 1;
     }
 }
 

@@ -172,7 +172,6 @@ impl Tracker {
             return Ok(());
         }
         stored.remember(Entry { seq, ident, xid: meta.xid, row: true });
-        notes.at_time(meta.ts);
         self.state.statement = self.state.statement.filter(|s| s.position.is_some());
         let table = self.table(meta);
         let before = notes.closed.len();

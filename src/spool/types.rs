@@ -41,6 +41,16 @@ impl Counts {
         }
     }
 
+    /// The sums of both.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            insert: self.insert + other.insert,
+            update: self.update + other.update,
+            delete: self.delete + other.delete,
+        }
+    }
+
     /// Rows in all.
     pub fn rows(&self) -> u64 {
         self.insert + self.update + self.delete

@@ -1,4 +1,4 @@
-//! Walks through frames and transactions, lazily: a chunk of index rows at a time.
+//! Walks through frames and transactions, lazily, past what cannot hold what is looked for.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -6,17 +6,13 @@ use std::ops::Range;
 use super::frame::Frame;
 use super::home::Home;
 use super::index::{Index, damaged};
-use super::index_read::FrameRow;
-use super::packed::{self, Closed};
+use super::packed::Closed;
 use super::segment::{self, SegmentReader};
 use super::types::{Epoch, Order, Seq, Transaction};
+use super::zone::Zone;
+use super::zones::{Survey, Walk};
 use crate::error::{Error, Result};
 use crate::event::TableName;
-
-/// Frames asked of the index at a time.
-const CHUNK: u64 = 128;
-/// Frames whose transactions are asked for first: often the first transaction is all.
-const FIRST_CHUNK: u64 = 1;
 
 /// Opens the index for a walk of its own.
 fn open_index(home: &Home) -> Result<Index> {
@@ -26,32 +22,33 @@ fn open_index(home: &Home) -> Result<Index> {
     })
 }
 
+/// Whether a frame or segment may hold what is looked for.
+pub(super) type May = Box<dyn Fn(&Zone) -> bool + Send>;
+
 /// Frames by sequence, one decoded at a time.
 pub(super) struct Frames {
     state: Option<(Index, SegmentReader)>,
     home: Home,
-    range: Range<Seq>,
-    order: Order,
-    ahead: VecDeque<FrameRow>,
+    walk: Walk,
+    may: May,
 }
 
 impl Frames {
     /// A walk with an index connection of its own.
-    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order) -> Self {
-        Self { state: None, home: home.clone(), range, order, ahead: VecDeque::new() }
+    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order, may: May) -> Self {
+        Self { state: None, home: home.clone(), walk: Walk::new(range, order), may }
     }
 
     /// The next frame.
     pub(super) fn next(&mut self) -> Result<Option<Frame>> {
-        if self.ahead.is_empty() && !self.fill().inspect_err(|_| self.range = 0..0)? {
-            return Ok(None);
+        if self.state.is_none() {
+            self.state = Some((open_index(&self.home)?, SegmentReader::new(self.home.dir())?));
         }
-        let Some(row) = self.ahead.pop_front() else {
-            return Ok(None);
-        };
-        let Some((_, segments)) = &mut self.state else {
-            return Ok(None);
-        };
+        let Some((index, segments)) = &mut self.state else { return Ok(None) };
+        let next = self.walk.next(index, |zone, _| (self.may)(zone));
+        let Some(first) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
+        let row = index.frame_of(first)?.filter(|row| row.first == first);
+        let row = row.ok_or_else(|| damaged("a frame is missing"))?;
         let (header, mut frame) = segments.read(row.place)?;
         if header.first != row.first || header.lengths.len() as u64 != row.records {
             return Err(segment::unreadable("not the frame the index knows", row.place));
@@ -59,38 +56,57 @@ impl Frames {
         (frame.resend, frame.damaged) = (row.resend, row.damaged);
         Ok(Some(frame))
     }
-
-    /// Asks for the next frames; false when there are none.
-    fn fill(&mut self) -> Result<bool> {
-        if self.range.is_empty() {
-            return Ok(false);
-        }
-        if self.state.is_none() {
-            self.state = Some((open_index(&self.home)?, SegmentReader::new(self.home.dir())?));
-        }
-        let Some((index, _)) = &self.state else {
-            return Ok(false);
-        };
-        self.ahead = index.frames(&self.range, self.order, CHUNK)?.into();
-        match (self.ahead.back(), self.order) {
-            (Some(last), Order::Forward) => self.range.start = last.first + last.records,
-            (Some(last), Order::Reverse) => self.range.end = last.first,
-            (None, _) => return Ok(false),
-        }
-        Ok(true)
-    }
 }
 
-/// Transactions by last record, some frames' worth at a time.
+/// Transactions by last record, those of a frame at a time.
 pub(super) struct Transactions {
     state: Option<(Index, Names)>,
     home: Home,
     range: Range<Seq>,
-    /// First sequences of the frames still to be read.
-    firsts: Range<Seq>,
     order: Order,
-    chunk: u64,
+    walk: Walk,
+    may: May,
     ahead: VecDeque<Closed>,
+}
+
+impl Transactions {
+    /// A walk with an index connection of its own.
+    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order, may: May) -> Self {
+        let (home, walk) = (home.clone(), Walk::new(range.clone(), order));
+        Self { state: None, home, range, order, walk, may, ahead: VecDeque::new() }
+    }
+
+    /// The next transaction.
+    pub(super) fn next(&mut self) -> Result<Option<Transaction>> {
+        if self.state.is_none() {
+            self.state = Some((open_index(&self.home)?, Names::default()));
+        }
+        let Some((index, names)) = &mut self.state else { return Ok(None) };
+        while self.ahead.is_empty() {
+            let next = self.walk.next(index, |zone, _| (self.may)(zone));
+            let Some(first) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
+            let all = index.transactions_of(first).inspect_err(|_| self.walk.end())?;
+            self.ahead.extend(all.into_iter().filter(|t| self.range.contains(&t.last)));
+        }
+        let next = match self.order {
+            Order::Forward => self.ahead.pop_front(),
+            Order::Reverse => self.ahead.pop_back(),
+        };
+        next.map(|closed| names.resolve(index, closed)).transpose()
+    }
+}
+
+/// Goes through the transactions of a stretch.
+pub(super) fn survey(index: &Index, range: Range<Seq>, survey: &mut dyn Survey) -> Result<()> {
+    let (mut walk, mut names) = (Walk::new(range.clone(), Order::Forward), Names::default());
+    while let Some(first) = walk.next(index, |zone, whole| survey.zone(zone, whole))? {
+        for t in index.transactions_of(first)? {
+            if range.contains(&t.last) {
+                survey.transaction(names.resolve(index, t)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What packed transactions are resolved with.
@@ -98,61 +114,6 @@ pub(super) struct Transactions {
 struct Names {
     tables: Vec<TableName>,
     epochs: Vec<Epoch>,
-}
-
-impl Transactions {
-    /// A walk with an index connection of its own.
-    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order) -> Self {
-        let (home, ahead) = (home.clone(), VecDeque::new());
-        Self { state: None, home, range, firsts: 0..0, order, chunk: FIRST_CHUNK, ahead }
-    }
-
-    /// The next transaction.
-    pub(super) fn next(&mut self) -> Result<Option<Transaction>> {
-        while self.ahead.is_empty() {
-            if !self.fill().inspect_err(|_| self.range = 0..0)? {
-                return Ok(None);
-            }
-        }
-        let (Some(closed), Some((index, names))) = (self.ahead.pop_front(), &mut self.state) else {
-            return Ok(None);
-        };
-        names.resolve(index, closed).map(Some)
-    }
-
-    fn fill(&mut self) -> Result<bool> {
-        if self.range.is_empty() {
-            return Ok(false);
-        }
-        if self.state.is_none() {
-            let index = open_index(&self.home)?;
-            self.firsts = index.frame_start(self.range.start)?..self.range.end;
-            self.state = Some((index, Names::default()));
-        }
-        let Some((index, _)) = &self.state else {
-            return Ok(false);
-        };
-        let frames = index.transactions(&self.firsts, self.order, self.chunk)?;
-        self.chunk = (self.chunk * 4).min(CHUNK);
-        match (frames.last(), self.order) {
-            (Some((last, _)), Order::Forward) => self.firsts.start = last + 1,
-            (Some((last, _)), Order::Reverse) => self.firsts.end = *last,
-            (None, _) => return Ok(false),
-        }
-        for (first, blob) in frames {
-            let closed =
-                packed::unpack(first, &blob).ok_or_else(|| damaged("packed transactions"))?;
-            let inside = closed.into_iter().filter(|t| self.range.contains(&t.last));
-            match self.order {
-                Order::Forward => self.ahead.extend(inside),
-                Order::Reverse => {
-                    let inside: Vec<Closed> = inside.collect();
-                    self.ahead.extend(inside.into_iter().rev());
-                }
-            }
-        }
-        Ok(true)
-    }
 }
 
 impl Names {

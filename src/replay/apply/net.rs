@@ -1,6 +1,7 @@
 //! The net effect of a whole stretch: folded in parts through temporary files, written as one
 //! window, so that the target is consistent only at its end.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::event::Direction;
 use crate::plan::Table;
 use crate::plan::window::Plan;
-use crate::replay::stopped;
+use crate::replay::{Selection, selected, stopped};
 use crate::spool::{Seq, Spool};
 use crate::target::Window;
 
@@ -36,9 +37,20 @@ struct Spilling {
 ///
 /// # Errors
 /// When the spool cannot be asked.
-pub(super) fn parts(spool: &Spool, messages: u64, window: usize) -> Result<u32> {
-    let segments = spool.segments()?;
-    let (records, raw) = segments.iter().fold((0, 0), |(n, b), s| (n + s.records, b + s.raw));
+pub(super) fn parts(
+    spool: &Spool,
+    selection: &Selection,
+    left: &Range<Seq>,
+    window: usize,
+) -> Result<u32> {
+    let messages = match selection.filter.is_choosy_by_index() {
+        true => {
+            let selection = Selection { range: left.clone(), ..selection.clone() };
+            selected::rows(spool, &selection)?.values().map(|rows| rows.counts.rows()).sum()
+        }
+        false => left.end - left.start,
+    };
+    let (records, raw) = spool.size()?;
     let bytes = u128::from(messages) * u128::from(raw) / u128::from(records.max(1));
     let parts = (bytes as u64).div_ceil(PART_BYTES).max(messages.div_ceil(window as u64));
     Ok(parts.clamp(1, MOST_PARTS) as u32)

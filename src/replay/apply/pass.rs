@@ -17,7 +17,8 @@ use crate::event::Direction;
 use crate::plan::window::Plan;
 use crate::replay::reversible::no_cascades;
 use crate::replay::{Selection, ahead, selected, stopped};
-use crate::spool::{Seq, Spool};
+use crate::select::Choice;
+use crate::spool::{Seq, Spool, Zone};
 use crate::target::{Standing, Target};
 
 /// A window is cut after so many bytes of messages at the latest.
@@ -69,7 +70,7 @@ pub(super) fn run(
     let begun = standing.window;
     let parts = match (begun, job.how.mode.folds_all()) {
         (Some(window), _) => window.parts,
-        (None, true) => net::parts(spool, left.end - left.start, job.how.window)?,
+        (None, true) => net::parts(spool, job.selection, &left, job.how.window)?,
         (None, false) => 1,
     };
     if begun.is_none() && chunked && job.how.mode == Mode::Net {
@@ -91,7 +92,9 @@ pub(super) fn run(
         (false, 0) => quarter,
         (false, _) => whole,
     };
-    let frames = ahead(spool.frames(left.clone(), direction));
+    let choice = Choice::new(spool, &job.selection.filter)?;
+    let may = move |zone: &Zone| choice.may_hold(zone);
+    let frames = ahead(spool.frames_where(left.clone(), direction, may));
     let reader = Reader::new(frames, left, direction, &job.selection.filter, limits);
     let (send, receive) = mpsc::channel();
     let pass = Pass {

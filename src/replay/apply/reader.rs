@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::event::{Direction, Event, Op, maxwell};
+use crate::event::{Direction, Event, maxwell};
 use crate::filter::Filter;
 use crate::replay::boundary::Boundary;
 use crate::spool::{DdlRef, Frame, Record, Seq};
@@ -79,10 +79,12 @@ pub(super) fn events_of<'f>(
                 continue;
             }
             let event = parsed(frame, &record)?;
-            if reverse && event.meta.op.is_bootstrap() {
-                left_out += u64::from(event.meta.op == Op::BootstrapInsert);
-            } else if filter.takes_event(&event) {
-                events.push((record.seq, event));
+            if !filter.takes_event(&event) {
+                continue;
+            }
+            match reverse && event.meta.op.is_bootstrap() {
+                true => left_out += 1,
+                false => events.push((record.seq, event)),
             }
         }
     }
@@ -263,12 +265,14 @@ impl<'s> Reader<'s> {
     }
 
     fn takes(&mut self, seq: Seq, event: &Event<'_>) -> bool {
-        if event.meta.op.is_bootstrap() && self.direction.is_reverse() {
-            let new = event.meta.op == Op::BootstrapInsert && seq < self.counted;
-            self.left_out += u64::from(new);
-            self.counted = self.counted.min(seq);
+        if !self.filter.takes_event(event) {
             return false;
         }
-        self.filter.takes_event(event)
+        let copied = event.meta.op.is_bootstrap() && self.direction.is_reverse();
+        if copied {
+            self.left_out += u64::from(seq < self.counted);
+            self.counted = self.counted.min(seq);
+        }
+        !copied
     }
 }

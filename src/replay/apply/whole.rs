@@ -15,7 +15,7 @@ use crate::event::{Body, Event, Op, TableName, maxwell};
 use crate::filter::Type;
 use crate::replay::selected;
 use crate::route::Route;
-use crate::spool::{Bootstrap, Order, Seq, Spool, Transaction, Trouble};
+use crate::spool::{Bootstrap, DdlRef, Order, Seq, Spool, Transaction, Trouble};
 use crate::target::Target;
 
 /// Refuses tables that the target lacks and the stretch does not hold whole; `ddl` are the
@@ -32,21 +32,26 @@ pub(super) fn check(
 ) -> Result<()> {
     let selection = job.selection;
     let mut tables = Tables { target, route: job.route, left, known: HashMap::new() };
-    let mut statements =
-        job.definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)).peekable();
     let copies = copies(spool, job)?;
-    let mut copies = copies.iter().peekable();
+    let statements = job.definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq));
+    let steps = statements.map(Step::Statement).chain(copies.iter().map(Step::Copy));
+    let mut steps: Vec<Step<'_>> = steps.collect();
+    steps.sort_by_key(Step::seq);
+    let mut steps = steps.into_iter().peekable();
     let mut missing: BTreeMap<TableName, String> = BTreeMap::new();
     let mut made: BTreeMap<TableName, Seq> = BTreeMap::new();
-    for transaction in spool.transactions(selection.range.clone(), Order::Forward) {
-        let t = transaction?;
-        while let Some(message) = statements.next_if(|d| d.seq <= t.last) {
-            let bytes = spool.record(message.seq)?;
+    let take = |step, tables: &mut Tables<'_>, missing: &mut _| match step {
+        Step::Copy((copy, whole)) => tables.copy(copy, *whole, missing),
+        Step::Statement(message) => {
+            let bytes = spool.ddl_message(message.seq)?;
             let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-            tables.define(message.seq, &event, ddl.contains_key(&message.group))?;
+            tables.define(message.seq, &event, ddl.contains_key(&message.group))
         }
-        while let Some((copy, whole)) = copies.next_if(|(b, _)| b.start <= t.first) {
-            tables.copy(copy, *whole, &mut missing)?;
+    };
+    for transaction in selected::chosen(spool, selection, Order::Forward)? {
+        let t = transaction?;
+        while let Some(step) = steps.next_if(|step| step.seq() <= t.first) {
+            take(step, &mut tables, &mut missing)?;
         }
         for (name, counts) in &t.tables {
             if t.last < left.start || !selected::has(&selection.filter, &t, name, counts) {
@@ -63,7 +68,7 @@ pub(super) fn check(
             }
         }
     }
-    copies.try_for_each(|(copy, whole)| tables.copy(copy, *whole, &mut missing))?;
+    steps.try_for_each(|step| take(step, &mut tables, &mut missing))?;
     for (name, seq) in made {
         if tables.target.makes(&job.route.table(&name))?
             && let Some(hole) = hole(spool, seq..selection.range.end)?
@@ -72,6 +77,23 @@ pub(super) fn check(
         }
     }
     refuse(&missing)
+}
+
+/// What may make a table, in the stream's order.
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Statement(&'a DdlRef),
+    /// A copy by the producer, and whether the stretch holds it whole.
+    Copy(&'a (Bootstrap, bool)),
+}
+
+impl Step<'_> {
+    fn seq(&self) -> Seq {
+        match self {
+            Self::Statement(message) => message.seq,
+            Self::Copy((copy, _)) => copy.start,
+        }
+    }
 }
 
 /// Where a table's rows begin.

@@ -12,10 +12,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::stopped;
+use super::{Selection, selected, stopped};
 use crate::error::{Context as _, Result};
 use crate::event::Direction;
-use crate::spool::{Frame, Seq, Spool};
+use crate::select::Choice;
+use crate::spool::{Frame, Seq, Spool, Zone};
 use crate::target::script::Switch;
 
 mod check;
@@ -152,12 +153,15 @@ fn write_in_order(
     let direction = job.direction;
     let mut outcome = Outcome::default();
     let mut dealt: VecDeque<Receiver<Result<Piece>>> = VecDeque::new();
-    let mut stretches = stretches(spool, job.selection.range.clone(), direction);
+    let choice = Choice::new(spool, &job.selection.filter)?;
+    let mut stretches = stretches(spool, job.selection, direction)?;
     loop {
         while dealt.len() < THREADS {
             let Some(range) = stretches.next() else { break };
             let range = range?;
-            let frames = Box::new(spool.frames(range.clone(), direction));
+            let choice = choice.clone();
+            let may = move |zone: &Zone| choice.may_hold(zone);
+            let frames = Box::new(spool.frames_where(range.clone(), direction, may));
             let (pieces, receive) = sync_channel(PIECES);
             dealt.push_back(receive);
             send.send((frames, range, pieces)).context("rendering threads")?;
@@ -183,15 +187,15 @@ fn write_in_order(
     }
 }
 
-/// Cuts a range into stretches of at least [`STRETCH`] messages that no transaction crosses.
+/// Cuts a selection into stretches of at least [`STRETCH`] messages that no transaction crosses.
 fn stretches(
     spool: &Spool,
-    range: Range<Seq>,
+    selection: &Selection,
     direction: Direction,
-) -> impl Iterator<Item = Result<Range<Seq>>> {
-    let mut transactions = spool.transactions(range.clone(), direction);
-    let mut rest = range;
-    std::iter::from_fn(move || {
+) -> Result<impl Iterator<Item = Result<Range<Seq>>> + use<>> {
+    let mut transactions = selected::chosen(spool, selection, direction)?;
+    let mut rest = selection.range.clone();
+    Ok(std::iter::from_fn(move || {
         if rest.is_empty() {
             return None;
         }
@@ -220,5 +224,5 @@ fn stretches(
         let part = rest.clone();
         rest = 0..0;
         Some(Ok(part))
-    })
+    }))
 }

@@ -113,12 +113,11 @@ struct Writer<'s> {
 
 impl Writer<'_> {
     fn event(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
-        if self.job.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
-            let left_out = event.meta.op == Op::BootstrapInsert;
-            self.done.bootstrap_rows_left_out += u64::from(left_out);
+        if !self.job.selection.filter.takes_event(event) {
             return Ok(());
         }
-        if !self.job.selection.filter.takes_event(event) {
+        if self.job.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
+            self.done.bootstrap_rows_left_out += 1;
             return Ok(());
         }
         if event.meta.op.is_ddl() {

@@ -38,7 +38,6 @@ impl Tracker {
             return Ok(());
         }
         stored.remember(Entry { seq, ident: None, xid: None, row: false });
-        notes.at_time(meta.ts);
         let position = meta.position.map(Position::order);
         match position {
             Some((file, offset)) => stored.remember_ddl(file, offset, seq),
