@@ -3,14 +3,14 @@
 use std::fmt::Write as _;
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
 
 use super::inspect::say_troubles;
 use super::output::{Output, counted};
 use super::select::column_and_value;
 use super::{Global, print, time};
 use crate::capture::Watch as _;
-use crate::error::{Error, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Op, printable, typed};
 use crate::read::history;
@@ -145,23 +145,39 @@ fn shown(value: Value<'_>) -> String {
     }
 }
 
-/// A version as JSON, values as the producer wrote them.
+/// A version as a JSON line.
+#[derive(Serialize)]
+struct Line<'a> {
+    changed: Vec<String>,
+    position: Option<String>,
+    seq: Seq,
+    server_id: Option<u64>,
+    thread_id: Option<u64>,
+    time: String,
+    ts: i64,
+    #[serde(rename = "type")]
+    op: &'static str,
+    xid: Option<u64>,
+    before: Option<Columns<'a>>,
+    after: Option<Columns<'a>>,
+}
+
+/// A version as JSON.
 fn line(seq: Seq, event: &Event<'_>) -> Result<String> {
     let meta = &event.meta;
-    let images = Images::of(event)?;
-    let image = |columns: &Option<Columns<'_>>| match columns {
-        None => "null".to_owned(),
-        Some(columns) => {
-            let member = |(name, value): &(_, Value<'_>)| format!("{}:{}", json!(name), value.0);
-            format!("{{{}}}", columns.0.iter().map(member).collect::<Vec<_>>().join(","))
-        }
-    };
-    let head = json!({
-        "seq": seq, "type": meta.op.name(), "ts": meta.ts, "time": time::utc(meta.ts),
-        "xid": meta.xid, "position": meta.position.map(|p| p.to_string()),
-        "thread_id": meta.thread_id, "server_id": meta.server_id, "changed": images.changed,
-    })
-    .to_string();
-    let (before, after) = (image(&images.before), image(&images.after));
-    Ok(format!("{},\"before\":{before},\"after\":{after}}}\n", head.trim_end_matches('}')))
+    let Images { before, after, changed } = Images::of(event)?;
+    let line = serde_json::to_string(&Line {
+        changed,
+        position: meta.position.map(|p| p.to_string()),
+        seq,
+        server_id: meta.server_id,
+        thread_id: meta.thread_id,
+        time: time::utc(meta.ts),
+        ts: meta.ts,
+        op: meta.op.name(),
+        xid: meta.xid,
+        before,
+        after,
+    });
+    Ok(line.context("version")? + "\n")
 }

@@ -1,18 +1,20 @@
 //! `search`: text or bytes in the rows' values.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use clap::Args;
-use serde_json::json;
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::inspect::say_troubles;
 use super::output::{Output, counted, is_coloured};
 use super::select::SelectArgs;
 use super::{DIFFERS, Global, print, time};
 use crate::capture::Watch as _;
-use crate::error::Result;
+use crate::error::{Context as _, Result};
 use crate::event::row::Columns;
-use crate::event::{Body, Event, TableName, maxwell, printable};
+use crate::event::{Body, Event, Op, TableName, maxwell, printable};
 use crate::filter::Filter;
 use crate::read;
 use crate::read::pattern::{Match, Pattern};
@@ -107,7 +109,7 @@ fn in_frame(
             && let Ok(event) = maxwell::parse_stored(record.bytes)
             && filter.takes_event(&event)
         {
-            failed = finds(&event, pattern).map(|found| page.add(record.seq, &event, &found));
+            failed = finds(&event, pattern).and_then(|found| page.add(record.seq, &event, &found));
         }
         end
     });
@@ -116,24 +118,35 @@ fn in_frame(
 }
 
 /// A value that holds the pattern.
+#[derive(Serialize)]
 struct Find<'e> {
-    column: String,
-    image: &'static str,
-    value: String,
+    column: Cow<'e, str>,
+    image: Image,
+    value: Cow<'e, RawValue>,
+    #[serde(skip)]
     found: Match<'e>,
+}
+
+/// What a value is of.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Image {
+    Before,
+    After,
+    Statement,
 }
 
 fn finds<'e>(event: &'e Event<'_>, pattern: &Pattern) -> Result<Vec<Find<'e>>> {
     let mut finds = Vec::new();
     match &event.body {
         Body::Row { data, old } => {
-            let of_data =
-                if event.meta.op == crate::event::Op::Delete { "before" } else { "after" };
-            for (image, text) in [("before", *old), (of_data, Some(*data))] {
+            let of_data = if event.meta.op == Op::Delete { Image::Before } else { Image::After };
+            for (image, text) in [(Image::Before, *old), (of_data, Some(*data))] {
                 let Some(text) = text else { continue };
-                for (name, value) in Columns::parse(text)?.0 {
+                for (column, value) in Columns::parse(text)?.0 {
                     if let Some(found) = pattern.find(value) {
-                        let (column, value) = (name.into_owned(), value.0.to_owned());
+                        let value = serde_json::from_str(value.0).map(Cow::Borrowed);
+                        let value = value.context("value")?;
                         finds.push(Find { column, image, value, found });
                     }
                 }
@@ -141,13 +154,30 @@ fn finds<'e>(event: &'e Event<'_>, pattern: &Pattern) -> Result<Vec<Find<'e>>> {
         }
         Body::Ddl { sql, .. } => {
             if let Some(found) = pattern.find_in(sql.as_ref().into()) {
-                let (column, value) = ("sql".to_owned(), json!(sql).to_string());
-                finds.push(Find { column, image: "statement", value, found });
+                let value = Cow::Owned(to_raw_value(sql).context("statement")?);
+                finds.push(Find { column: "sql".into(), image: Image::Statement, value, found });
             }
         }
         Body::Nothing => {}
     }
     Ok(finds)
+}
+
+/// A message as a JSON line.
+#[derive(Serialize)]
+struct Line<'a> {
+    database: &'a str,
+    position: Option<String>,
+    seq: Seq,
+    server_id: Option<u64>,
+    table: &'a str,
+    thread_id: Option<u64>,
+    time: String,
+    ts: i64,
+    #[serde(rename = "type")]
+    op: &'static str,
+    xid: Option<u64>,
+    matches: &'a [Find<'a>],
 }
 
 /// What goes to stdout.
@@ -161,15 +191,16 @@ struct Page {
 }
 
 impl Page {
-    fn add(&mut self, seq: Seq, event: &Event<'_>, finds: &[Find<'_>]) {
+    fn add(&mut self, seq: Seq, event: &Event<'_>, finds: &[Find<'_>]) -> Result<()> {
         if finds.is_empty() {
-            return;
+            return Ok(());
         }
         self.found += 1;
-        match self.json {
-            true => self.line(seq, event, finds),
-            false => self.lines(event, finds),
+        if self.json {
+            return self.line(seq, event, finds);
         }
+        self.lines(event, finds);
+        Ok(())
     }
 
     fn lines(&mut self, event: &Event<'_>, finds: &[Find<'_>]) {
@@ -184,33 +215,30 @@ impl Page {
             meta.op.name()
         );
         for find in finds {
-            let was = if find.image == "before" && finds.len() > 1 { " (before)" } else { "" };
+            let was = if find.image == Image::Before && finds.len() > 1 { " (before)" } else { "" };
             let shown = excerpt(&find.found, self.color);
             let _ = writeln!(self.text, "{head}  {}{was}: {shown}", printable(&find.column));
         }
     }
 
-    fn line(&mut self, seq: Seq, event: &Event<'_>, finds: &[Find<'_>]) {
+    fn line(&mut self, seq: Seq, event: &Event<'_>, matches: &[Find<'_>]) -> Result<()> {
         let meta = &event.meta;
-        // Values as the producer wrote them: a number may have more digits than a float.
-        let matches: Vec<String> = finds
-            .iter()
-            .map(|f| {
-                let (column, image) = (json!(f.column), f.image);
-                format!(r#"{{"column":{column},"image":"{image}","value":{}}}"#, f.value)
-            })
-            .collect();
-        let head = json!({
-            "seq": seq, "type": meta.op.name(), "database": meta.database, "table": meta.table,
-            "ts": meta.ts, "time": time::utc(meta.ts), "xid": meta.xid,
-            "position": meta.position.map(|p| p.to_string()),
-            "thread_id": meta.thread_id, "server_id": meta.server_id,
-        })
-        .to_string();
-        let head = head.strip_suffix('}').unwrap_or(&head);
-        let line = format!("{head},\"matches\":[{}]}}", matches.join(","));
+        let line = serde_json::to_string(&Line {
+            database: &meta.database,
+            position: meta.position.map(|p| p.to_string()),
+            seq,
+            server_id: meta.server_id,
+            table: &meta.table,
+            thread_id: meta.thread_id,
+            time: time::utc(meta.ts),
+            ts: meta.ts,
+            op: meta.op.name(),
+            xid: meta.xid,
+            matches,
+        });
         // A line end between the tokens of a value would break the line.
-        let _ = writeln!(self.text, "{}", line.replace(['\n', '\r'], " "));
+        let _ = writeln!(self.text, "{}", line.context("line")?.replace(['\n', '\r'], " "));
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Nulls;
@@ -51,6 +52,14 @@ impl<'a> Value<'a> {
     }
 }
 
+/// As the producer wrote it: a number may have more digits than a float.
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let token: &RawValue = serde_json::from_str(self.0).map_err(S::Error::custom)?;
+        token.serialize(to)
+    }
+}
+
 /// The columns of one image, in the producer's order.
 #[derive(Clone, Debug, Default)]
 pub struct Columns<'a>(pub Vec<(Cow<'a, str>, Value<'a>)>);
@@ -62,6 +71,12 @@ impl<'a> Columns<'a> {
     /// When the text is no JSON object; messages in the spool were checked when they were read.
     pub fn parse(object: &'a str) -> Result<Self> {
         serde_json::from_str(object).map_err(|e| Error::failed(format!("row image: {e}")))
+    }
+}
+
+impl Serialize for Columns<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 

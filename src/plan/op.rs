@@ -2,9 +2,37 @@
 
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use super::net::Net;
 use super::{Change, Image, Table, touched};
 use crate::event::Seq;
+
+/// The kinds of row changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// The row goes.
+    Delete,
+    /// The row changes in place.
+    Update,
+    /// The row comes.
+    Insert,
+    /// The row comes, whatever has its key.
+    Replace,
+}
+
+impl Verb {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Update => "update",
+            Self::Insert => "insert",
+            Self::Replace => "replace",
+        }
+    }
+}
 
 /// What is done to a row.
 #[derive(Clone, Copy, Debug)]
@@ -30,19 +58,14 @@ impl<'b, 'a> Act<'b, 'a> {
         }
     }
 
-    /// The word for it.
-    pub fn name(&self) -> &'static str {
+    /// Its kind.
+    pub fn verb(&self) -> Verb {
         match self {
-            Self::Delete(_) => "delete",
-            Self::Update(..) => "update",
-            Self::Insert(_) => "insert",
-            Self::Replace(_) => "replace",
+            Self::Delete(_) => Verb::Delete,
+            Self::Update(..) => Verb::Update,
+            Self::Insert(_) => Verb::Insert,
+            Self::Replace(_) => Verb::Replace,
         }
-    }
-
-    /// True when both are statements of one kind.
-    pub fn is_like(&self, other: &Act<'_, '_>) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
     }
 }
 

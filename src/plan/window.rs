@@ -175,7 +175,7 @@ impl Chunk<'_, '_> {
             hash.update(op.table.name.database.as_bytes());
             hash.update(&[0]);
             hash.update(op.table.name.table.as_bytes());
-            hash.update(op.act.name().as_bytes());
+            hash.update(op.act.verb().name().as_bytes());
             hash.update(&op.seq.to_le_bytes());
             hash.update(&op.times.to_le_bytes());
         }

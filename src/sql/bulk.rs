@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::event::def::Kind;
 use crate::event::row::Value;
 use crate::event::{Direction, Seq};
-use crate::plan::op::{Act, RowOp};
+use crate::plan::op::{Act, RowOp, Verb};
 use crate::plan::{Image, Table};
 
 /// So many rows are worth a prepared statement.
@@ -114,8 +114,9 @@ impl Encoder {
             Act::Insert(image) | Act::Replace(image) if written(table, image).next().is_none() => {
                 Ok(None)
             }
-            Act::Insert(image) => self.inserts(run, "INSERT", &columns(table, image)).map(Some),
-            Act::Replace(image) => self.inserts(run, "REPLACE", &columns(table, image)).map(Some),
+            Act::Insert(image) | Act::Replace(image) => {
+                self.inserts(run, &columns(table, image)).map(Some)
+            }
             Act::Update(before, after)
                 if self.direction == Direction::Forward && exact_key(table) =>
             {
@@ -126,9 +127,9 @@ impl Encoder {
         }
     }
 
-    fn inserts(&self, run: &[RowOp<'_, '_>], verb: &str, columns: &[usize]) -> Result<Bulk> {
-        let table = run[0].table;
-        let mut sql = format!("{verb} INTO ");
+    fn inserts(&self, run: &[RowOp<'_, '_>], columns: &[usize]) -> Result<Bulk> {
+        let (table, replaces) = (run[0].table, run[0].act.verb() == Verb::Replace);
+        let mut sql = if replaces { "REPLACE INTO " } else { "INSERT INTO " }.to_owned();
         quote::table(&mut sql, self.dialect, &table.name);
         sql.push_str(" (");
         list(&mut sql, columns, ", ", |sql, i| {
@@ -144,7 +145,7 @@ impl Encoder {
                 columns.iter().map(|&i| value(table, i, image.0[i])).collect::<Result<_>>()?;
             rows.extend(std::iter::repeat_n(row, op.times as usize));
         }
-        let expect = if verb == "INSERT" { Expect::Rows(rows.len() as u64) } else { Expect::Any };
+        let expect = if replaces { Expect::Any } else { Expect::Rows(rows.len() as u64) };
         Ok(bulk(run, sql, rows, expect))
     }
 
@@ -242,5 +243,5 @@ fn shape(op: &RowOp<'_, '_>) -> Vec<usize> {
 
 /// True when two changes are of one kind and one table.
 fn same_kind(a: &RowOp<'_, '_>, b: &RowOp<'_, '_>) -> bool {
-    Arc::ptr_eq(a.table, b.table) && a.any == b.any && a.act.is_like(&b.act)
+    Arc::ptr_eq(a.table, b.table) && a.any == b.any && a.act.verb() == b.act.verb()
 }

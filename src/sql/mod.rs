@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::event::{Direction, Seq};
 use crate::plan::Table;
-use crate::plan::op::{Act, RowOp};
+use crate::plan::op::{Act, RowOp, Verb};
 
 pub mod bulk;
 mod float;
@@ -66,7 +66,7 @@ pub struct Statements {
 #[derive(Debug)]
 struct Open {
     table: Arc<Table>,
-    act: &'static str,
+    verb: Verb,
     any: bool,
     /// The columns that an INSERT names.
     columns: Vec<usize>,
@@ -164,7 +164,7 @@ impl Statements {
         self.key = 0..0;
         self.open = Some(Open {
             table: op.table.clone(),
-            act: op.act.name(),
+            verb: op.act.verb(),
             any: op.any,
             columns,
             rows: op.times,
@@ -177,7 +177,9 @@ impl Statements {
 fn too_large(open: &Open, size: usize, most: usize) -> Error {
     Error::stopped(format!(
         "{} (message {}): {} of {size} bytes, a statement may have {most}",
-        open.table.name, open.seq, open.act
+        open.table.name,
+        open.seq,
+        open.verb.name()
     ))
     .help("raise --max-packet, and max_allowed_packet of the server and the client that run it")
 }

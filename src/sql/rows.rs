@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::Direction;
 use crate::event::def::Kind;
 use crate::event::row::Value;
-use crate::plan::op::{Act, RowOp};
+use crate::plan::op::{Act, RowOp, Verb};
 use crate::plan::{Image, Table};
 
 impl Statements {
@@ -88,18 +88,19 @@ impl Statements {
     pub(super) fn tail(&mut self, open: &Open) -> Expect {
         let limit = self.form.images == Images::Full && self.form.dialect == Dialect::Mysql;
         let insert = self.inserts(&open.table);
-        match open.act {
-            "delete" if self.in_list(&open.table, open.any) => self.text.push(')'),
-            "delete" | "update" if limit && open.table.has_key() && !open.any => {
+        match open.verb {
+            Verb::Delete if self.in_list(&open.table, open.any) => self.text.push(')'),
+            Verb::Delete | Verb::Update if limit && open.table.has_key() && !open.any => {
                 self.text.push_str(&format!(" LIMIT {}", open.rows));
             }
-            "insert" if insert == Insert::Upsert => self.upsert(open),
+            Verb::Insert if insert == Insert::Upsert => self.upsert(open),
             _ => {}
         }
-        match open.any || open.act == "replace" || (open.act == "insert" && insert != Insert::Plain)
-        {
-            true => Expect::Any,
-            false => Expect::Rows(open.rows),
+        match open.verb {
+            _ if open.any => Expect::Any,
+            Verb::Replace => Expect::Any,
+            Verb::Insert if insert != Insert::Plain => Expect::Any,
+            _ => Expect::Rows(open.rows),
         }
     }
 
@@ -347,10 +348,10 @@ impl Statements {
 impl Open {
     /// True when the change may stand in this statement.
     fn takes(&self, op: &RowOp<'_, '_>, most: usize) -> bool {
-        let insert = matches!(op.act, Act::Insert(_) | Act::Replace(_));
+        let insert = matches!(self.verb, Verb::Insert | Verb::Replace);
         Arc::ptr_eq(&self.table, op.table)
             && self.any == op.any
-            && self.act == op.act.name()
+            && self.verb == op.act.verb()
             && self.rows < most as u64
             && (!insert || written(op.table, op.act.found_by()).eq(self.columns.iter().copied()))
     }

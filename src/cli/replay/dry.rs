@@ -11,7 +11,7 @@ use crate::cli::print;
 use crate::error::{Context as _, Result};
 use crate::event::printable;
 use crate::event::row::Value;
-use crate::replay::apply::{Conflict, Outcome, Sink, TableOutcome};
+use crate::replay::apply::{Conflict, Outcome, Sink, TableOutcome, Verb};
 
 /// Rows shown of each table; all are counted.
 const SHOWN: u64 = 10;
@@ -57,8 +57,8 @@ impl Sink for Findings {
         }
         let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
         let found = tables.entry(conflict.table.clone()).or_default();
-        let kind = match (conflict.act, &conflict.target) {
-            ("insert", _) => &mut found.there,
+        let kind = match (conflict.verb, &conflict.target) {
+            (Verb::Insert, _) => &mut found.there,
             (_, None) => &mut found.missing,
             (_, Some(_)) => &mut found.changed,
         };

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::printable;
-use crate::plan::op::{Act, RowOp};
+use crate::plan::op::{Act, RowOp, Verb};
 use crate::plan::present::Present;
 use crate::plan::{Image, Table};
 use crate::spool::Seq;
@@ -97,8 +97,9 @@ pub struct Conflict<'a> {
     pub policy: OnConflict,
     /// The table at the target.
     pub table: String,
-    /// What the row was to meet: delete, update, insert.
-    pub act: &'static str,
+    /// What the row was to meet.
+    #[serde(rename = "act")]
+    pub verb: Verb,
     /// Sequence of the message.
     pub message: Seq,
     /// The event in words.
@@ -276,7 +277,7 @@ impl<'w> Writer<'w> {
             run: self.policy.run,
             policy: self.policy.on_conflict,
             table: op.table.name.to_string(),
-            act: op.act.name(),
+            verb: op.act.verb(),
             message: op.seq,
             event: (self.policy.describe)(op.seq),
             reason: error.message().to_owned(),

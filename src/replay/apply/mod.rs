@@ -35,6 +35,7 @@ mod spill;
 mod statements;
 mod whole;
 
+pub use crate::plan::op::Verb;
 pub use conflict::{Conflict, Journal, OnConflict, Sink};
 pub use job::{How, Job, Mode, OnDdl, Outcome, Report, TableOutcome};
 use lanes::back_off;
