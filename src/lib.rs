@@ -12,6 +12,7 @@ pub mod filter;
 pub mod plan;
 pub mod read;
 pub mod replay;
+pub mod retry;
 pub mod route;
 pub mod select;
 pub mod source;

@@ -8,19 +8,26 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The modules a module may name; whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("error", &[]),
+    ("retry", &[]),
     ("event", &["error"]),
     ("filter", &["event", "error"]),
     ("route", &["event", "error"]),
     ("plan", &["event", "error"]),
     ("sql", &["plan", "event", "error"]),
-    ("source", &["event", "error"]),
+    ("source", &["event", "retry", "error"]),
     ("spool", &["event", "error"]),
     ("target", &["sql", "plan", "event", "error"]),
     ("capture", &["source", "spool", "event", "error"]),
     ("select", &["spool", "filter", "event", "error"]),
-    ("replay", &["select", "spool", "target", "sql", "plan", "route", "filter", "event", "error"]),
+    (
+        "replay",
+        &[
+            "select", "spool", "target", "sql", "plan", "route", "filter", "event", "retry",
+            "error",
+        ],
+    ),
     ("read", &["select", "spool", "filter", "event", "error"]),
     (
         "cli",

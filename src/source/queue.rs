@@ -1,9 +1,8 @@
 //! What is asked of a queue and what comes out of it, without the client that speaks to it.
 //!
-//! Also what goes with it: which names can be asked for, what a queue's settings mean, and how long
-//! to wait before the next try. No socket, no clock.
+//! Also what goes with it: which names can be asked for, and what a queue's settings mean. No
+//! socket, no clock.
 
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +20,6 @@ const MAX_NAME: usize = 255;
 pub const DELIVERY_LIMIT: i64 = 1_000_000;
 /// A delivery limit that a capture which is killed again and again may meet.
 const LOW_LIMIT: i64 = 1000;
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Which queue, where, and how.
 #[derive(Clone)]
@@ -186,15 +184,6 @@ pub fn far_too_few(prefetch: u16, largest: u64) -> bool {
     self::prefetch(largest) / 4 >= prefetch
 }
 
-/// The pause before try number `failures` + 1: doubled each time up to half a minute, and not
-/// the same in every process, so that a restarted broker is not met by all at once.
-pub fn pause(failures: u32) -> Duration {
-    let longest = Duration::from_millis(250 << failures.min(10)).min(LONGEST_PAUSE);
-    // A new hasher's keys are random; that is all the randomness wanted here.
-    let part = RandomState::new().hash_one(failures) % 256;
-    longest.mul_f64(0.5 + part as f64 / 512.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,14 +217,5 @@ mod tests {
             far_too_few(3, 457) && !far_too_few(MAX_PREFETCH, 457) && !far_too_few(1, 60 << 20)
         );
         assert!(!far_too_many(MAX_PREFETCH, 400_000) && !far_too_many(1, 2 << 30));
-    }
-
-    #[test]
-    fn pauses_grow_to_half_a_minute() {
-        for failures in 0..100 {
-            let longest = (0.25 * f64::from(1 << failures.min(10))).min(30.0);
-            let pause = pause(failures).as_secs_f64();
-            assert!((longest / 2.0..=longest).contains(&pause), "{failures}: {pause}");
-        }
     }
 }

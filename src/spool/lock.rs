@@ -2,14 +2,12 @@
 //!
 //! The lock itself is the kernel's and ends with the process; the text only names the holder.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
-
-use fs4::{FileExt, TryLockError};
 
 use super::files;
 use crate::error::{Context, Error, Result};
@@ -72,7 +70,7 @@ impl Lock {
             return Err(Error::failed(format!("{}: the file has a second name", path.display()))
                 .help("see whose it is, then remove it here: the lock is made anew"));
         }
-        match FileExt::try_lock(&file) {
+        match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(None),
             Err(TryLockError::Error(e)) => return Err(e).context(path.display()),
@@ -100,7 +98,7 @@ impl Lock {
             _ => {}
         }
         let file = files::read(&path)?;
-        match FileExt::try_lock_shared(&file) {
+        match file.try_lock_shared() {
             Ok(()) => Ok(Some(Self(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(e)) => Err(e).context(path.display()),

@@ -10,7 +10,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::files;
 use super::fit;
@@ -97,7 +97,7 @@ impl SpoolWriter {
         let lock = Lock::take(dir, Purpose::Write)?;
         let home = File::open(dir).context(dir.display())?;
         let found = recover(dir)?;
-        let spool = recovery::spool_id(dir)?.unwrap_or_else(new_id);
+        let spool = recovery::spool_id(dir)?.map_or_else(new_id, Ok)?;
         let (mut indexer, unfit) = Indexer::open(&Home::new(dir))?;
         let caught_up = indexer.catch_up(spool, Seq::MAX)?;
         let mut bad_frames = indexer.index().bad_frames()?;
@@ -238,8 +238,8 @@ impl SpoolWriter {
     /// # Errors
     /// When the disk cannot be asked.
     pub fn free_space(&self) -> Result<(u64, u64)> {
-        let free = fs4::available_space(&self.dir).context(self.dir.display())?;
-        let total = fs4::total_space(&self.dir).context(self.dir.display())?;
+        let disk = rustix::fs::statvfs(&self.dir).context(self.dir.display())?;
+        let [free, total] = [disk.f_bavail, disk.f_blocks].map(|n| n.saturating_mul(disk.f_frsize));
         Ok((free, (total / 20).clamp(ONE_FRAME, 1 << 30)))
     }
 
@@ -360,16 +360,9 @@ fn make_dir(dir: &Path) -> Result<()> {
     }
 }
 
-/// An id no other spool has: the standard library's hash keys come from the system's randomness.
-fn new_id() -> SpoolId {
-    use std::hash::BuildHasher;
-    let random = || std::collections::hash_map::RandomState::new().hash_one(0).to_le_bytes();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let time = now.map_or(0, |t| t.as_nanos());
-    let here = xxh3_64(format!("{time} {}", std::process::id()).as_bytes()).to_le_bytes();
+/// An id no other spool has.
+fn new_id() -> Result<SpoolId> {
     let mut id = [0; 16];
-    id[..8].copy_from_slice(&random());
-    id[8..].copy_from_slice(&random());
-    id.iter_mut().zip(here).for_each(|(a, b)| *a ^= b);
-    SpoolId(id)
+    getrandom::fill(&mut id).context("the system has no random numbers")?;
+    Ok(SpoolId(id))
 }

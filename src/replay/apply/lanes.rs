@@ -11,10 +11,13 @@ use super::conflict::{Policy, Writer};
 use super::job::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::window::Chunk;
+use crate::retry;
 use crate::target::{Claim, Mark, Session, Sessions};
 
 /// A chunk that meets a deadlock is tried so many times.
 const TRIES: u32 = 8;
+/// The longest pause between two tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(12);
 /// After so many chunks without one, a lane more.
 const CALM: usize = 32;
 
@@ -222,14 +225,12 @@ impl Pace {
     }
 }
 
-/// Waits longer with every try, and not for as long as others that fail at the same time.
+/// Waits before the next try, until told to stop.
 pub(super) fn back_off(tries: u32, stop: &AtomicBool) {
-    let most = 200_u64 << tries.min(6);
-    let jitter = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), tries);
-    let mut left = most / 2 + jitter % (most / 2);
-    while left > 0 && !stop.load(Ordering::Relaxed) {
-        let step = left.min(100);
-        thread::sleep(Duration::from_millis(step));
+    let mut left = retry::pause(tries, LONGEST_PAUSE);
+    while !left.is_zero() && !stop.load(Ordering::Relaxed) {
+        let step = left.min(Duration::from_millis(100));
+        thread::sleep(step);
         left -= step;
     }
 }

@@ -11,11 +11,14 @@ use tokio::time::{Instant, sleep};
 
 use super::{Address, Command, Gathered, Next, Session, counts, lost};
 use crate::error::{Context, Error, ErrorKind, Result};
-use crate::source::queue::{Config, Event, Messages, pause, prefetch};
+use crate::retry;
+use crate::source::queue::{Config, Event, Messages, prefetch};
 use crate::source::refusal::Refusal;
 
 /// How long the consumer of a killed capture may still hold the queue.
 const HELD_TIME: Duration = Duration::from_secs(30);
+/// The longest pause between two tries to connect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// A queue being consumed.
 pub struct Amqp {
@@ -171,7 +174,7 @@ impl Link {
                     error
                 }
             };
-            let pause = pause(failures);
+            let pause = retry::pause(failures, LONGEST_PAUSE);
             failures += 1;
             self.tell(Event::Lost(error, pause));
             if self.unless_closed(sleep(pause)).await.is_none() {
