@@ -30,7 +30,11 @@ moments N *ARGS:
 # Measure against the stock tools and replicas on this machine, JSON on stdout; --help lists the measures
 bench *ARGS:
     tests/install-servers
-    cargo bench --bench peers -- {{ARGS}}
+    cargo bench --profile dist --bench peers -- {{ARGS}}
+
+# The program as servers get it: target/dist/binsync
+dist:
+    cargo build --profile dist
 
 # Record, find and undo a real accident, without a server
 demo:

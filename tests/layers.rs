@@ -39,13 +39,14 @@ const ARROWS: [(&str, &[&str]); 15] = [
 ];
 
 /// The only files that may name a crate (a folder stands for all in it).
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("async_rs", &["source/amqp"]),
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
     ("mysql", &["target/mysql"]),
     ("mysql_common", &["target/mysql"]),
-    ("rustls", &["target/mysql/tls", "target/mysql/tunnel"]),
+    ("futures_rustls", &["source/amqp/tls"]),
+    ("rustls", &["source/amqp/tls", "target/mysql/tls", "target/mysql/tunnel"]),
     ("url", &["cli/server"]),
     ("percent_encoding", &["cli/server"]),
     ("rusqlite", &["spool/index", "target/sqlite"]),

@@ -46,7 +46,7 @@ Exit status:
 
 /// Records MySQL row changes that Maxwell publishes, and replays them, forward or as flashback.
 #[derive(Parser)]
-#[command(name = "binsync", version, after_help = EXIT_HELP, max_term_width = 100)]
+#[command(name = "binsync", version = env!("BINSYNC_VERSION"), after_help = EXIT_HELP, max_term_width = 100)]
 pub struct Cli {
     /// What holds for every command.
     #[command(flatten)]

@@ -38,6 +38,7 @@ mod gate;
 mod kind;
 mod link;
 mod said;
+mod tls;
 
 pub use link::Amqp;
 
@@ -160,11 +161,9 @@ impl Session {
         let gate = Gate::open();
         let properties =
             ConnectionProperties::default().with_connection_name("binsync capture".into());
-        let connecting = Connection::connect_uri_with_runtime(
-            address.login(config)?,
-            properties,
-            gate::runtime(gate.clone()),
-        );
+        let login = address.login(config)?;
+        let runtime = gate::runtime(&login, gate.clone());
+        let connecting = Connection::connect_uri_with_runtime(login, properties, runtime);
         let connecting = timeout(CONNECT_TIME, connecting).await;
         let connection = connecting.map_err(|_| place.silent())?.map_err(|error| {
             let (code, text) = said(&error);

@@ -1,5 +1,5 @@
 //! The tool against the stock programs and the databases' own replication on this machine: the same work, alternating,
-//! medians, as JSON on stdout. `cargo bench --bench peers -- --help` lists the measures.
+//! medians, as JSON on stdout. `just bench --help` lists the measures.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -107,9 +107,7 @@ impl Bench {
 }
 
 fn help() {
-    println!(
-        "cargo bench --bench peers -- [MEASURE]… [--runs 5] [--seconds 60] [--events 10000000]"
-    );
+    println!("just bench [MEASURE]… [--runs 5] [--seconds 60] [--events 10000000]");
     println!("Runs alternate; --seconds is for follow, --events for memory. The measures:");
     for Measure { name, bar, .. } in &MEASURES {
         println!("  {name:8} {bar}");

@@ -2,6 +2,7 @@
 //! `BINSYNC_TEST_AMQP` names an existing broker instead.
 
 use super::{
+    certificates::Certificates,
     servers::{ADVICE, free_port},
     watchdog::Watched,
 };
@@ -29,23 +30,32 @@ use tokio::runtime::{Builder, Runtime};
 
 struct Broker {
     url: String,
+    /// The address for TLS, and who has signed the certificate for 127.0.0.1.
+    tls: Option<(String, Certificates)>,
     _processes: Option<(Watched, Watched)>,
 }
 
 /// The broker's address; the broker is started when first asked for.
 pub fn amqp_url() -> &'static str {
+    &shared().url
+}
+
+/// As [`amqp_url`] by TLS, with its certificates; `None` when the broker is not one of ours.
+pub fn amqp_tls() -> Option<&'static (String, Certificates)> {
+    shared().tls.as_ref()
+}
+
+fn shared() -> &'static Broker {
     static BROKER: OnceLock<Broker> = OnceLock::new();
-    &BROKER
-        .get_or_init(|| match env::var("BINSYNC_TEST_AMQP") {
-            Ok(url) => Broker { url, _processes: None },
-            Err(_) => start(),
-        })
-        .url
+    BROKER.get_or_init(|| match env::var("BINSYNC_TEST_AMQP") {
+        Ok(url) => Broker { url, tls: None, _processes: None },
+        Err(_) => start(),
+    })
 }
 
 fn start() -> Broker {
     let dir = tempfile::Builder::new().prefix("binsync-rabbit-").tempdir().unwrap().keep();
-    let (port, name_port) = (free_port(), free_port());
+    let (port, tls_port, name_port) = (free_port(), free_port(), free_port());
     // A node name of its own needs a name server of its own, else a daemon would outlive the tests.
     let name_server_dir = dir.join("epmd");
     fs::create_dir(&name_server_dir).unwrap();
@@ -61,7 +71,16 @@ fn start() -> Broker {
         fs::create_dir_all(dir.join(value)).unwrap();
         server.env(name, dir.join(value));
     }
+    let certificates = Certificates::new();
+    let config = [
+        format!("listeners.ssl.1=127.0.0.1:{tls_port}"),
+        format!("ssl_options.cacertfile={}", certificates.file("ca.pem")),
+        format!("ssl_options.certfile={}", certificates.file("server.pem")),
+        format!("ssl_options.keyfile={}", certificates.file("server.key")),
+    ];
+    fs::write(dir.join("rabbitmq.conf"), config.join("\n") + "\n").unwrap();
     server
+        .env("RABBITMQ_CONFIG_FILE", dir.join("rabbitmq.conf"))
         .env("RABBITMQ_NODENAME", format!("binsync{port}@localhost"))
         .env("RABBITMQ_NODE_PORT", port.to_string())
         .env("RABBITMQ_DIST_PORT", free_port().to_string())
@@ -77,7 +96,8 @@ fn start() -> Broker {
         assert!(Instant::now() < deadline, "RabbitMQ did not start within 90 s:\n{}", log());
         sleep(Duration::from_millis(200));
     }
-    Broker { url, _processes: Some((server, names)) }
+    let tls = format!("amqps://guest:guest@127.0.0.1:{tls_port}/%2f");
+    Broker { url, tls: Some((tls, certificates)), _processes: Some((server, names)) }
 }
 
 /// The broker's own start script: Debian's in /usr/sbin insists on changing the user.

@@ -17,7 +17,10 @@ use async_rs::util::RuntimeParts;
 use async_rs::{Runtime, Tokio};
 use futures_lite::Stream;
 use futures_lite::io::{AsyncRead, AsyncWrite, Cursor};
+use lapin::uri::{AMQPScheme, AMQPUri};
 use tokio::sync::Notify;
+
+use super::tls;
 
 /// The bytes that may still be read.
 #[derive(Debug)]
@@ -75,9 +78,11 @@ impl Gate {
 /// The client's runtime whose connections pass the gate.
 pub(super) type Gated = RuntimeParts<Tokio, Sockets>;
 
-/// The current runtime, with connections that pass the gate.
-pub(super) fn runtime(gate: Arc<Gate>) -> Runtime<Gated> {
-    let sockets = Sockets { tokio: Tokio::current(), gate };
+/// The current runtime, with connections to that broker that pass the gate, by TLS where its URL
+/// asks for it: the client's own TLS stays out, and takes what it gets for encrypted.
+pub(super) fn runtime(broker: &AMQPUri, gate: Arc<Gate>) -> Runtime<Gated> {
+    let tls = (broker.scheme == AMQPScheme::AMQPS).then(|| broker.authority.host.clone());
+    let sockets = Sockets { tokio: Tokio::current(), gate, tls };
     Runtime::new(RuntimeParts::new(Tokio::current(), sockets))
 }
 
@@ -86,10 +91,17 @@ pub(super) fn runtime(gate: Arc<Gate>) -> Runtime<Gated> {
 pub(super) struct Sockets {
     tokio: Tokio,
     gate: Arc<Gate>,
+    /// The host, where the way to it is encrypted.
+    tls: Option<String>,
 }
 
+/// A connection, plain or by TLS.
+pub(super) trait Connected: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Connected for S {}
+
 impl Reactor for Sockets {
-    type TcpStream = Socket<<Tokio as Reactor>::TcpStream>;
+    type TcpStream = Box<dyn Connected>;
     type Sleep = <Tokio as Reactor>::Sleep;
 
     // The client connects by address only.
@@ -112,8 +124,15 @@ impl Reactor for Sockets {
         &self,
         address: SocketAddr,
     ) -> impl Future<Output = io::Result<Self::TcpStream>> + Send + 'static {
-        let (connecting, gate) = (self.tokio.tcp_connect_addr(address), self.gate.clone());
-        async move { Ok(Socket { stream: connecting.await?, gate }) }
+        let connecting = self.tokio.tcp_connect_addr(address);
+        let (gate, tls) = (self.gate.clone(), self.tls.clone());
+        async move {
+            let socket = Socket { stream: connecting.await?, gate };
+            Ok(match tls {
+                Some(host) => Box::new(tls::begin(host, socket).await?) as Self::TcpStream,
+                None => Box::new(socket),
+            })
+        }
     }
 }
 
