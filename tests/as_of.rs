@@ -22,10 +22,7 @@ mod whole;
 const START: u64 = 1_700_000_000;
 
 fn time(seconds: u64) -> String {
-    chrono::DateTime::from_timestamp(seconds as i64, 0)
-        .unwrap()
-        .format("%Y-%m-%dT%H:%M:%SZ")
-        .to_string()
+    jiff::Timestamp::from_second(seconds as i64).unwrap().to_string()
 }
 
 /// A source, the stream of what was done to it, and the files made of both.

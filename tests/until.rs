@@ -11,7 +11,7 @@ use crate::support::{
 use std::collections::BTreeSet;
 
 fn time(ts: i64) -> String {
-    chrono::DateTime::from_timestamp(ts, 0).unwrap().format("%Y-%m-%dT%H:%M:%S").to_string()
+    jiff::Timestamp::from_second(ts).unwrap().to_string().trim_end_matches('Z').to_owned()
 }
 
 #[test]

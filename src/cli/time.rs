@@ -2,9 +2,12 @@
 //!
 //! Knows nothing of the stream; the instants are seconds since 1970, as the producer counts.
 
-use chrono::{DateTime, FixedOffset, Local, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::error::{Error, Result};
+pub use crate::event::time::utc;
 
 /// Reads `2024-01-01T10:00[:SS]`, a blank instead of the T, or a date alone (midnight), with an
 /// offset (`Z`, `+02:00`) or in the local zone.
@@ -12,165 +15,64 @@ use crate::error::{Error, Result};
 /// # Errors
 /// Usage, when it is no time, or a local time that the clocks skipped or showed twice.
 pub fn parse(text: &str) -> Result<i64> {
-    parse_in(&Local, text)
-}
-
-/// An instant in UTC, as `2024-01-01T10:00:00Z`.
-pub fn utc(seconds: i64) -> String {
-    match DateTime::from_timestamp(seconds, 0) {
-        Some(time) => time.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        None => format!("{seconds} seconds since 1970"),
-    }
+    parse_in(&TimeZone::system(), text)
 }
 
 /// As [`parse`], with the zone that times without an offset are in.
-fn parse_in<Z: TimeZone>(zone: &Z, text: &str) -> Result<i64> {
-    let (clock, offset) = split(text).ok_or_else(|| no_time(text))?;
-    if let Some(offset) = offset {
-        return match offset.from_local_datetime(&clock) {
-            MappedLocalTime::Single(time) => Ok(time.timestamp()),
-            _ => Err(no_time(text)),
-        };
-    }
-    let (a, b, what) = match zone.from_local_datetime(&clock) {
-        MappedLocalTime::Single(time) => return Ok(time.timestamp()),
-        MappedLocalTime::Ambiguous(a, b) => (fixed(&a), fixed(&b), "comes twice"),
-        MappedLocalTime::None => {
-            let (a, b) = around(zone, clock).ok_or_else(|| no_time(text))?;
-            (a, b, "does not exist")
-        }
+fn parse_in(zone: &TimeZone, text: &str) -> Result<i64> {
+    let no_time = || {
+        Error::usage(format!("{text:?} is no time")).help(
+            "write it as 2024-01-01T10:00 or 2024-01-01T10:00:00, local, or with an offset: \
+             2024-01-01T10:00Z, 2024-01-01T10:00+02:00",
+        )
     };
-    let shown = |t: DateTime<FixedOffset>| {
-        format!("{} ({})", t.format("%Y-%m-%dT%H:%M:%S%:z"), utc(t.timestamp()))
+    let (clock, offset) = split(text).ok_or_else(no_time)?;
+    if !offset.is_empty() {
+        let time = format!("{clock}{offset}").parse::<Timestamp>();
+        return time.map(Timestamp::as_second).map_err(|_| no_time());
+    }
+    let at = |offset: Offset| offset.to_timestamp(clock).map_err(|_| no_time());
+    let (a, b, what) = match zone.to_ambiguous_timestamp(clock).offset() {
+        AmbiguousOffset::Unambiguous { offset } => return at(offset).map(Timestamp::as_second),
+        AmbiguousOffset::Fold { before, after } => (after, before, "comes twice"),
+        AmbiguousOffset::Gap { before, after } => (before, after, "does not exist"),
+    };
+    let shown = |offset: Offset| {
+        let time = at(offset)?;
+        Ok(format!("{} ({time})", time.display_with_offset(offset)))
     };
     Err(Error::usage(format!(
         "{text}: this local time {what}, the clocks were changed: {} or {}",
-        shown(a),
-        shown(b)
+        shown(a)?,
+        shown(b)?
     ))
     .help("give one of the two, with its offset"))
 }
 
-fn no_time(text: &str) -> Error {
-    Error::usage(format!("{text:?} is no time")).help(
-        "write it as 2024-01-01T10:00 or 2024-01-01T10:00:00, local, or with an offset: \
-         2024-01-01T10:00Z, 2024-01-01T10:00+02:00",
-    )
-}
-
-fn fixed<Z: TimeZone>(time: &DateTime<Z>) -> DateTime<FixedOffset> {
-    time.fixed_offset()
-}
-
-/// A skipped local time, read with the offset before the change and with the one after it.
-fn around<Z: TimeZone>(
-    zone: &Z,
-    clock: NaiveDateTime,
-) -> Option<(DateTime<FixedOffset>, DateTime<FixedOffset>)> {
-    let with_offset_at = |day: i64| {
-        let near = clock.checked_add_signed(TimeDelta::days(day))?;
-        let offset = *zone.from_utc_datetime(&near).fixed_offset().offset();
-        offset.from_local_datetime(&clock).single()
-    };
-    Some((with_offset_at(-1)?, with_offset_at(1)?))
-}
-
-/// The clock's time, and the offset where there is one.
-fn split(text: &str) -> Option<(NaiveDateTime, Option<FixedOffset>)> {
-    let text = text.trim();
-    let date = text.get(..10)?;
-    let rest = text.get(10..)?;
-    let at = rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len());
-    let (time, offset) = rest.split_at(at);
+/// The clock's time, and the offset if there is one.
+fn split(text: &str) -> Option<(DateTime, &str)> {
+    let (date, rest) = text.trim().split_at_checked(10)?;
+    let (time, offset) = rest.split_at(rest.find(['Z', 'z', '+', '-']).unwrap_or(rest.len()));
     let time = match time.strip_prefix(['T', 't', ' ']) {
         Some(time) => time.trim_end(),
-        None if time.is_empty() => "00:00:00",
+        None if time.is_empty() => "00:00",
         None => return None,
     };
-    let full = match time.len() {
-        5 => format!("{date}T{time}:00"),
-        8 => format!("{date}T{time}"),
-        _ => return None,
-    };
-    let clock = NaiveDateTime::parse_from_str(&full, "%Y-%m-%dT%H:%M:%S").ok()?;
-    let offset = match offset {
-        "" => None,
-        text => Some(read_offset(text)?),
-    };
+    // To the minute or the second, and no more.
+    let clock = matches!(time.len(), 5 | 8).then(|| format!("{date}T{time}").parse())?.ok()?;
     Some((clock, offset))
-}
-
-/// `Z`, `+02:00`, `+0200` or `+02`.
-fn read_offset(text: &str) -> Option<FixedOffset> {
-    let (sign, digits) = match text.split_at_checked(1)? {
-        ("Z" | "z", "") => return FixedOffset::east_opt(0),
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
-    };
-    let (hours, minutes) = match digits.split_once(':') {
-        Some(parts) => parts,
-        None if digits.len() == 4 => digits.split_at_checked(2)?,
-        None => (digits, "00"),
-    };
-    let number = |s: &str| match s.len() == 2 && s.bytes().all(|b| b.is_ascii_digit()) {
-        true => s.parse::<i32>().ok(),
-        false => None,
-    };
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
-    (hours <= 14 && minutes < 60).then_some(())?;
-    FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60))
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::{NaiveDate, Offset};
-
     use super::*;
     use crate::error::ErrorKind;
 
-    /// Berlin in 2024: +01:00, and +02:00 between 31 March and 27 October, 01:00 UTC.
-    #[derive(Clone, Copy, Debug)]
-    struct Berlin;
-
-    fn at(month: u32, day: u32, hour: u32) -> NaiveDateTime {
-        let date = NaiveDate::from_ymd_opt(2024, month, day).expect("a date");
-        date.and_hms_opt(hour, 0, 0).expect("a time")
-    }
-
-    fn east(hours: i32) -> FixedOffset {
-        FixedOffset::east_opt(hours * 3600).expect("an offset")
-    }
-
-    impl TimeZone for Berlin {
-        type Offset = FixedOffset;
-        fn from_offset(_: &FixedOffset) -> Self {
-            Berlin
-        }
-        fn offset_from_local_date(&self, date: &NaiveDate) -> MappedLocalTime<FixedOffset> {
-            self.offset_from_local_datetime(&date.and_hms_opt(12, 0, 0).expect("noon"))
-        }
-        fn offset_from_local_datetime(&self, t: &NaiveDateTime) -> MappedLocalTime<FixedOffset> {
-            match *t {
-                t if t >= at(3, 31, 2) && t < at(3, 31, 3) => MappedLocalTime::None,
-                t if t >= at(10, 27, 2) && t < at(10, 27, 3) => {
-                    MappedLocalTime::Ambiguous(east(2), east(1))
-                }
-                t if t >= at(3, 31, 3) && t < at(10, 27, 2) => MappedLocalTime::Single(east(2)),
-                _ => MappedLocalTime::Single(east(1)),
-            }
-        }
-        fn offset_from_utc_date(&self, date: &NaiveDate) -> FixedOffset {
-            self.offset_from_utc_datetime(&date.and_hms_opt(12, 0, 0).expect("noon"))
-        }
-        fn offset_from_utc_datetime(&self, t: &NaiveDateTime) -> FixedOffset {
-            let summer = *t >= at(3, 31, 1) && *t < at(10, 27, 1);
-            east(if summer { 2 } else { 1 }).fix()
-        }
-    }
+    /// Berlin: +01:00, and +02:00 from the last Sunday of March to that of October, 01:00 UTC.
+    const BERLIN: &str = "CET-1CEST,M3.5.0,M10.5.0/3";
 
     fn read(text: &str) -> String {
-        match parse_in(&Berlin, text) {
+        match parse_in(&TimeZone::posix(BERLIN).expect("a zone"), text) {
             Ok(seconds) => utc(seconds),
             Err(e) => {
                 assert_eq!(e.kind(), ErrorKind::Usage);

@@ -14,6 +14,7 @@ pub mod landmark;
 pub mod maxwell;
 pub mod row;
 mod stream;
+pub mod time;
 pub mod typed;
 
 pub use stream::{Direction, Seq};

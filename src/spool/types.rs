@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::time::utc;
 use crate::event::{Meta, Op, Position, TableName};
 
 pub use crate::event::{Direction as Order, Seq};
@@ -127,10 +128,7 @@ impl Transaction {
 /// One transaction in words: time, xid, position.
 impl fmt::Display for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match chrono::DateTime::from_timestamp(self.ts, 0) {
-            Some(time) => write!(f, "{}", time.format("%Y-%m-%dT%H:%M:%SZ"))?,
-            None => write!(f, "{}", self.ts)?,
-        }
+        write!(f, "{}", utc(self.ts))?;
         if let Some(xid) = self.xid {
             write!(f, " xid {xid}")?;
         }

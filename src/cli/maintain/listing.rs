@@ -161,6 +161,6 @@ fn cell(value: &Value) -> String {
 }
 
 fn instant(ms: i64) -> String {
-    let utc = chrono::DateTime::from_timestamp_millis(ms).unwrap_or_default();
-    utc.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    format!("{time:.3}")
 }

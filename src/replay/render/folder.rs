@@ -6,12 +6,12 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use chrono::DateTime;
 use tempfile::TempDir;
 
 use super::{Counts, Part, Sink};
 use crate::error::{Context as _, Error, Result};
 use crate::event::TableName;
+use crate::event::time::utc;
 
 /// Characters of a table's name in that of its file.
 const NAME_CHARS: usize = 60;
@@ -168,10 +168,7 @@ impl Sink for Folder {
 
 /// A file's name, unique by its number: names in order are the order of application.
 fn file_name(number: u64, part: &Part) -> String {
-    let time = |ts: i64| {
-        let time = DateTime::from_timestamp(ts, 0);
-        time.map_or_else(String::new, |t| t.format("%Y%m%dT%H%M%SZ").to_string())
-    };
+    let time = |ts: i64| utc(ts).replace(['-', ':'], "");
     match part {
         Part::Whole => format!("{number}.sql"),
         Part::Table(name) => {

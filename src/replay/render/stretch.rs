@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
-use chrono::DateTime;
-
 use super::job::{Done, Job, Piece};
 use super::sheet::{Part, Sheet, Split};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
+use crate::event::time::utc;
 use crate::event::{Direction, Event, Op, TableName, maxwell, printable};
 use crate::plan::op::RowOp;
 use crate::plan::{Change, Table};
@@ -292,9 +291,7 @@ impl Writer<'_> {
     fn comment(&mut self, event: &Event<'_>) {
         let meta = &event.meta;
         if self.time.0 != meta.ts {
-            let time = DateTime::from_timestamp(meta.ts, 0);
-            let text = time.map(|t| t.format("%Y-%m-%dT%H:%M:%SZ").to_string());
-            self.time = (meta.ts, text.unwrap_or_default());
+            self.time = (meta.ts, utc(meta.ts));
         }
         let note = &mut self.note;
         note.clear();

@@ -71,8 +71,8 @@ impl Defined<'_> {
     }
 
     fn now(&self) -> Option<Value> {
-        let now = chrono::DateTime::from_timestamp_millis(self.ts_ms)?;
-        self.temporal(&now.format("%Y-%m-%d %H:%M:%S").to_string())
+        let now = jiff::Timestamp::from_millisecond(self.ts_ms).ok()?;
+        self.temporal(&now.strftime("%Y-%m-%d %H:%M:%S").to_string())
             .filter(|_| matches!(self.column.type_name.as_str(), "datetime" | "timestamp"))
     }
 

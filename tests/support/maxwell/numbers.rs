@@ -1,6 +1,6 @@
 //! Numbers and times: from the binlog's bytes to the texts that Java prints.
 
-use chrono::DateTime;
+use jiff::Timestamp;
 
 pub(super) fn float(value: f32) -> String {
     java(value.abs().into(), format!("{value:?}"), format!("{value:e}"))
@@ -84,8 +84,8 @@ pub(super) fn timestamp(data: &mut &[u8], digits: usize) -> String {
     if seconds == 0 {
         return format!("0000-00-00 00:00:00{fraction}");
     }
-    let time = DateTime::from_timestamp(seconds as i64, 0).expect("a time in range");
-    format!("{}{fraction}", time.format("%Y-%m-%d %H:%M:%S"))
+    let time = Timestamp::from_second(seconds as i64).expect("a time in range");
+    format!("{}{fraction}", time.strftime("%Y-%m-%d %H:%M:%S"))
 }
 
 /// A TIME, read without its sign and cut to one day, as the producer does: only one from 00:00:00 on and
