@@ -23,10 +23,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("select", &["spool", "filter", "event", "error"]),
     (
         "replay",
-        &[
-            "select", "spool", "target", "sql", "plan", "route", "filter", "event", "retry",
-            "error",
-        ],
+        &["select", "spool", "target", "sql", "plan", "route", "filter", "event", "retry", "error"],
     ),
     ("read", &["select", "spool", "filter", "event", "error"]),
     (
