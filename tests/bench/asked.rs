@@ -57,7 +57,7 @@ impl Middle {
         let last: Value = serde_json::from_str(lines.lines().last().unwrap()).unwrap();
         let (at, ts) = (last["position"].as_str().unwrap(), last["ts"].as_i64().unwrap());
         let (file, offset) = at.rsplit_once(':').unwrap();
-        let time = |ts: i64| chrono::DateTime::from_timestamp(ts, 0).unwrap().to_rfc3339();
+        let time = |ts: i64| jiff::Timestamp::from_second(ts).unwrap().to_string();
         Self {
             xid: last["xid"].to_string(),
             position: format!("{at}..{file}:{}", offset.parse::<u64>().unwrap() + 2000),
