@@ -10,8 +10,9 @@ use super::output::{Output, counted};
 use super::time;
 use crate::capture::Watch as _;
 use crate::error::{Error, ErrorKind, Result};
+use crate::event::BinlogPos;
 use crate::filter::{self, Filter, Type};
-use crate::replay::cut::{self, Bounds, Cut, Place};
+use crate::replay::cut::{self, Bounds, Cut, position};
 use crate::replay::{Selection, origin};
 use crate::spool::{Spool, Transaction, TransactionKind};
 
@@ -179,7 +180,7 @@ impl SelectArgs {
         cut::cut(spool, &bounds, filter)
     }
 
-    fn places(&self) -> Result<(Option<Place>, Option<Place>)> {
+    fn places(&self) -> Result<(Option<BinlogPos>, Option<BinlogPos>)> {
         let Some(text) = &self.position else {
             return Ok((None, None));
         };
@@ -187,11 +188,10 @@ impl SelectArgs {
             Error::usage(format!("--position {text:?} is no range"))
                 .help("write it as FROM..TO, as in bin.000002:4711..bin.000002:9000")
         })?;
-        let place = |text: &str| (!text.is_empty()).then(|| Place::parse(text)).transpose();
+        let place = |text: &str| (!text.is_empty()).then(|| position(text)).transpose();
         let (from, to) = (place(from)?, place(to)?);
         if let (Some(from), Some(to)) = (&from, &to)
-            && from.base == to.base
-            && to.order < from.order
+            && to < from
         {
             return Err(Error::usage("--position: the end lies before the begin")
                 .help("swap the two positions"));

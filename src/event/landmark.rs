@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Position, Seq, maxwell};
+use super::{BinlogPos, Seq, maxwell};
 
 /// A position is kept with at most so many bytes; a stranger's may be longer.
 const POSITION_BYTES: usize = 200;
@@ -32,8 +32,8 @@ impl Landmark {
     }
 
     /// Where the binlog has it; `None` where the stream has no positions.
-    pub fn place(&self) -> Option<Position<'_>> {
-        Position::parse(&self.position)
+    pub fn place(&self) -> Option<BinlogPos<&str>> {
+        BinlogPos::parse(&self.position)
     }
 }
 

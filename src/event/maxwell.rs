@@ -12,7 +12,7 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 use serde_json::value::RawValue;
 
 use super::def::TableDef;
-use super::{Body, Event, Key, Meta, Op, Position};
+use super::{BinlogPos, Body, Event, Key, Meta, Op};
 
 /// JSON nested deeper than this is refused: no MySQL or MariaDB value can be (their limits are
 /// 100 and 32), and a reader must not be led into deep recursion.
@@ -178,7 +178,7 @@ fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
         xid: env.xid,
         xoffset: env.xoffset,
         commit: env.commit.unwrap_or(false),
-        position: position.and_then(Position::parse),
+        position: position.and_then(BinlogPos::parse),
         server_id: env.server_id,
         thread_id: env.thread_id,
     };

@@ -17,7 +17,7 @@ mod stream;
 pub mod time;
 pub mod typed;
 
-pub use stream::{Direction, Seq};
+pub use stream::{BinlogPos, Direction, Seq};
 
 /// Whether the producer shows NULL (`output_nulls`), or leaves out the columns that have it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,37 +177,6 @@ fn is_hidden(c: char) -> bool {
         | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A place in the source's binlog. File numbers compare as numbers, not as text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Position<'a> {
-    /// The binlog's base name, as in `bin` of `bin.000002`.
-    pub base: &'a str,
-    /// The file's number.
-    pub file: u64,
-    /// Byte offset in the file.
-    pub offset: u64,
-}
-
-impl<'a> Position<'a> {
-    /// Reads `bin.000002:202815`; `None` when it is not of that form.
-    pub fn parse(text: &'a str) -> Option<Self> {
-        let (name, offset) = text.rsplit_once(':')?;
-        let (base, file) = name.rsplit_once('.')?;
-        Some(Self { base, file: file.parse().ok()?, offset: offset.parse().ok()? })
-    }
-
-    /// File number and offset: what orders positions of one base name.
-    pub fn order(self) -> (u64, u64) {
-        (self.file, self.offset)
-    }
-}
-
-impl fmt::Display for Position<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:06}:{}", self.base, self.file, self.offset)
-    }
-}
-
 /// A message's coordinates: what the index keeps of it.
 #[derive(Clone, Debug)]
 pub struct Meta<'a> {
@@ -228,7 +197,7 @@ pub struct Meta<'a> {
     /// True on the last row of a transaction.
     pub commit: bool,
     /// Start of the row event in the binlog.
-    pub position: Option<Position<'a>>,
+    pub position: Option<BinlogPos<&'a str>>,
     /// The source's server id.
     pub server_id: Option<u64>,
     /// The connection that made the change; MariaDB sends none.

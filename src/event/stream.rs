@@ -1,6 +1,10 @@
 //! Where one is in the stream, and which way one goes.
 
+use std::cmp::Ordering;
+use std::fmt;
 use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 
 /// Number of a stored message: 1, 2, 3 …
 pub type Seq = u64;
@@ -86,5 +90,53 @@ impl Direction {
     /// The one of two stands that is met last.
     pub fn last(self, a: Seq, b: Seq) -> Seq {
         if self.has_come(a, b) { a } else { b }
+    }
+}
+
+/// A place in the source's binlog. File numbers compare as numbers, not as text; places of binlogs
+/// of different names do not compare.
+///
+/// What is kept has its own base name, messages borrow it from their bytes (`BinlogPos<&str>`), and
+/// where an epoch tells it there is none (`BinlogPos<()>`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct BinlogPos<Base = String> {
+    /// The binlog's base name, as in `bin` of `bin.000002`.
+    pub base: Base,
+    /// The file's number.
+    pub file: u64,
+    /// Byte offset in the file.
+    pub offset: u64,
+}
+
+impl<'a> BinlogPos<&'a str> {
+    /// Reads `bin.000002:202815`; `None` when it is not of that form.
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let (name, offset) = text.rsplit_once(':')?;
+        let (base, file) = name.rsplit_once('.')?;
+        Some(Self { base, file: file.parse().ok()?, offset: offset.parse().ok()? })
+    }
+}
+
+impl<Base> BinlogPos<Base> {
+    /// File number and offset: what orders places of one base name.
+    pub fn order(&self) -> (u64, u64) {
+        (self.file, self.offset)
+    }
+
+    /// The same place, its base name told so.
+    pub fn with_base<B>(&self, base: B) -> BinlogPos<B> {
+        BinlogPos { base, file: self.file, offset: self.offset }
+    }
+}
+
+impl<Base: PartialEq> PartialOrd for BinlogPos<Base> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self.base == other.base).then(|| self.order().cmp(&other.order()))
+    }
+}
+
+impl<Base: fmt::Display> fmt::Display for BinlogPos<Base> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:06}:{}", self.base, self.file, self.offset)
     }
 }

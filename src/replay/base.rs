@@ -13,15 +13,15 @@ use super::reversible::{losses, refusal};
 use super::snapshot::Snapshot;
 use super::{Definitions, Selection, alike, selected, standing};
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::def::{Kind, TableDef};
 use crate::event::history::History;
 use crate::event::row::Value;
+use crate::event::{BinlogPos, TableName};
 use crate::filter::Filter;
 use crate::plan::Image;
 use crate::plan::op::{Act, RowOp};
 use crate::spool::{Seq, Spool};
-use crate::target::mysql::base::{Base, Found, Place};
+use crate::target::mysql::base::{Base, Found};
 use crate::target::mysql::server::Server;
 use crate::target::sqlite::{self, Copy, Sqlite};
 use crate::target::{Point, Run, Standing};
@@ -161,7 +161,7 @@ fn wait(
     wanted: &Wanted<'_>,
     base: &mut Base,
     tables: &[TableName],
-    place: &Place,
+    place: &BinlogPos,
     report: &mut dyn FnMut(String),
 ) -> Result<(Spool, Stretch)> {
     let began = Instant::now();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{Selection, origin, selected};
 use crate::error::{Error, Result};
-use crate::event::Position;
+use crate::event::BinlogPos;
 use crate::filter::Filter;
 use crate::spool::{Order, Seq, Spool, Transaction, Zone};
 
@@ -16,42 +16,21 @@ pub struct Bounds {
     /// To before the first transaction whose commit row is not older than this.
     pub until: Option<i64>,
     /// From the first transaction whose commit row stands at or after this position.
-    pub from: Option<Place>,
+    pub from: Option<BinlogPos>,
     /// To before the first transaction whose commit row stands at or after this position.
-    pub to: Option<Place>,
+    pub to: Option<BinlogPos>,
 }
 
-/// A binlog position as the user gave it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Base name of the binlog.
-    pub base: String,
-    /// File number and offset.
-    pub order: (u64, u64),
-}
-
-impl Place {
-    /// Reads `bin.000002:1234`.
-    ///
-    /// # Errors
-    /// When it is not of that form (usage).
-    pub fn parse(text: &str) -> Result<Self> {
-        let p = Position::parse(text).ok_or_else(|| {
-            Error::usage(format!("{text:?} is no binlog position"))
-                .help("write it as FILE:POS, as in bin.000002:1234")
-        })?;
-        Ok(Self { base: p.base.to_owned(), order: p.order() })
-    }
-
-    /// True when a transaction's commit row stands before it.
-    fn is_behind(&self, (base, file, offset): &(String, u64, u64)) -> bool {
-        *base == self.base && (*file, *offset) < self.order
-    }
-
-    /// True when a transaction's commit row stands at it or behind it.
-    fn is_reached(&self, (base, file, offset): &(String, u64, u64)) -> bool {
-        *base == self.base && (*file, *offset) >= self.order
-    }
+/// Reads `bin.000002:1234`.
+///
+/// # Errors
+/// When it is not of that form (usage).
+pub fn position(text: &str) -> Result<BinlogPos> {
+    let read = BinlogPos::parse(text).ok_or_else(|| {
+        Error::usage(format!("{text:?} is no binlog position"))
+            .help("write it as FILE:POS, as in bin.000002:1234")
+    })?;
+    Ok(read.with_base(read.base.to_owned()))
 }
 
 /// What a cut takes, and what it leaves although its time would fit.
@@ -110,7 +89,7 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
     };
     let timed = bounds.since.is_some() || bounds.until.is_some();
     let inside = |t: &Transaction| {
-        let before = |place: &Place| t.position.as_ref().is_none_or(|at| place.is_behind(at));
+        let before = |place: &BinlogPos| t.position.as_ref().is_none_or(|at| at < place);
         timed
             && bounds.since.is_none_or(|since| t.ts >= since)
             && bounds.until.is_none_or(|until| t.ts < until)
@@ -165,9 +144,7 @@ fn first(
 fn begins_late(bounds: &Bounds, first: &Transaction) -> bool {
     let place = first.position.as_ref().zip(bounds.from.as_ref());
     bounds.since.is_some_and(|since| first.ts > since)
-        || place.is_some_and(|((base, file, offset), from)| {
-            *base == from.base && (*file, *offset) > from.order
-        })
+        || place.is_some_and(|(first, from)| first > from)
 }
 
 /// The stretch, and whether its begin has not come yet.
@@ -182,11 +159,11 @@ fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<(Range<
     };
     let end = bounds.until.map(since).transpose()?.flatten().unwrap_or(whole.end);
     let inner = start.unwrap_or(whole.end)..end;
-    let reaches = |place: &Option<Place>| -> Result<Option<Seq>> {
+    let reaches = |place: &Option<BinlogPos>| -> Result<Option<Seq>> {
         let Some(place) = place else { return Ok(None) };
-        let order = place.order;
+        let order = place.order();
         let may = move |zone: &Zone| zone.places.is_some_and(|(_, highest)| highest >= order);
-        let is = |t: &Transaction| t.position.as_ref().is_some_and(|at| place.is_reached(at));
+        let is = |t: &Transaction| t.position.as_ref().is_some_and(|at| at >= place);
         Ok(first(spool, &inner, may, is)?.map(|t| t.first))
     };
     let (from, to) = (reaches(&bounds.from)?, reaches(&bounds.to)?);

@@ -129,7 +129,7 @@ impl Seen {
     fn add(&mut self, t: Transaction, filter: &Filter) {
         self.any_thread |= t.thread_id.is_some();
         t.server_id.into_iter().for_each(|server| self.server(server));
-        let number = t.position.as_ref().map(|(_, file, _)| *file);
+        let number = t.position.as_ref().map(|at| at.file);
         let same = |file: &File| file.epoch == t.epoch && file.number == number;
         if !self.files.last().is_some_and(same) {
             let found = Vec::new();
@@ -241,13 +241,14 @@ fn starts(files: Vec<File>) -> Vec<Vec<Found>> {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
+    use crate::event::BinlogPos;
 
     fn transaction(file: u64, xid: u64, thread: Option<u64>) -> Transaction {
         Transaction {
             first: xid,
             last: xid,
             xid: Some(xid),
-            position: Some(("bin".into(), file, 4)),
+            position: Some(BinlogPos { base: "bin".into(), file, offset: 4 }),
             thread_id: thread,
             server_id: Some(1),
             ..Transaction::with_rows(Vec::new())

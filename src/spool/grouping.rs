@@ -18,15 +18,8 @@ pub(super) struct Grouping {
 /// A transaction whose commit has not come.
 #[derive(Debug, Serialize, Deserialize)]
 struct Open {
-    first: Seq,
-    last: Seq,
-    epoch: u32,
-    ts: i64,
-    xid: Option<u64>,
-    position: Option<(u64, u64)>,
-    thread_id: Option<u64>,
-    server_id: Option<u64>,
-    tables: Vec<(u32, Counts)>,
+    /// As it would be if none came.
+    so_far: Closed,
     /// The xoffset to come; `None` where the stream has none.
     xoffset: Option<u64>,
 }
@@ -43,12 +36,16 @@ pub(super) struct At {
 impl Grouping {
     /// First sequence of the open transaction.
     pub(super) fn open(&self) -> Option<Seq> {
-        self.open.as_ref().map(|o| o.first)
+        self.so_far().map(|t| t.first)
     }
 
     /// First sequence of the open transaction if it has this xid.
     pub(super) fn open_with(&self, xid: u64) -> Option<Seq> {
-        self.open.as_ref().filter(|o| o.xid == Some(xid)).map(|o| o.first)
+        self.so_far().filter(|t| t.xid == Some(xid)).map(|t| t.first)
+    }
+
+    fn so_far(&self) -> Option<&Closed> {
+        self.open.as_ref().map(|open| &open.so_far)
     }
 
     /// True while a bootstrap holds rows of this table back: they come late, and without xid.
@@ -65,9 +62,9 @@ impl Grouping {
         let open = self.open.get_or_insert_with(|| Open::begin(at, meta));
         open.check_xoffset(at.seq, meta, notes);
         open.add(at, meta);
-        if meta.commit && meta.xid == open.xid {
+        if meta.commit && meta.xid == open.so_far.xid {
             self.close(TransactionKind::Rows, notes);
-        } else if meta.is_alone() && open.first == at.seq {
+        } else if meta.is_alone() && open.so_far.first == at.seq {
             self.close(TransactionKind::Alone, notes);
         }
     }
@@ -106,49 +103,38 @@ impl Grouping {
     /// Ends the open transaction, if any, without its commit: `seq` belongs to another.
     pub(super) fn abandon(&mut self, seq: Seq, notes: &mut Notes) {
         if let Some(open) = &self.open {
-            let detail =
-                format!("{} (records {} to {}) has no commit", open.name(), open.first, open.last);
+            let Closed { first, last, .. } = open.so_far;
+            let detail = format!("{} (records {first} to {last}) has no commit", open.name());
             notes.gap(seq, GapKind::NoCommit, detail);
             self.close(TransactionKind::Incomplete, notes);
         }
     }
 
     fn close(&mut self, kind: TransactionKind, notes: &mut Notes) {
-        let Some(open) = self.open.take() else {
+        let Some(Open { so_far: closed, .. }) = self.open.take() else {
             return;
         };
         if !self.bootstraps.is_empty() {
             self.bootstraps.retain(|b| {
-                let later = b.complete_ts.is_some_and(|ts| open.ts > ts);
-                let ends = later && open.tables.iter().any(|(t, _)| *t == b.table);
+                let later = b.complete_ts.is_some_and(|ts| closed.ts > ts);
+                let ends = later && closed.tables.iter().any(|(t, _)| *t == b.table);
                 if ends {
-                    notes.bootstraps.push(BootstrapNote { end: Some(open.first), ..*b });
+                    notes.bootstraps.push(BootstrapNote { end: Some(closed.first), ..*b });
                 }
                 !ends
             });
         }
         // Nothing but book-keeping: no transaction of anyone's.
-        if open.tables.is_empty() {
+        if closed.tables.is_empty() {
             return;
         }
-        notes.closed.push(Closed {
-            first: open.first,
-            last: open.last,
-            epoch: open.epoch,
-            ts: open.ts,
-            xid: open.xid,
-            position: open.position,
-            thread_id: open.thread_id,
-            server_id: open.server_id,
-            kind,
-            tables: open.tables,
-        });
+        notes.closed.push(Closed { kind, ..closed });
     }
 }
 
 impl Open {
     fn begin(at: At, meta: &Meta<'_>) -> Self {
-        Self {
+        let so_far = Closed {
             first: at.seq,
             last: at.seq,
             epoch: at.epoch,
@@ -157,20 +143,21 @@ impl Open {
             position: None,
             thread_id: None,
             server_id: None,
+            kind: TransactionKind::Incomplete,
             tables: Vec::with_capacity(2),
-            xoffset: Some(0),
-        }
+        };
+        Self { so_far, xoffset: Some(0) }
     }
 
     /// True when a row belongs to this transaction. A row without xid that a bootstrap held back
     /// may come in the middle of another transaction; it is committed with it.
     fn takes(&self, at: At, meta: &Meta<'_>, held_back: bool) -> bool {
-        let same = meta.xid == self.xid && meta.xoffset != Some(0);
-        self.epoch == at.epoch && (same || (meta.xid.is_none() && held_back))
+        let same = meta.xid == self.so_far.xid && meta.xoffset != Some(0);
+        self.so_far.epoch == at.epoch && (same || (meta.xid.is_none() && held_back))
     }
 
     fn check_xoffset(&mut self, seq: Seq, meta: &Meta<'_>, notes: &mut Notes) {
-        if meta.xid != self.xid || meta.commit {
+        if meta.xid != self.so_far.xid || meta.commit {
             return;
         }
         if let (Some(expected), Some(came)) = (self.xoffset, meta.xoffset)
@@ -183,26 +170,27 @@ impl Open {
     }
 
     fn add(&mut self, at: At, meta: &Meta<'_>) {
-        self.last = at.seq;
-        self.ts = meta.ts;
-        self.position = meta.position.map(|p| p.order()).or(self.position);
-        self.thread_id = meta.thread_id.or(self.thread_id);
-        self.server_id = meta.server_id.or(self.server_id);
+        let all = &mut self.so_far;
+        all.last = at.seq;
+        all.ts = meta.ts;
+        all.position = meta.position.map(|p| p.with_base(())).or(all.position);
+        all.thread_id = meta.thread_id.or(all.thread_id);
+        all.server_id = meta.server_id.or(all.server_id);
         let Some(table) = at.table else {
             return;
         };
-        match self.tables.iter_mut().rev().find(|(t, _)| *t == table) {
+        match all.tables.iter_mut().rev().find(|(t, _)| *t == table) {
             Some((_, counts)) => counts.add(meta.op),
             None => {
                 let mut counts = Counts::default();
                 counts.add(meta.op);
-                self.tables.push((table, counts));
+                all.tables.push((table, counts));
             }
         }
     }
 
     fn name(&self) -> String {
-        match self.xid {
+        match self.so_far.xid {
             Some(xid) => format!("transaction xid {xid}"),
             None => "a transaction without xid".to_owned(),
         }

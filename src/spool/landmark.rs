@@ -4,7 +4,7 @@
 use super::reader::Spool;
 use super::types::{Order, Seq, Transaction};
 use crate::error::{Error, Result};
-use crate::event::Position;
+use crate::event::BinlogPos;
 use crate::event::landmark::Landmark;
 
 impl Spool {
@@ -39,22 +39,21 @@ fn compared(spool: &Spool, known: &Landmark, last: Option<&Landmark>) -> Result<
             "without binlog positions of one server which of the two is behind cannot be told";
         return Ok((what.to_owned(), format!("{BACK}; or begin anew under another --name")));
     };
-    let next = Position { offset: known.offset + 1, ..known };
+    let next = BinlogPos { offset: known.offset + 1, ..known };
     let on = format!("go on under another --name with --position {next}..");
     if known.order() > last.order() {
         let what = "the spool is behind: it was restored from an older copy, or has lost its end";
         return Ok((what.to_owned(), format!("{BACK}; or let it get what is missing, then {on}")));
     }
     let (before, after) = around(spool, &known)?;
-    if let Some((seq, place)) = before
-        && place == known.order()
+    if let Some((seq, place)) = &before
+        && place.order() == known.order()
     {
         let what = format!("neither is behind, but what was that message is message {seq} now");
         return Ok((what, on));
     }
-    let shown = |place: Option<(u64, u64)>, end: &str| match place {
-        Some((file, offset)) => Position { base: known.base, file, offset }.to_string(),
-        None => end.to_owned(),
+    let shown = |place: Option<BinlogPos>, end: &str| {
+        place.map_or_else(|| end.to_owned(), |place| place.to_string())
     };
     let what = format!(
         "it is behind the spool, which was restored from an older copy and went on: nothing of what \
@@ -67,20 +66,17 @@ fn compared(spool: &Spool, known: &Landmark, last: Option<&Landmark>) -> Result<
 
 /// The last transaction at or before a place in the binlog, with its message and its place; and
 /// the place of the first one behind it.
-type Around = (Option<(Seq, (u64, u64))>, Option<(u64, u64)>);
+type Around = (Option<(Seq, BinlogPos)>, Option<BinlogPos>);
 
-fn around(spool: &Spool, known: &Position<'_>) -> Result<Around> {
+fn around(spool: &Spool, known: &BinlogPos<&str>) -> Result<Around> {
     let mut before = None;
     for transaction in spool.transactions(0..Seq::MAX, Order::Forward) {
         let Transaction { last, position, .. } = transaction?;
-        let Some((base, file, offset)) = position else { continue };
-        if base != known.base {
-            continue;
+        let Some(place) = position.filter(|place| place.base == known.base) else { continue };
+        if place.order() > known.order() {
+            return Ok((before, Some(place)));
         }
-        if (file, offset) > known.order() {
-            return Ok((before, Some((file, offset))));
-        }
-        before = Some((last, (file, offset)));
+        before = Some((last, place));
     }
     Ok((before, None))
 }

@@ -4,7 +4,7 @@ use super::packed::Closed;
 use super::ranges::Ranges;
 use super::resend::Ident;
 use super::types::{Epoch, Gap, GapKind, Seq};
-use crate::event::Op;
+use crate::event::{BinlogPos, Op};
 
 /// The findings of one frame, in the order of its records.
 #[derive(Debug, Default)]
@@ -39,7 +39,7 @@ pub(super) struct DdlNote {
     pub(super) seq: Seq,
     pub(super) group: Seq,
     pub(super) epoch: u32,
-    pub(super) position: Option<(u64, u64)>,
+    pub(super) position: Option<BinlogPos<()>>,
     pub(super) hash: u64,
     pub(super) op: Op,
     pub(super) sql: String,

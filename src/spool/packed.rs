@@ -4,23 +4,11 @@
 //! more chunks, so that a transaction found to be incomplete later can be added to its frame.
 
 use super::format::{put_varint, take_varint};
-use super::types::{Counts, Seq, TransactionKind};
+use super::types::{Counts, Seq, Transaction, TransactionKind};
+use crate::event::BinlogPos;
 
-/// A transaction as the index keeps it: tables by number, the base name of its position in its
-/// epoch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Closed {
-    pub(super) first: Seq,
-    pub(super) last: Seq,
-    pub(super) epoch: u32,
-    pub(super) ts: i64,
-    pub(super) xid: Option<u64>,
-    pub(super) position: Option<(u64, u64)>,
-    pub(super) thread_id: Option<u64>,
-    pub(super) server_id: Option<u64>,
-    pub(super) kind: TransactionKind,
-    pub(super) tables: Vec<(u32, Counts)>,
-}
+/// A transaction as the index keeps it.
+pub(super) type Closed = Transaction<u32, ()>;
 
 const KINDS: [TransactionKind; 4] = [
     TransactionKind::Rows,
@@ -54,8 +42,8 @@ pub(super) fn pack(base: Seq, all: &[Closed]) -> Vec<u8> {
     put_deltas(&mut out, 0, all.iter().map(|t| t.ts as u64));
     put_deltas(&mut out, 0, all.iter().map(|t| u64::from(t.epoch)));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.xid));
-    put_deltas(&mut out, 0, all.iter().filter_map(|t| t.position).map(|p| p.0));
-    put_deltas(&mut out, 0, all.iter().filter_map(|t| t.position).map(|p| p.1));
+    put_deltas(&mut out, 0, all.iter().filter_map(|t| t.position).map(|p| p.file));
+    put_deltas(&mut out, 0, all.iter().filter_map(|t| t.position).map(|p| p.offset));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.thread_id));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.server_id));
     all.iter().for_each(|t| put_varint(&mut out, t.tables.len() as u64));
@@ -111,7 +99,9 @@ fn unpack_chunk(base: Seq, bytes: &mut &[u8], all: &mut Vec<Closed>) -> Option<(
             epoch: epoch[i] as u32,
             ts: ts[i] as i64,
             xid: one(XID, &mut xid),
-            position: one(POSITION, &mut file).zip(one(POSITION, &mut offset)),
+            position: one(POSITION, &mut file)
+                .zip(one(POSITION, &mut offset))
+                .map(|(file, offset)| BinlogPos { base: (), file, offset }),
             thread_id: one(THREAD, &mut thread),
             server_id: one(SERVER, &mut server),
             kind: *KINDS.get((flags[i] & 3) as usize)?,
@@ -160,7 +150,7 @@ mod tests {
             epoch: 2,
             ts: 1_795_351_690,
             xid: Some(u64::MAX),
-            position: Some((2, 5_000_000_000)),
+            position: Some(BinlogPos { base: (), file: 2, offset: 5_000_000_000 }),
             thread_id: Some(7),
             server_id: Some(3310),
             kind: TransactionKind::Rows,

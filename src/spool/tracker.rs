@@ -15,7 +15,7 @@ use super::tables::Tables;
 use super::types::{Epoch, GapKind, Seq};
 use crate::error::{Context, Result};
 use crate::event::maxwell::{self, Damage};
-use crate::event::{Event, Meta, Op, Position};
+use crate::event::{BinlogPos, Event, Meta, Op};
 
 mod ddl;
 #[cfg(test)]
@@ -53,7 +53,7 @@ struct State {
 struct Statement {
     group: Seq,
     epoch: u32,
-    position: Option<(u64, u64)>,
+    position: Option<BinlogPos<()>>,
     sql: u64,
     ts_ms: i64,
 }
@@ -196,7 +196,7 @@ impl Tracker {
         seq: Seq,
         event: &Event<'_>,
         ident: Ident,
-        position: Position<'_>,
+        position: BinlogPos<&str>,
         stored: &mut impl Stored,
         notes: &mut Notes,
     ) -> Result<bool> {
@@ -284,7 +284,7 @@ impl Tracker {
     }
 
     /// Why a message cannot belong to the epoch, if it cannot.
-    fn moved(&self, position: Position<'_>, meta: &Meta<'_>) -> Option<String> {
+    fn moved(&self, position: BinlogPos<&str>, meta: &Meta<'_>) -> Option<String> {
         let epoch = self.state.epoch.as_ref()?;
         if let Some(base) = &epoch.base
             && base != position.base
@@ -300,7 +300,7 @@ impl Tracker {
     }
 
     /// Completes what is known of the epoch.
-    fn learn(&mut self, position: Position<'_>, meta: &Meta<'_>, notes: &mut Notes) {
+    fn learn(&mut self, position: BinlogPos<&str>, meta: &Meta<'_>, notes: &mut Notes) {
         let Some(epoch) = &mut self.state.epoch else {
             return;
         };
@@ -353,6 +353,6 @@ fn same(old: &Event<'_>, new: &Event<'_>) -> bool {
         && old.same_content(new)
 }
 
-fn clash(position: Position<'_>, found: Seq) -> String {
+fn clash(position: BinlogPos<&str>, found: Seq) -> String {
     format!("{position} came again with other content than record {found}")
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::event::time::utc;
-use crate::event::{Meta, Op, Position, TableName};
+use crate::event::{BinlogPos, Meta, Op, TableName};
 
 pub use crate::event::{Direction as Order, Seq};
 
@@ -75,8 +75,10 @@ pub enum TransactionKind {
 ///
 /// Its records are the row events of `first..=last` (or the one statement) that are no re-sends;
 /// bootstrap rows may stand between them. Transactions never overlap.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transaction {
+///
+/// Inside the spool its tables go by number, and its epoch tells the base name of its position.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction<Table = TableName, Base = String> {
     /// First record.
     pub first: Seq,
     /// Last record.
@@ -87,8 +89,8 @@ pub struct Transaction {
     pub ts: i64,
     /// The source's transaction number.
     pub xid: Option<u64>,
-    /// Position of the last record: base name, file number, offset.
-    pub position: Option<(String, u64, u64)>,
+    /// Position of the last record.
+    pub position: Option<BinlogPos<Base>>,
     /// The connection that made it.
     pub thread_id: Option<u64>,
     /// The server it was made on.
@@ -96,7 +98,7 @@ pub struct Transaction {
     /// Rows, a statement, a torso, or a row by itself.
     pub kind: TransactionKind,
     /// Tables touched, in the order of first touch.
-    pub tables: Vec<(TableName, Counts)>,
+    pub tables: Vec<(Table, Counts)>,
 }
 
 #[cfg(test)]
@@ -132,12 +134,7 @@ impl fmt::Display for Transaction {
         if let Some(xid) = self.xid {
             write!(f, " xid {xid}")?;
         }
-        match &self.position {
-            Some((base, file, offset)) => {
-                write!(f, " {}", Position { base, file: *file, offset: *offset })
-            }
-            None => Ok(()),
-        }
+        self.position.as_ref().map_or(Ok(()), |position| write!(f, " {position}"))
     }
 }
 

@@ -138,7 +138,7 @@ impl Names {
             epoch: t.epoch,
             ts: t.ts,
             xid: t.xid,
-            position: t.position.map(|(file, offset)| (base, file, offset)),
+            position: t.position.map(|position| position.with_base(base)),
             thread_id: t.thread_id,
             server_id: t.server_id,
             kind: t.kind,

@@ -185,7 +185,7 @@ impl Zone {
         self.numbers(t.xid, t.thread_id, t.server_id);
         self.times = hull(self.times, Some((t.ts, t.ts)));
         self.epochs = hull(self.epochs, Some((t.epoch, t.epoch)));
-        self.places = hull(self.places, t.position.map(|at| (at, at)));
+        self.places = hull(self.places, t.position.map(|at| (at.order(), at.order())));
         for (table, counts) in &t.tables {
             let touched = self.touched(*table);
             touched.counts = touched.counts.plus(*counts);
@@ -328,6 +328,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::BinlogPos;
 
     fn numbers(of: &[u64]) -> Numbers {
         let mut numbers = Numbers::default();
@@ -366,7 +367,7 @@ mod tests {
             epoch: 1,
             ts,
             xid: Some(4711),
-            position: Some((2, 5_000_000_000)),
+            position: Some(BinlogPos { base: (), file: 2, offset: 5_000_000_000 }),
             thread_id: None,
             server_id: Some(1),
             kind: TransactionKind::Rows,

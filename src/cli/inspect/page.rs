@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::{print, time};
 use crate::error::{Error, Result};
-use crate::event::{Position, TableName, printable};
+use crate::event::{TableName, printable};
 use crate::spool::{Counts, Seq, Spool, Transaction, TransactionKind};
 
 /// Lines are written in pieces of about so many bytes.
@@ -102,9 +102,7 @@ impl Page {
 
     pub(super) fn transaction(&mut self, spool: &Spool, t: &Transaction) -> Result<()> {
         let statement = Statement::read(spool, t)?;
-        let position = t.position.as_ref().map(|(base, file, offset)| {
-            Position { base, file: *file, offset: *offset }.to_string()
-        });
+        let position = t.position.as_ref().map(ToString::to_string);
         if self.json {
             let kind = match t.kind {
                 TransactionKind::Rows => "rows",

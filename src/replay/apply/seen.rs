@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::job::{Job, TableOutcome};
 use crate::error::{Context, Error, Result};
 use crate::event::landmark::Landmark;
-use crate::event::{Direction, Position, TableName};
+use crate::event::{BinlogPos, Direction, TableName};
 use crate::replay::selected;
 use crate::spool::{self, Seq, Spool};
 use crate::target::{Run, Standing, Target};
@@ -237,7 +237,7 @@ impl Seen {
         let place = self.kept.last.as_ref().and_then(Landmark::place);
         match place.filter(|_| self.direction == Direction::Forward) {
             Some(place) => {
-                let behind = Position { offset: place.offset + 1, ..place };
+                let behind = BinlogPos { offset: place.offset + 1, ..place };
                 format!(
                     "if its tables are as that run left them, go on under another --name with \
                      --position {behind}.., if they were loaded from a dump, with the position of \

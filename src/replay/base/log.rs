@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use super::stretch::{Stretch, shown};
+use super::stretch::Stretch;
 use crate::error::{Error, Result};
-use crate::event::TableName;
+use crate::event::{BinlogPos, TableName};
 use crate::spool::{Order, Spool};
-use crate::target::mysql::base::{Base, Did, Place};
+use crate::target::mysql::base::{Base, Did};
 
 /// A table as the binlog's events name it.
 fn logged(name: &TableName) -> String {
@@ -23,7 +23,7 @@ pub(super) fn behind(
     base: &mut Base,
     tables: &[TableName],
     stretch: &Stretch,
-    place: &Place,
+    place: &BinlogPos,
 ) -> Result<Option<Error>> {
     let Some(last) = stretch.last.position.as_ref().filter(|_| !stretch.is_whole) else {
         return Ok(None);
@@ -31,7 +31,7 @@ pub(super) fn behind(
     let names: Vec<String> = tables.iter().map(logged).collect();
     let mut missing = None;
     // Positions of another base name are refused by the stretch's own check.
-    if last.0 != place.0 {
+    if last.base != place.base {
         return Ok(None);
     }
     base.read_log(last, place, &mut |at, did| {
@@ -47,14 +47,13 @@ pub(super) fn behind(
                 Did::Statement(sql) => sql.to_owned(),
                 Did::Hidden => "a transaction that may be of these tables".to_owned(),
             };
-            missing = Some((shown(at), what));
+            missing = Some((at.to_string(), what));
         }
         Ok(())
     })?;
     Ok(missing.map(|(at, what)| {
         Error::stopped(format!(
-            "the spool is behind the source: it ends at {}, the copy has what came at {at}: {}",
-            shown(last),
+            "the spool is behind the source: it ends at {last}, the copy has what came at {at}: {}",
             crate::event::printable(&what)
         ))
         .help("let a capture run until it has caught up, then run the same command again")
@@ -78,7 +77,7 @@ pub(super) fn check(
     let unseen = !base.has_log(before)?;
     let from = if unseen { last } else { before };
     let mut changed: HashSet<String> = HashSet::new();
-    let behind = (last.0.clone(), last.1, last.2 + 1);
+    let behind = BinlogPos { offset: last.offset + 1, ..last.clone() };
     base.read_log(from, &behind, &mut |at, did| {
         match did {
             Did::Rows(name) if at > before => {
@@ -110,10 +109,9 @@ pub(super) fn check(
     }
 }
 
-fn untold(table: &TableName, at: &Place, sql: &str) -> Error {
+fn untold(table: &TableName, at: &BinlogPos, sql: &str) -> Error {
     Error::stopped(format!(
-        "{table}: the stream does not tell the rows of a statement since --until ({}): {}",
-        shown(at),
+        "{table}: the stream does not tell the rows of a statement since --until ({at}): {}",
         crate::event::printable(sql)
     ))
     .help("choose a time after it, or leave the table out with --exclude-table")

@@ -3,10 +3,9 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::event::{Position, TableName};
+use crate::event::{BinlogPos, TableName};
 use crate::filter::Filter;
 use crate::spool::{Order, Seq, Spool, Transaction, Trouble};
-use crate::target::mysql::base::Place;
 
 /// The stretch between the two.
 pub(super) struct Stretch {
@@ -46,14 +45,14 @@ fn whole(spool: &Spool) -> Result<Range<Seq>> {
 ///
 /// # Errors
 /// When the spool does not begin before the time, or does not tell positions in that binlog.
-pub(super) fn find(spool: &Spool, until: i64, place: &Place) -> Result<Stretch> {
+pub(super) fn find(spool: &Spool, until: i64, place: &BinlogPos) -> Result<Stretch> {
     let epoch = spool.epochs()?.last().map_or(0, |epoch| epoch.number);
     let whole = whole(spool)?;
     let (mut start, mut end, mut before) = (None, None, None);
     let mut last: Option<Transaction> = None;
     for transaction in spool.transactions(whole.clone(), Order::Forward) {
         let t = transaction?;
-        let newest = t.position.as_ref().filter(|p| t.epoch == epoch && p.0 == place.0);
+        let newest = t.position.as_ref().filter(|p| t.epoch == epoch && p.base == place.base);
         if newest.is_some_and(|position| position >= place) {
             end = Some(t.first);
             break;
@@ -67,9 +66,8 @@ pub(super) fn find(spool: &Spool, until: i64, place: &Place) -> Result<Stretch> 
     let end = end.unwrap_or(whole.end);
     if is_whole && start.is_none() && begin(spool, until)? > end {
         return Err(Error::stopped(format!(
-            "base: its binlog is at {}, and the spool holds transactions from before --until that \
-             lie behind that",
-            shown(place)
+            "base: its binlog is at {place}, and the spool holds transactions from before --until \
+             that lie behind that"
         ))
         .help("name the server that is recorded; if it is that one, run the same command again"));
     }
@@ -100,14 +98,14 @@ impl Stretch {
     ///
     /// # Errors
     /// As said.
-    pub(super) fn check(&self, spool: &Spool, place: &Place) -> Result<()> {
-        let base = |t: &Transaction| t.position.as_ref().is_some_and(|p| p.0 == place.0);
+    pub(super) fn check(&self, spool: &Spool, place: &BinlogPos) -> Result<()> {
+        let base = |t: &Transaction| t.position.as_ref().is_some_and(|p| p.base == place.base);
         let newest = spool.epochs()?.last().map_or(0, |epoch| epoch.number);
         if !base(&self.last) || !base(&self.before) || self.before.epoch != newest {
             return Err(Error::stopped(format!(
                 "the spool's positions since --until are not all of the base's binlog {:?}: the \
                  last before is {}",
-                place.0,
+                place.base,
                 self.before
             ))
             .help("name the server that is recorded; a time before its binlog began anew cannot be reached from it"));
@@ -158,9 +156,4 @@ impl Stretch {
         }
         Ok(())
     }
-}
-
-/// A place in words.
-pub(super) fn shown(place: &Place) -> String {
-    Position { base: &place.0, file: place.1, offset: place.2 }.to_string()
 }

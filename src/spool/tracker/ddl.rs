@@ -10,7 +10,7 @@ use super::{Item, Statement, Tracker, clash, same};
 use crate::error::Result;
 use crate::event::ddl::is_of_several_tables;
 use crate::event::maxwell;
-use crate::event::{Body, Event, Position};
+use crate::event::{BinlogPos, Body, Event};
 
 impl Tracker {
     /// Takes a DDL message.
@@ -38,9 +38,9 @@ impl Tracker {
             return Ok(());
         }
         stored.remember(Entry { seq, ident: None, xid: None, row: false });
-        let position = meta.position.map(Position::order);
+        let position = meta.position.map(|position| position.with_base(()));
         match position {
-            Some((file, offset)) => stored.remember_ddl(file, offset, seq),
+            Some(position) => stored.remember_ddl(position.file, position.offset, seq),
             None => self.remember_ddl(hash),
         }
         let epoch = self.epoch_number();
@@ -61,7 +61,7 @@ impl Tracker {
         &mut self,
         seq: Seq,
         event: &Event<'_>,
-        position: Position<'_>,
+        position: BinlogPos<&str>,
         stored: &mut impl Stored,
         notes: &mut Notes,
     ) -> Result<bool> {

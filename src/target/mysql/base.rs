@@ -7,15 +7,15 @@ use super::connect::{connect, failed};
 use super::schema;
 use super::server::Server;
 use crate::error::{Error, Result};
-use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
+use crate::event::{BinlogPos, TableName};
 use crate::sql::{Dialect, quote};
 
 mod log;
 mod token;
 mod wkt;
 
-pub use log::{Did, Place};
+pub use log::Did;
 
 /// How long MySQL's tables are waited for, while others may wait for us.
 const LOCK_SECONDS: u32 = 10;
@@ -103,7 +103,7 @@ impl Base {
     ///
     /// # Errors
     /// When the server has no binlog, or a table is being written to for too long.
-    pub fn snapshot(&mut self, tables: &[TableName]) -> Result<Place> {
+    pub fn snapshot(&mut self, tables: &[TableName]) -> Result<BinlogPos> {
         self.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")?;
         let place = match self.version.contains("MariaDB") {
             true => self.begin().and_then(|()| self.snapshot_status())?,
@@ -143,7 +143,7 @@ impl Base {
         })
     }
 
-    fn snapshot_status(&mut self) -> Result<Option<Place>> {
+    fn snapshot_status(&mut self) -> Result<Option<BinlogPos>> {
         let rows: Vec<(String, String)> = self
             .conn
             .query("SHOW STATUS LIKE 'binlog_snapshot_%'")
@@ -153,7 +153,7 @@ impl Base {
         Ok(file.zip(offset).and_then(|((_, file), (_, offset))| place(file, offset.parse().ok()?)))
     }
 
-    fn log_status(&mut self) -> Result<Option<Place>> {
+    fn log_status(&mut self) -> Result<Option<BinlogPos>> {
         let row = self.conn.query_first::<mysql::Row, _>("SHOW BINARY LOG STATUS");
         let row = match row {
             // Before 8.2 it has another name.
@@ -174,9 +174,9 @@ impl Base {
     /// When it has none there: it is another server, or the log is gone.
     pub fn read_log(
         &mut self,
-        from: &Place,
-        to: &Place,
-        each: &mut dyn FnMut(&Place, Did<'_>) -> Result<()>,
+        from: &BinlogPos,
+        to: &BinlogPos,
+        each: &mut dyn FnMut(&BinlogPos, Did<'_>) -> Result<()>,
     ) -> Result<()> {
         log::read(&mut self.conn, from, to, each)
     }
@@ -185,10 +185,10 @@ impl Base {
     ///
     /// # Errors
     /// When it does not let its log be read.
-    pub fn has_log(&mut self, place: &Place) -> Result<bool> {
+    pub fn has_log(&mut self, place: &BinlogPos) -> Result<bool> {
         let files: Vec<mysql::Row> =
             self.conn.query("SHOW BINARY LOGS").map_err(|e| failed("base: binlog", &e))?;
-        let file = format!("{}.{:06}", place.0, place.1);
+        let file = format!("{}.{:06}", place.base, place.file);
         Ok(files.iter().any(|row| row.get::<String, _>(0).is_some_and(|name| name == file)))
     }
 
@@ -228,9 +228,9 @@ impl Base {
     }
 }
 
-fn place(file: &str, offset: u64) -> Option<Place> {
+fn place(file: &str, offset: u64) -> Option<BinlogPos> {
     let (base, number) = file.rsplit_once('.')?;
-    Some((base.to_owned(), number.parse().ok()?, offset))
+    Some(BinlogPos { base: base.to_owned(), file: number.parse().ok()?, offset })
 }
 
 fn quoted(name: &TableName) -> String {

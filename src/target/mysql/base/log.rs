@@ -8,6 +8,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use crate::error::{Error, Result};
+use crate::event::BinlogPos;
 use crate::target::mysql::connect::failed;
 
 /// Events asked for at a time.
@@ -15,9 +16,6 @@ const PART: usize = 1000;
 
 /// Events of rows; several versions of each have longer names.
 const KINDS: [&str; 3] = ["Write_rows", "Update_rows", "Delete_rows"];
-
-/// A place in a binlog: base name, file number, offset.
-pub type Place = (String, u64, u64);
 
 /// What an event did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,21 +37,21 @@ type EventRow = (String, u64, String, u64, u64, Vec<u8>);
 /// When the server does not have an event at `from`, or does not let its log be read.
 pub(super) fn read(
     conn: &mut Conn,
-    from: &Place,
-    to: &Place,
-    each: &mut dyn FnMut(&Place, Did<'_>) -> Result<()>,
+    from: &BinlogPos,
+    to: &BinlogPos,
+    each: &mut dyn FnMut(&BinlogPos, Did<'_>) -> Result<()>,
 ) -> Result<()> {
     let files: Vec<mysql::Row> =
         conn.query("SHOW BINARY LOGS").map_err(|e| failed("base: binlog", &e))?;
     let files: Vec<String> = files.iter().filter_map(|row| row.get(0)).collect();
     let mut names: HashMap<u64, String> = HashMap::new();
-    for number in from.1..=to.1 {
-        let file = format!("{}.{number:06}", from.0);
+    for number in from.file..=to.file {
+        let file = format!("{}.{number:06}", from.base);
         if !files.contains(&file) {
             return Err(gone(&file));
         }
-        let begin = if number == from.1 { from.2 } else { 4 };
-        let end = if number == to.1 { to.2 } else { u64::MAX };
+        let begin = if number == from.file { from.offset } else { 4 };
+        let end = if number == to.file { to.offset } else { u64::MAX };
         read_file(conn, &file, begin..end, &mut |at, kind, info| {
             let did = match kind {
                 "Table_map" => {
@@ -70,7 +68,7 @@ pub(super) fn read(
                 }
                 _ => return Ok(()),
             };
-            each(&(from.0.clone(), number, at), did)
+            each(&BinlogPos { base: from.base.clone(), file: number, offset: at }, did)
         })?;
     }
     Ok(())
