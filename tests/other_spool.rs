@@ -103,23 +103,30 @@ fn a_spool_that_was_restored_and_went_on_is_refused_and_says_who_is_behind() {
     });
 }
 
+/// By one that has gone on with other messages, and by one that ends earlier.
 #[test]
 fn a_spool_that_is_replaced_under_a_follow_is_noticed() {
-    targets(|target, ask, _| {
-        let dir = temp_dir();
-        let (spool, other) = (begun(&dir), Spool::new());
-        copy(&spool.path(), &other.path());
-        import(&spool, &dir, 101..=200);
-        import(&other, &dir, 301..=450);
-        let args = ["apply", "--target", target, "--ddl", "skip", "--follow"];
-        let mut follow = Running::start(spool.command(args));
-        assert!(follow.until(|| ask("SELECT COUNT(*) FROM d.t") == "200"), "{:?}", follow.end());
-        fs::rename(spool.path(), dir.path().join("away")).unwrap();
-        fs::rename(other.path(), spool.path()).unwrap();
-        let (status, said) = follow.end();
-        assert_eq!(status.code(), Some(4), "{said}");
-        assert!(said.contains("message 201 (bin.000001:40000) of this spool is another"), "{said}");
-        assert_eq!(ask("SELECT COUNT(*) FROM d.t"), "200");
+    targets(|target, ask, run| {
+        for (name, said) in [("more", "is another one"), ("less", "the spool is behind")] {
+            let dir = temp_dir();
+            let (spool, other) = (begun(&dir), Spool::new());
+            copy(&spool.path(), &other.path());
+            import(&spool, &dir, 101..=200);
+            if name == "more" {
+                import(&other, &dir, 301..=450);
+            }
+            let args = ["apply", "--target", target, "--ddl", "skip", "--follow", "--name", name];
+            let mut follow = Running::start(spool.command(args));
+            let rows = || ask("SELECT COUNT(*) FROM d.t");
+            assert!(follow.until(|| rows() == "200"), "{:?}", follow.end());
+            fs::rename(spool.path(), dir.path().join("away")).unwrap();
+            fs::rename(other.path(), spool.path()).unwrap();
+            let (status, told) = follow.end();
+            assert_eq!(status.code(), Some(4), "{told}");
+            assert!(told.contains("message 201") && told.contains(said), "{told}");
+            assert_eq!(rows(), "200");
+            run("DELETE FROM d.t");
+        }
     });
 }
 

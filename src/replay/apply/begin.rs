@@ -6,7 +6,7 @@ use super::conflict::OnConflict;
 use super::job::{Job, OnDdl, Report};
 use super::seen::Seen;
 use super::statements::{self, Met};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Direction, TableName};
 use crate::replay::Selection;
 use crate::replay::selected::{self, Rows};
@@ -55,6 +55,23 @@ pub(super) fn claim(
         adopt(spool, job, target, &standing, begin, report)?;
     }
     Ok((standing, seen))
+}
+
+/// Why the spool could not be read, if it is another one by now.
+pub(super) fn explained(
+    spool: &Spool,
+    job: &Job<'_>,
+    target: &mut dyn Target,
+    error: Error,
+) -> Error {
+    if !matches!(error.kind(), ErrorKind::Failed | ErrorKind::Damaged) {
+        return error;
+    }
+    let (Ok(now), Ok(Some(known))) = (Spool::open(spool.dir()), target.standing(job.run)) else {
+        return error;
+    };
+    let other = recognise(&now, job.run, known.seq, known.last.as_ref()).err();
+    other.filter(|other| other.kind() == ErrorKind::Stopped).unwrap_or(error)
 }
 
 /// Asks whether the user may do what is left to do.

@@ -11,6 +11,7 @@ use super::reader::Events;
 use crate::error::{Error, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
+use crate::event::landmark::Landmark;
 use crate::event::{Direction, TableName};
 use crate::plan::Table;
 use crate::plan::present::Present;
@@ -121,7 +122,14 @@ impl<'p, 's> Executor<'p, 's> {
 
     fn open_window(&mut self, window: Window) -> Result<()> {
         let last = self.point(window.end)?.last;
-        self.target.open_window(window, last.as_ref())
+        self.target.open_window(window, last.as_ref())?;
+        self.reached(last);
+        Ok(())
+    }
+
+    /// Keeps which record the run has come to.
+    fn reached(&mut self, last: Option<Landmark>) {
+        self.outcome.last = last.or(self.outcome.last.take());
     }
 
     /// The place behind (going back, before) everything that is taken then. A reverse keeps the
@@ -202,6 +210,7 @@ impl<'p, 's> Executor<'p, 's> {
         if let Some(to) = to {
             self.open = false;
             sessions.claim.seq = to.seq;
+            self.reached(to.last);
         }
         Ok(())
     }
@@ -272,6 +281,7 @@ impl<'p, 's> Executor<'p, 's> {
         let next = self.point(ddl.told().seq + 1)?;
         self.target.ddl(ddl, &next)?;
         self.outcome.ddl += 1;
+        self.reached(next.last);
         Ok(())
     }
 
@@ -281,7 +291,9 @@ impl<'p, 's> Executor<'p, 's> {
         if !self.target.settled(told, Some(&behind))? {
             return Err(Error::stopped(why).help(next));
         }
-        self.target.settle(told, &behind)
+        self.target.settle(told, &behind)?;
+        self.reached(behind.last);
+        Ok(())
     }
 
     /// Moves the progress where there is nothing to write.

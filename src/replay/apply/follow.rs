@@ -25,6 +25,16 @@ pub fn follow(
     applier: &mut Applier<'_>,
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
+    let done = go_on(spool, job, applier, report);
+    done.map_err(|e| applier.explained(spool, job, e))
+}
+
+fn go_on(
+    spool: &Spool,
+    job: &Job<'_>,
+    applier: &mut Applier<'_>,
+    report: &mut dyn FnMut(Report),
+) -> Result<()> {
     let mut spool = Spool::open(spool.dir())?;
     let mut at = job.selection.range.end;
     let mut known: Option<((usize, usize), Definitions)> = None;

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::conflict::{OnConflict, Sink};
 use crate::event::TableName;
+use crate::event::landmark::Landmark;
 use crate::replay::{Definitions, Selection};
 use crate::route::Route;
 use crate::spool::Seq;
@@ -88,6 +89,8 @@ pub struct Outcome {
     pub made_anew: bool,
     /// Bootstrap rows left out of a reverse.
     pub bootstrap_rows_left_out: u64,
+    /// The record that the run has come to, as the target keeps it: the spool is known again by it.
+    pub last: Option<Landmark>,
     /// Target transactions committed: also those of a window that is not at its end.
     pub commits: u64,
 }
@@ -114,6 +117,7 @@ impl Outcome {
         self.made_anew |= other.made_anew;
         self.bootstrap_rows_left_out += other.bootstrap_rows_left_out;
         self.commits += other.commits;
+        self.last = other.last.or(self.last.take());
     }
 }
 

@@ -11,8 +11,7 @@
 use std::sync::atomic::Ordering;
 
 use super::stopped;
-use crate::error::{ErrorKind, Result};
-use crate::event::landmark::Landmark;
+use crate::error::{Error, ErrorKind, Result};
 use crate::replay::standing::recognise;
 use crate::spool::Spool;
 use crate::target::{Standing, Target};
@@ -50,8 +49,6 @@ pub struct Applier<'o> {
     target: Option<Box<dyn Target>>,
     /// How far the run was seen to have come in the target.
     seen: Option<Seen>,
-    /// The record that the run has come to, by which the spool is known again.
-    last: Option<Landmark>,
     connected: bool,
     /// A conflict was met: from then on every part is written so that the row is found.
     careful: bool,
@@ -66,7 +63,6 @@ impl<'o> Applier<'o> {
             open,
             target: None,
             seen: None,
-            last: None,
             connected: false,
             careful: false,
             outcome: Outcome::default(),
@@ -85,6 +81,7 @@ impl<'o> Applier<'o> {
         report: &mut dyn FnMut(Report),
     ) -> Result<()> {
         let done = self.passes_until_done(spool, job, report);
+        let done = done.map_err(|e| self.explained(spool, job, e));
         if done.is_err()
             && let Some(mut target) = self.target.take()
         {
@@ -161,13 +158,18 @@ impl<'o> Applier<'o> {
         self.connected = true;
         let standing = if fresh {
             let (standing, seen) = begin::claim(spool, job, target, report)?;
+            let last = match &standing.last {
+                Some(last) => Some(last.clone()),
+                None => spool.landmark(standing.seq)?,
+            };
+            self.outcome.last = last.or(self.outcome.last.take());
             self.outcome.skipped_before |= standing.skipped;
             self.outcome.made_anew |= seen.as_ref().is_some_and(|seen| seen.made_anew);
             self.seen = seen;
             standing
         } else {
             let seq = target.sessions().claim.seq;
-            recognise(spool, job.run, seq, self.last.as_ref())?;
+            recognise(spool, job.run, seq, self.outcome.last.as_ref())?;
             Standing { seq, ..Standing::default() }
         };
         let seen = &mut self.seen;
@@ -190,7 +192,6 @@ impl<'o> Applier<'o> {
             let changed = self.outcome.ddl > statements;
             seen.keep_tables(&self.outcome.tables, changed, target);
         }
-        self.last = spool.landmark(seq)?.or(self.last.take());
         done
     }
 
@@ -205,7 +206,16 @@ impl<'o> Applier<'o> {
     /// # Errors
     /// As [`Spool::recognise`].
     fn recognise(&self, spool: &Spool, job: &Job<'_>) -> Result<()> {
-        self.last.as_ref().map_or(Ok(()), |last| recognise(spool, job.run, 0, Some(last)))
+        let last = self.outcome.last.as_ref();
+        last.map_or(Ok(()), |last| recognise(spool, job.run, 0, Some(last)))
+    }
+
+    /// Says so where the spool is not any more the one that the run has come so far in.
+    fn explained(&mut self, spool: &Spool, job: &Job<'_>, error: Error) -> Error {
+        match &mut self.target {
+            Some(target) => begin::explained(spool, job, target.as_mut(), error),
+            None => error,
+        }
     }
 
     /// How many rows a second one connection writes; see [`Target::pace`].
