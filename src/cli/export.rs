@@ -13,7 +13,7 @@ use super::select::SelectArgs;
 use super::{DIFFERS, DONE, Global, print, stop_flag, time};
 use crate::capture::Watch as _;
 use crate::error::{Error, Result};
-use crate::event::{Event, maxwell};
+use crate::event::{Direction, Event};
 use crate::filter::Filter;
 use crate::read::export::{self, Format, Writer};
 use crate::read::frames::frames;
@@ -222,13 +222,9 @@ impl Run {
                     continue;
                 }
             };
-            for record in frame.records().filter(|r| range.contains(&r.seq)) {
-                if record.resend || record.damaged {
-                    continue;
-                }
-                if let Ok(event) = maxwell::parse_stored(record.bytes)
-                    && filter.takes_event(&event)
-                {
+            for record in frame.counted(&range, Direction::Forward) {
+                let event = frame.event(&record)?;
+                if filter.takes_event(&event) {
                     self.events += 1;
                     add(&mut text, &record, &event)?;
                 }

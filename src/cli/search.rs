@@ -14,7 +14,7 @@ use super::{DIFFERS, Global, print, time};
 use crate::capture::Watch as _;
 use crate::error::{Context as _, Result};
 use crate::event::row::Columns;
-use crate::event::{Body, Event, Op, TableName, maxwell, printable};
+use crate::event::{Body, Event, Op, TableName, printable};
 use crate::filter::Filter;
 use crate::read;
 use crate::read::pattern::{Match, Pattern};
@@ -104,9 +104,11 @@ fn in_frame(
     pattern.candidates(frame.content(), &mut scratch, |place| {
         let (n, end) = frame.at(place);
         let record = frame.get(n);
-        if failed.is_ok() && range.contains(&record.seq) && !record.resend && !record.damaged
-            // A message that cannot be read now could not be read before: it is marked.
-            && let Ok(event) = maxwell::parse_stored(record.bytes)
+        if failed.is_ok()
+            && range.contains(&record.seq)
+            && !record.resend
+            && !record.damaged
+            && let Ok(event) = frame.event(&record)
             && filter.takes_event(&event)
         {
             failed = finds(&event, pattern).and_then(|found| page.add(record.seq, &event, &found));

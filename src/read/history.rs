@@ -8,7 +8,7 @@ use memchr::memmem::Finder;
 
 use crate::error::{Error, Result};
 use crate::event::row::{Columns, Value};
-use crate::event::{Body, Event, Op, TableName, maxwell, typed};
+use crate::event::{Body, Direction, Event, Op, TableName, maxwell, typed};
 use crate::filter;
 use crate::spool::{Records, RowKey, Seq, Spool};
 
@@ -247,18 +247,14 @@ impl Search<'_> {
             if frame.range().end <= range.start || first >= range.end {
                 continue;
             }
-            for record in frame.records().filter(|r| range.contains(&r.seq)) {
-                if record.resend
-                    || record.damaged
-                    || needle.as_ref().is_some_and(|needle| needle.find(record.bytes).is_none())
-                {
+            for record in frame.counted(&range, Direction::Forward) {
+                if needle.as_ref().is_some_and(|needle| needle.find(record.bytes).is_none()) {
                     continue;
                 }
-                let hit = maxwell::parse_stored(record.bytes)
-                    .ok()
-                    .filter(|event| event.meta.database == self.table.database)
-                    .filter(|event| event.meta.table == self.table.table)
-                    .and_then(|event| hit(record.seq, &event, &self.columns));
+                let event = frame.event(&record)?;
+                let of = event.meta.table == *self.table.table
+                    && event.meta.database == *self.table.database;
+                let hit = of.then(|| hit(record.seq, &event, &self.columns)).flatten();
                 let wanted = |hit: &Hit| {
                     [&hit.before, &hit.after].into_iter().flatten().any(|key| wanted.is(key))
                 };

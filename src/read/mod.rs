@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::event::maxwell;
+use crate::event::Direction;
 use crate::filter::{Filter, Type};
 use crate::select::Choice;
 use crate::spool::{Counts, Order, Records, Seq, Spool, Transaction, TransactionKind, Zone};
@@ -58,13 +58,9 @@ impl<'s> Taker<'s> {
                 continue;
             };
             let part = seq..frame.range().end.min(t.last + 1);
-            for record in part.clone().map(|seq| frame.get((seq - frame.first()) as usize)) {
-                if record.resend || record.damaged {
-                    continue;
-                }
-                if let Ok(event) = maxwell::parse_stored(record.bytes)
-                    && self.filter.takes_event(&event)
-                {
+            for event in frame.events(&part, Direction::Forward) {
+                let (_, event) = event?;
+                if self.filter.takes_event(&event) {
                     let name = event.meta.name();
                     let counts = t.tables.iter_mut().find(|(table, _)| *table == name);
                     counts.into_iter().for_each(|(_, counts)| counts.add(event.meta.op));

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::ddl::{Server, Statement, Text, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
-use crate::event::{Body, Direction, Event, Nulls, maxwell};
+use crate::event::{Body, Direction, Event, Nulls};
 use crate::filter::{Filter, Type};
 use crate::plan::bind::Reading;
 use crate::route::Route;
@@ -81,8 +81,8 @@ impl Definitions {
         }
         let ddl = spool.ddl()?;
         for message in &ddl {
-            let bytes = spool.ddl_message(message.seq)?;
-            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+            let stored = spool.ddl_message(message.seq)?;
+            let event = stored.event()?;
             history.add_ddl(message.seq, &event)?;
             if let Body::Ddl { sql, .. } = &event.body
                 && let Some(statement) = Text::read(sql)
@@ -124,8 +124,8 @@ impl Definitions {
         }
         let mut told: Option<Told> = None;
         for message in self.ddl.iter().filter(|d| d.group == group) {
-            let bytes = spool.ddl_message(message.seq)?;
-            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+            let stored = spool.ddl_message(message.seq)?;
+            let event = stored.event()?;
             self.add_message(&mut told, message.seq, &event)?;
         }
         Ok(told)
@@ -179,8 +179,8 @@ impl Definitions {
             if groups.last() == Some(&message.group) {
                 continue;
             }
-            let bytes = spool.ddl_message(message.seq)?;
-            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
+            let stored = spool.ddl_message(message.seq)?;
+            let event = stored.event()?;
             if selection.filter.takes(&event.meta) {
                 groups.push(message.group);
             }

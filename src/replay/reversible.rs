@@ -9,7 +9,7 @@ use super::{Definitions, Selection, ahead};
 use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::Columns;
-use crate::event::{Body, Direction, Event, Op, TableName, maxwell, printable, typed};
+use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
 use crate::filter::{Filter, Type};
 use crate::plan::{Change, Table};
 use crate::select::Choice;
@@ -168,9 +168,10 @@ fn statement(
     rows: &Selected,
     found: &mut Found,
 ) -> Result<()> {
-    let bytes = spool.ddl_message(message.seq)?;
-    let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-    let (name, seq) = (event.meta.name(), message.seq);
+    let seq = message.seq;
+    let message = spool.ddl_message(seq)?;
+    let event = message.event()?;
+    let name = event.meta.name();
     let Body::Ddl { sql, .. } = &event.body else { return Ok(()) };
     if !selection.filter.takes_table(&name) {
         return Ok(());
@@ -365,15 +366,12 @@ fn any_event(
     let may = move |zone: &Zone| choice.may_hold(zone);
     for frame in ahead(spool.frames_where(seqs.clone(), Order::Forward, may)) {
         let frame = frame?;
-        for record in frame.records() {
-            if record.resend || record.damaged || !seqs.contains(&record.seq) {
-                continue;
-            }
-            let Ok(event) = maxwell::parse_stored(record.bytes) else { continue };
+        for event in frame.events(seqs, Direction::Forward) {
+            let (seq, event) = event?;
             let of = event.meta.table == *table.table && event.meta.database == *table.database;
             let taken = !event.meta.op.is_bootstrap() && selection.filter.takes_event(&event);
-            if of && taken && is(record.seq, &event) {
-                return Ok(Some(record.seq));
+            if of && taken && is(seq, &event) {
+                return Ok(Some(seq));
             }
         }
     }

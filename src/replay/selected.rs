@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::{Selection, ahead};
 use crate::error::Result;
-use crate::event::{TableName, maxwell};
+use crate::event::{Direction, TableName};
 use crate::filter::{Filter, Type};
 use crate::select::Choice;
 use crate::spool::{Counts, Order, Seq, Spool, Transaction, TransactionKind, Zone};
@@ -59,11 +59,10 @@ pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
     let may = move |zone: &Zone| choice.may_hold(zone);
     for frame in ahead(spool.frames_where(range.clone(), Order::Forward, may)) {
         let frame = frame?;
-        let mut records = frame.records().filter(|r| range.contains(&r.seq) && !r.resend);
-        if records.any(|record| {
-            maxwell::parse_stored(record.bytes).is_ok_and(|event| filter.takes_event(&event))
-        }) {
-            return Ok(true);
+        for event in frame.events(range, Direction::Forward) {
+            if filter.takes_event(&event?.1) {
+                return Ok(true);
+            }
         }
     }
     Ok(false)

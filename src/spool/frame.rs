@@ -9,6 +9,7 @@ use super::place::Place;
 use super::ranges::Ranges;
 use super::types::Seq;
 use crate::error::{Error, Result};
+use crate::event::{Direction, Event, maxwell};
 
 /// Records to be stored as one frame.
 #[derive(Clone, Debug, Default)]
@@ -86,7 +87,25 @@ pub struct Frame {
     pub(super) damaged: Ranges,
 }
 
-/// One stored message.
+/// A stored message by itself.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub(super) seq: Seq,
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Message {
+    /// What it says.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn event(&self) -> Result<Event<'_>> {
+        let event = maxwell::parse(&self.bytes);
+        event.map_err(|damage| Error::failed(format!("message {}: {damage}", self.seq)))
+    }
+}
+
+/// One message of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
     /// Its sequence.
@@ -139,6 +158,40 @@ impl Frame {
         (0..self.len()).map(|i| self.get(i))
     }
 
+    /// The records of a range that count: neither re-sends nor damaged, in the order of their
+    /// processing.
+    pub fn counted<'f>(
+        &'f self,
+        range: &Range<Seq>,
+        direction: Direction,
+    ) -> impl Iterator<Item = Record<'f>> + use<'f> {
+        let within = |seq: Seq| (seq.clamp(self.first, self.range().end) - self.first) as usize;
+        let (from, to) = (within(range.start), within(range.end));
+        (from..to)
+            .map(move |n| if direction.is_reverse() { from + to - 1 - n } else { n })
+            .map(|n| self.get(n))
+            .filter(|record| !record.resend && !record.damaged)
+    }
+
+    /// The events of these records.
+    pub fn events<'f>(
+        &'f self,
+        range: &Range<Seq>,
+        direction: Direction,
+    ) -> impl Iterator<Item = Result<(Seq, Event<'f>)>> + use<'f> {
+        self.counted(range, direction).map(|record| Ok((record.seq, self.event(&record)?)))
+    }
+
+    /// The event of a record that counts.
+    ///
+    /// # Errors
+    /// When it cannot be read, which is noted where it is stored; the error names its place.
+    pub fn event<'f>(&self, record: &Record<'f>) -> Result<Event<'f>> {
+        maxwell::parse_stored(record.bytes).map_err(|damage| {
+            Error::failed(format!("{} message {}: {damage}", self.place, record.seq))
+        })
+    }
+
     /// All records, each followed by a line end.
     pub fn content(&self) -> &[u8] {
         &self.content
@@ -156,10 +209,5 @@ impl Frame {
     /// Bytes of the content.
     pub fn raw_len(&self) -> usize {
         self.content.len()
-    }
-
-    /// Where it lies, in words.
-    pub fn place(&self) -> String {
-        self.place.to_string()
     }
 }

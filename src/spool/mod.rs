@@ -54,7 +54,7 @@ mod zones;
 
 pub use check::{Finding, Report, reindex, verify};
 pub use forget::{Dependents, forget};
-pub use frame::{Batch, Frame, Record};
+pub use frame::{Batch, Frame, Message, Record};
 pub use kept::{keep, kept};
 pub use keyed::RowKey;
 pub use reader::Spool;

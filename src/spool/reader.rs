@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::files;
 use super::fit::{self, Fit};
-use super::frame::Frame;
+use super::frame::{Frame, Message};
 use super::home::Home;
 use super::index::Index;
 use super::indexer::Indexer;
@@ -294,9 +294,12 @@ impl Spool {
     ///
     /// # Errors
     /// When it is none, and see [`Spool::end`].
-    pub fn ddl_message(&self, seq: Seq) -> Result<Vec<u8>> {
-        let message = self.opened.index.ddl_message(seq)?;
-        message.ok_or_else(|| Error::failed(format!("message {seq}: not known as a DDL statement")))
+    pub fn ddl_message(&self, seq: Seq) -> Result<Message> {
+        let bytes =
+            self.opened.index.ddl_message(seq)?.ok_or_else(|| {
+                Error::failed(format!("message {seq}: not known as a DDL statement"))
+            })?;
+        Ok(Message { seq, bytes })
     }
 
     /// A statement: the producer's word for what it is, and its text.

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::event::{Direction, Event, maxwell};
+use crate::error::Result;
+use crate::event::{Direction, Event};
 use crate::filter::Filter;
 use crate::replay::boundary::Boundary;
-use crate::spool::{DdlRef, Frame, Record, Seq};
+use crate::spool::{DdlRef, Frame, Seq};
 
 /// What was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,28 +73,18 @@ pub(super) fn events_of<'f>(
     let (mut events, mut left_out) = (Events::new(), 0);
     let reverse = direction.is_reverse();
     for frame in frames {
-        for n in 0..frame.len() {
-            let record = frame.get(if reverse { frame.len() - 1 - n } else { n });
-            if !range.contains(&record.seq) || record.resend || record.damaged {
-                continue;
-            }
-            let event = parsed(frame, &record)?;
+        for event in frame.events(range, direction) {
+            let (seq, event) = event?;
             if !filter.takes_event(&event) {
                 continue;
             }
             match reverse && event.meta.op.is_bootstrap() {
                 true => left_out += 1,
-                false => events.push((record.seq, event)),
+                false => events.push((seq, event)),
             }
         }
     }
     Ok((events, left_out))
-}
-
-fn parsed<'f>(frame: &Frame, record: &Record<'f>) -> Result<Event<'f>> {
-    maxwell::parse_stored(record.bytes).map_err(|damage| {
-        Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
-    })
 }
 
 impl<'s> Reader<'s> {
@@ -150,17 +140,12 @@ impl<'s> Reader<'s> {
         let more = !self.is_last(frames);
         let mut whole: Option<(usize, Seq)> = None;
         for (at, frame) in frames.iter().enumerate() {
-            for n in 0..frame.len() {
-                let n = if reverse { frame.len() - 1 - n } else { n };
-                let record = frame.get(n);
-                if !self.range.contains(&record.seq) || record.resend || record.damaged {
-                    continue;
-                }
-                let event = parsed(frame, &record)?;
-                let here = direction.before(record.seq);
+            for event in frame.events(&self.range, direction) {
+                let (seq, event) = event?;
+                let here = direction.before(seq);
                 if event.meta.op.is_ddl() && !self.boundary.is_open() && self.is_at(here) {
-                    self.keep(frames, at, direction.after(record.seq));
-                    return Ok(Cut::Ddl(record.seq));
+                    self.keep(frames, at, direction.after(seq));
+                    return Ok(Cut::Ddl(seq));
                 }
                 if self.boundary.before(&event.meta, direction) {
                     whole = Some((events.len(), here));
@@ -169,11 +154,11 @@ impl<'s> Reader<'s> {
                 if event.meta.op.is_ddl() || full {
                     return Ok(self.whole(frames, events, whole.unwrap_or((events.len(), here))));
                 }
-                if self.takes(record.seq, &event) {
-                    events.push((record.seq, event));
+                if self.takes(seq, &event) {
+                    events.push((seq, event));
                 }
                 if !reverse && !self.boundary.is_open() {
-                    whole = Some((events.len(), record.seq + 1));
+                    whole = Some((events.len(), seq + 1));
                 }
             }
         }

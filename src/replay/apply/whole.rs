@@ -11,7 +11,7 @@ use super::job::Job;
 use super::statements::Statements;
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::{Body, Event, Op, TableName, maxwell};
+use crate::event::{Body, Direction, Event, Op, TableName};
 use crate::filter::Type;
 use crate::replay::selected;
 use crate::route::Route;
@@ -43,9 +43,8 @@ pub(super) fn check(
     let take = |step, tables: &mut Tables<'_>, missing: &mut _| match step {
         Step::Copy((copy, whole)) => tables.copy(copy, *whole, missing),
         Step::Statement(message) => {
-            let bytes = spool.ddl_message(message.seq)?;
-            let event = maxwell::parse(&bytes).map_err(|d| Error::failed(d.to_string()))?;
-            tables.define(message.seq, &event, ddl.contains_key(&message.group))
+            let stored = spool.ddl_message(message.seq)?;
+            tables.define(message.seq, &stored.event()?, ddl.contains_key(&message.group))
         }
     };
     for transaction in selected::chosen(spool, selection, Order::Forward)? {
@@ -209,11 +208,9 @@ fn completes(spool: &Spool, copy: &Bootstrap, end: Seq) -> Result<bool> {
     let word = memchr::memmem::Finder::new(Op::BootstrapComplete.name());
     for frame in spool.frames(copy.start..end, Order::Forward) {
         let frame = frame?;
-        for record in (0..frame.len()).map(|n| frame.get(n)) {
-            let inside = (copy.start..end).contains(&record.seq) && !record.damaged;
-            if inside
-                && word.find(record.bytes).is_some()
-                && let Ok(event) = maxwell::parse_stored(record.bytes)
+        for record in frame.counted(&(copy.start..end), Direction::Forward) {
+            if word.find(record.bytes).is_some()
+                && let event = frame.event(&record)?
                 && event.meta.op == Op::BootstrapComplete
                 && event.meta.name() == copy.table
             {

@@ -10,7 +10,7 @@ use super::sheet::{Part, Sheet, Split};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::time::utc;
-use crate::event::{Direction, Event, Op, TableName, maxwell, printable};
+use crate::event::{Direction, Event, Op, TableName, printable};
 use crate::plan::op::RowOp;
 use crate::plan::{Change, Table};
 use crate::replay::boundary::Boundary;
@@ -45,19 +45,12 @@ pub(super) fn render(
     let mut boundary = Boundary::default();
     for frame in frames {
         let frame = frame?;
-        for n in 0..frame.len() {
-            let n = if reverse { frame.len() - 1 - n } else { n };
-            let record = frame.get(n);
-            if record.resend || record.damaged || !range.contains(&record.seq) {
-                continue;
-            }
-            let event = maxwell::parse_stored(record.bytes).map_err(|damage| {
-                Error::failed(format!("{} message {}: {damage}", frame.place(), record.seq))
-            })?;
+        for event in frame.events(range, job.direction) {
+            let (seq, event) = event?;
             if boundary.before(&event.meta, job.direction) && !event.meta.op.is_bootstrap() {
                 writer.commit()?;
             }
-            writer.event(record.seq, &event)?;
+            writer.event(seq, &event)?;
         }
         if !writer.hand_over(frame.first(), hand_over) {
             return Ok(writer.done);
