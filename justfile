@@ -40,6 +40,10 @@ dist:
 demo:
     cargo run --release -- demo
 
+# Hold the crates against advisories, licences and second versions (cargo install cargo-deny; asks for the advisories)
+deny:
+    cargo deny check
+
 # Format the code
 fmt:
     cargo fmt
