@@ -74,8 +74,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::Direction;
     use crate::event::maxwell;
-    use crate::spool::{Batch, Order, Seq, SpoolWriter, Transaction, WriterOptions};
+    use crate::spool::{Batch, Seq, SpoolWriter, Transaction, WriterOptions};
 
     /// A message: kind, table, transaction, whether it commits, connection, server, time.
     type Said = (u8, u8, u64, bool, Option<u64>, Option<u64>, i64);
@@ -172,7 +173,7 @@ mod tests {
                 move |zone: &Zone| choice.may_hold(zone)
             };
             for range in [0..Seq::MAX, ends.0.min(ends.1)..ends.0.max(ends.1)] {
-                for order in [Order::Forward, Order::Reverse] {
+                for order in [Direction::Forward, Direction::Reverse] {
                     let all: Vec<Transaction> =
                         spool.transactions(range.clone(), order).collect::<Result<_>>().map_err(failed)?;
                     let count = spool.transaction_count(range.clone()).map_err(failed)?;
@@ -191,7 +192,7 @@ mod tests {
                                 maxwell::parse(r.bytes).is_ok_and(|event| filter.takes_event(&event))
                             });
                             let mut taken: Vec<Seq> = taken.map(|r| r.seq).collect();
-                            if order == Order::Reverse {
+                            if order == Direction::Reverse {
                                 taken.reverse();
                             }
                             all.extend(taken);

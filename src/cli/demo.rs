@@ -10,7 +10,8 @@ use clap::Args;
 use super::output::{count, counted};
 use super::{DONE, FAILED, Global, print, time};
 use crate::error::{Context, Error, Result};
-use crate::spool::{Counts, Order, Spool, Transaction};
+use crate::event::Direction;
+use crate::spool::{Counts, Spool, Transaction};
 use crate::target::sqlite;
 
 /// A shop's stream, recorded from MariaDB: ordinary work, an accident, ordinary work.
@@ -141,7 +142,7 @@ impl Demo {
         let spool = Spool::open(&self.spool)?;
         let end = spool.end()?.next;
         let all: Vec<Transaction> =
-            spool.transactions(1..end, Order::Forward).collect::<Result<_>>()?;
+            spool.transactions(1..end, Direction::Forward).collect::<Result<_>>()?;
         let most = |rows: fn(&Counts) -> u64| {
             let total = |t: &&Transaction| t.tables.iter().map(|(_, c)| rows(c)).sum::<u64>();
             all.iter().max_by_key(total)

@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use super::Taker;
 use crate::error::Result;
+use crate::event::Direction;
 use crate::filter::Filter;
-use crate::spool::{Biggest, Order, Seq, Spool, Transaction};
+use crate::spool::{Biggest, Seq, Spool, Transaction};
 
 /// The `count` transactions of a stretch with the most selected rows, biggest first; of equal ones
 /// the first.
@@ -32,7 +33,7 @@ pub fn biggest(
         {
             break;
         }
-        let again = spool.transactions(last..last + 1, Order::Forward).next().transpose()?;
+        let again = spool.transactions(last..last + 1, Direction::Forward).next().transpose()?;
         if let Some(t) = again.map(|t| taker.take(t)).transpose()?.flatten() {
             found.add(t);
         }
@@ -42,7 +43,7 @@ pub fn biggest(
             continue;
         }
         let part = segment.range.start.max(range.start)..segment.range.end.min(range.end);
-        for transaction in spool.transactions(part, Order::Forward) {
+        for transaction in spool.transactions(part, Direction::Forward) {
             let t = transaction?;
             if found.least().is_none_or(|least| t.rows() >= least)
                 && let Some(t) = taker.take(t)?

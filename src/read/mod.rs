@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::event::Direction;
 use crate::filter::{Filter, Type};
 use crate::select::Choice;
-use crate::spool::{Counts, Order, Records, Seq, Spool, Transaction, TransactionKind, Zone};
+use crate::spool::{Counts, Records, Seq, Spool, Transaction, TransactionKind, Zone};
 
 pub mod biggest;
 pub mod export;
@@ -30,7 +30,7 @@ pub fn transactions<'s>(
     let mut taker = Taker::new(spool, filter)?;
     let choice = Choice::new(spool, filter)?;
     let may = move |zone: &Zone| choice.may_hold(zone);
-    let all = spool.transactions_where(range, Order::Forward, may);
+    let all = spool.transactions_where(range, Direction::Forward, may);
     Ok(all.filter_map(move |t| t.and_then(|t| taker.take(t)).transpose()))
 }
 

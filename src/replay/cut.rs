@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::{Selection, origin, selected};
 use crate::error::{Error, Result};
-use crate::event::BinlogPos;
+use crate::event::{BinlogPos, Direction};
 use crate::filter::Filter;
-use crate::spool::{Order, Seq, Spool, Transaction, Zone};
+use crate::spool::{Seq, Spool, Transaction, Zone};
 
 /// Where to cut. Times are seconds since 1970.
 #[derive(Clone, Debug, Default)]
@@ -96,14 +96,15 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
             && bounds.from.as_ref().is_none_or(|from| !before(from))
             && bounds.to.as_ref().is_none_or(before)
     };
-    let earliest = spool.transactions(whole.clone(), Order::Forward).next().transpose()?;
+    let earliest = spool.transactions(whole.clone(), Direction::Forward).next().transpose()?;
     let late = |t: &Transaction| cut.range.start == whole.start && begins_late(bounds, t);
     cut.late = earliest.as_ref().is_some_and(late);
-    let last =
-        |range: &Range<Seq>| spool.transactions(range.clone(), Order::Reverse).next().transpose();
+    let last = |range: &Range<Seq>| {
+        spool.transactions(range.clone(), Direction::Reverse).next().transpose()
+    };
     cut.transactions = spool.transaction_count(cut.range.clone())?;
     if cut.transactions > 0 {
-        cut.first = spool.transactions(cut.range.clone(), Order::Forward).next().transpose()?;
+        cut.first = spool.transactions(cut.range.clone(), Direction::Forward).next().transpose()?;
         cut.last = last(&cut.range)?;
     } else if cut.range != whole {
         cut.around = earliest.zip(last(&whole)?);
@@ -117,7 +118,7 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
             })
         };
         for part in [whole.start..cut.range.start, cut.range.end..whole.end] {
-            for transaction in spool.transactions_where(part, Order::Forward, may) {
+            for transaction in spool.transactions_where(part, Direction::Forward, may) {
                 let t = transaction?;
                 if inside(&t) && selected::takes(filter, &t) {
                     cut.outside += 1;
@@ -136,7 +137,7 @@ fn first(
     may: impl Fn(&Zone) -> bool + Send + 'static,
     is: impl Fn(&Transaction) -> bool,
 ) -> Result<Option<Transaction>> {
-    let mut all = spool.transactions_where(range.clone(), Order::Forward, may);
+    let mut all = spool.transactions_where(range.clone(), Direction::Forward, may);
     all.find(|t| t.as_ref().map_or(true, &is)).transpose()
 }
 
@@ -237,7 +238,7 @@ pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<
     let mut found: Vec<Transaction> = Vec::new();
     let xids = filter.xids().to_vec();
     let may = move |zone: &Zone| xids.iter().any(|xid| zone.xids.may_hold(*xid));
-    for transaction in spool.transactions_where(range.clone(), Order::Forward, may) {
+    for transaction in spool.transactions_where(range.clone(), Direction::Forward, may) {
         let t = transaction?;
         if t.xid.is_some_and(|xid| filter.xids().contains(&xid)) {
             found.push(t);

@@ -13,7 +13,7 @@ use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
 use crate::filter::{Filter, Type};
 use crate::plan::{Change, Table};
 use crate::select::Choice;
-use crate::spool::{DdlRef, Order, Seq, Spool, Trouble, Zone};
+use crate::spool::{DdlRef, Seq, Spool, Trouble, Zone};
 
 /// Something that stays as it is, whatever is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -364,7 +364,7 @@ fn any_event(
 ) -> Result<Option<Seq>> {
     let choice = Choice::of_table(spool, &selection.filter, table)?;
     let may = move |zone: &Zone| choice.may_hold(zone);
-    for frame in ahead(spool.frames_where(seqs.clone(), Order::Forward, may)) {
+    for frame in ahead(spool.frames_where(seqs.clone(), Direction::Forward, may)) {
         let frame = frame?;
         for event in frame.events(seqs, Direction::Forward) {
             let (seq, event) = event?;

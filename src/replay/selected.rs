@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::event::{Direction, TableName};
 use crate::filter::{Filter, Type};
 use crate::select::Choice;
-use crate::spool::{Counts, Order, Seq, Spool, Transaction, TransactionKind, Zone};
+use crate::spool::{Counts, Seq, Spool, Transaction, TransactionKind, Zone};
 
 /// The selected rows of a table.
 #[derive(Clone, Debug)]
@@ -48,7 +48,7 @@ pub(super) fn takes(filter: &Filter, t: &Transaction) -> bool {
 pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
     let Selection { range, filter, .. } = selection;
     if !filter.reads_rows() {
-        for transaction in chosen(spool, selection, Order::Forward)? {
+        for transaction in chosen(spool, selection, Direction::Forward)? {
             if takes(filter, &transaction?) {
                 return Ok(true);
             }
@@ -57,7 +57,7 @@ pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
     // Rows that the producer copied are in no transaction.
     let choice = Choice::new(spool, filter)?;
     let may = move |zone: &Zone| choice.may_hold(zone);
-    for frame in ahead(spool.frames_where(range.clone(), Order::Forward, may)) {
+    for frame in ahead(spool.frames_where(range.clone(), Direction::Forward, may)) {
         let frame = frame?;
         for event in frame.events(range, Direction::Forward) {
             if filter.takes_event(&event?.1) {
@@ -72,11 +72,11 @@ pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
 pub(super) fn chosen(
     spool: &Spool,
     Selection { range, filter, .. }: &Selection,
-    order: Order,
+    direction: Direction,
 ) -> Result<impl Iterator<Item = Result<Transaction>> + use<>> {
     let choice = Choice::new(spool, filter)?;
     let may = move |zone: &Zone| choice.may_hold(zone);
-    Ok(spool.transactions_where(range.clone(), order, may))
+    Ok(spool.transactions_where(range.clone(), direction, may))
 }
 
 /// Finds the selected rows.
@@ -89,7 +89,7 @@ pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
         [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
     let part = |taken: bool, n: u64| if taken { n } else { 0 };
     let mut all = Selected::new();
-    for transaction in chosen(spool, selection, Order::Forward)? {
+    for transaction in chosen(spool, selection, Direction::Forward)? {
         let t = transaction?;
         for (name, counts) in &t.tables {
             if !has(filter, &t, name, counts) {

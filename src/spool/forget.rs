@@ -23,8 +23,9 @@ use super::reader::Spool;
 use super::recovery;
 use super::scan::{Found, Scan};
 use super::segment::{self, sync_dir, tombstone};
-use super::types::{BadFrame, Order, Seq, Transaction, TransactionKind};
+use super::types::{BadFrame, Seq, Transaction, TransactionKind};
 use crate::error::{Context, Error, Result};
+use crate::event::Direction;
 
 /// What stands in stretches of the spool, and what beside them depends on it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,13 +57,13 @@ impl Spool {
     pub fn dependents(&self, stretches: &[Range<Seq>]) -> Result<Dependents> {
         let mut all = Dependents::default();
         for range in stretches {
-            for frame in self.frames(range.clone(), Order::Forward) {
+            for frame in self.frames(range.clone(), Direction::Forward) {
                 let part = frame.map(|frame| frame.range()).unwrap_or(0..0);
                 all.messages += part.end.min(range.end).saturating_sub(part.start.max(range.start));
             }
             all.damaged += self.damaged(range.clone())?.len() as u64;
             all.resends += self.resends(range.clone())?;
-            for transaction in self.transactions(range.start..range.end, Order::Forward) {
+            for transaction in self.transactions(range.start..range.end, Direction::Forward) {
                 let t = transaction?;
                 match t.kind {
                     TransactionKind::Ddl => all.statements += 1,
@@ -72,7 +73,8 @@ impl Spool {
                     all.parted.push(t);
                 }
             }
-            let next = self.transactions(range.end..Seq::MAX, Order::Forward).next().transpose()?;
+            let next =
+                self.transactions(range.end..Seq::MAX, Direction::Forward).next().transpose()?;
             all.parted.extend(next.filter(|t| t.first < range.end));
             let copies = self.bootstraps()?.into_iter();
             all.copies += copies.filter(|copy| range.contains(&copy.start)).count() as u64;

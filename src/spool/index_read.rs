@@ -9,11 +9,9 @@ use super::place::Place;
 use super::ranges::Ranges;
 use super::resend::{EventRows, Ident};
 use super::segment;
-use super::types::{
-    BadFrame, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, Order, SegmentInfo, Seq,
-};
+use super::types::{BadFrame, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq};
 use crate::error::{Context, Result};
-use crate::event::TableName;
+use crate::event::{Direction, TableName};
 
 /// A frame as the index knows it.
 #[derive(Clone, Debug)]
@@ -54,7 +52,7 @@ impl Index {
     pub(super) fn frames(
         &self,
         range: &Range<Seq>,
-        order: Order,
+        order: Direction,
         limit: u64,
     ) -> Result<Vec<FrameRow>> {
         let (from, order) = (self.frame_start(range.start)?, sql_order(order));
@@ -72,7 +70,7 @@ impl Index {
 
     /// The packed transactions of the frame that begins at `first`.
     pub(super) fn transactions_of(&self, first: Seq) -> Result<Vec<Closed>> {
-        let found = self.transactions(&(first..first + 1), Order::Forward, 1)?.pop();
+        let found = self.transactions(&(first..first + 1), Direction::Forward, 1)?.pop();
         let (_, blob) = found.ok_or_else(|| damaged("a frame is missing"))?;
         packed::unpack(first, &blob).ok_or_else(|| damaged("packed transactions"))
     }
@@ -81,7 +79,7 @@ impl Index {
     pub(super) fn transactions(
         &self,
         firsts: &Range<Seq>,
-        order: Order,
+        order: Direction,
         limit: u64,
     ) -> Result<Vec<(Seq, Vec<u8>)>> {
         let order = sql_order(order);
@@ -156,7 +154,7 @@ impl Index {
 
     /// The frame that holds a record.
     pub(super) fn frame_of(&self, seq: Seq) -> Result<Option<FrameRow>> {
-        Ok(self.frames(&(seq..seq.saturating_add(1)), Order::Forward, 1)?.pop())
+        Ok(self.frames(&(seq..seq.saturating_add(1)), Direction::Forward, 1)?.pop())
     }
 
     /// The count of event rows where a frame begins.
@@ -474,10 +472,10 @@ fn segment_row(row: &Row<'_>) -> Result<SegmentRow> {
     })
 }
 
-fn sql_order(order: Order) -> &'static str {
+fn sql_order(order: Direction) -> &'static str {
     match order {
-        Order::Forward => "ASC",
-        Order::Reverse => "DESC",
+        Direction::Forward => "ASC",
+        Direction::Reverse => "DESC",
     }
 }
 

@@ -21,13 +21,13 @@ use super::scan::{Found, Scan, Unread};
 use super::segment::{self, Decoder, SegmentReader};
 use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
-use super::types::{BadFrame, GapKind, Order, Seq, Summary, TransactionKind};
+use super::types::{BadFrame, GapKind, Seq, Summary, TransactionKind};
 use super::widths::Widths;
 use super::zone::Zone;
 use super::zones::Level;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::def::TableDef;
-use crate::event::{Body, Event, maxwell};
+use crate::event::{Body, Direction, Event, maxwell};
 
 /// Frames that go into one change of the index.
 const BATCH: usize = 32;
@@ -456,7 +456,7 @@ fn recent_xids(index: &Index) -> Result<Vec<(u64, Seq)>> {
     let mut before = Seq::MAX;
     let mut looked = 0;
     while recent.len() < RECENT_XIDS && looked < RECENT_XIDS {
-        let frames = index.transactions(&(0..before), Order::Reverse, 256)?;
+        let frames = index.transactions(&(0..before), Direction::Reverse, 256)?;
         let Some((first, _)) = frames.last() else {
             break;
         };

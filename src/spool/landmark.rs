@@ -2,10 +2,10 @@
 //! restored from a copy, or has lost its end.
 
 use super::reader::Spool;
-use super::types::{Order, Seq, Transaction};
+use super::types::{Seq, Transaction};
 use crate::error::{Error, Result};
-use crate::event::BinlogPos;
 use crate::event::landmark::Landmark;
+use crate::event::{BinlogPos, Direction};
 
 impl Spool {
     /// Refuses to be taken for the spool that `known` was seen in, if it is not: `who` says what
@@ -70,7 +70,7 @@ type Around = (Option<(Seq, BinlogPos)>, Option<BinlogPos>);
 
 fn around(spool: &Spool, known: &BinlogPos<&str>) -> Result<Around> {
     let mut before = None;
-    for transaction in spool.transactions(0..Seq::MAX, Order::Forward) {
+    for transaction in spool.transactions(0..Seq::MAX, Direction::Forward) {
         let Transaction { last, position, .. } = transaction?;
         let Some(place) = position.filter(|place| place.base == known.base) else { continue };
         if place.order() > known.order() {

@@ -9,8 +9,9 @@ use super::frame::Frame;
 use super::index::Index;
 use super::resend::{Entry, EventRows, Ident, Stored};
 use super::segment::SegmentReader;
-use super::types::{Order, Seq};
+use super::types::Seq;
 use crate::error::{Error, Result};
+use crate::event::Direction;
 use crate::event::maxwell;
 
 /// Decoded frames kept.
@@ -162,7 +163,7 @@ impl Stored for Storage<'_> {
         let mut from = seq;
         let current = self.lookup.current.as_ref().map_or(Seq::MAX, |d| d.frame.first);
         while from < current {
-            let ahead = self.index.frames(&(from..current), Order::Forward, 1)?;
+            let ahead = self.index.frames(&(from..current), Direction::Forward, 1)?;
             let Some(row) = ahead.first() else {
                 break;
             };

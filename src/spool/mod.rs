@@ -62,8 +62,8 @@ pub use records::Records;
 pub use snapshots::{add_snapshot, snapshots};
 pub use troubles::Trouble;
 pub use types::{
-    BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Order,
-    Recovery, SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,
+    BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Recovery,
+    SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,
 };
 pub use writer::{SEGMENT_BYTES, SpoolWriter, WriterOptions};
 pub use zone::{Numbers, Touched, Zone};

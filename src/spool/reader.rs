@@ -21,15 +21,14 @@ use super::records::Records;
 use super::recovery;
 use super::segment::{self, SegmentReader};
 use super::types::{
-    BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, Order, SegmentInfo, Seq,
-    Transaction,
+    BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq, Transaction,
 };
 use super::walk::{self, Frames, Transactions};
 use super::zone::Zone;
 use super::zones::Survey;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::landmark::Landmark;
-use crate::event::{Nulls, TableName};
+use crate::event::{Direction, Nulls, TableName};
 
 /// A spool, open for reading.
 pub struct Spool {
@@ -124,19 +123,19 @@ impl Spool {
     pub fn frames(
         &self,
         range: Range<Seq>,
-        order: Order,
+        direction: Direction,
     ) -> impl Iterator<Item = Result<Frame>> + Send + use<> {
-        self.frames_where(range, order, |_| true)
+        self.frames_where(range, direction, |_| true)
     }
 
     /// The same, without those whose zone cannot hold what is looked for.
     pub fn frames_where<M: Fn(&Zone) -> bool + Send + 'static>(
         &self,
         range: Range<Seq>,
-        order: Order,
+        direction: Direction,
         may: M,
     ) -> impl Iterator<Item = Result<Frame>> + Send + use<M> {
-        let mut walk = Frames::new(&self.opened.home, range, order, Box::new(may));
+        let mut walk = Frames::new(&self.opened.home, range, direction, Box::new(may));
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -144,19 +143,19 @@ impl Spool {
     pub fn transactions(
         &self,
         range: Range<Seq>,
-        order: Order,
+        direction: Direction,
     ) -> impl Iterator<Item = Result<Transaction>> + Send + use<> {
-        self.transactions_where(range, order, |_| true)
+        self.transactions_where(range, direction, |_| true)
     }
 
     /// The same, without those of frames whose zone cannot hold what is looked for.
     pub fn transactions_where<M: Fn(&Zone) -> bool + Send + 'static>(
         &self,
         range: Range<Seq>,
-        order: Order,
+        direction: Direction,
         may: M,
     ) -> impl Iterator<Item = Result<Transaction>> + Send + use<M> {
-        let mut walk = Transactions::new(&self.opened.home, range, order, Box::new(may));
+        let mut walk = Transactions::new(&self.opened.home, range, direction, Box::new(may));
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -242,7 +241,7 @@ impl Spool {
     fn resends_in(&self, range: Range<Seq>) -> Result<u64> {
         let (mut left, mut count) = (range.clone(), 0);
         while !left.is_empty() {
-            let rows = self.opened.index.frames(&left, Order::Forward, 512)?;
+            let rows = self.opened.index.frames(&left, Direction::Forward, 512)?;
             let Some(last) = rows.last() else { break };
             left.start = last.first + last.records;
             for row in rows.iter().filter(|row| row.resend.count() > 0) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 use crate::error::{Context, Result};
-use crate::event::TableName;
+use crate::event::{Direction, TableName};
 
 mod damage;
 mod forget;
@@ -46,7 +46,7 @@ fn read(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
     let spool = Spool::open(dir)?;
     let mut all = Vec::new();
     // Unreadable frames are named by verify.
-    for frame in spool.frames(0..Seq::MAX, Order::Forward).flatten() {
+    for frame in spool.frames(0..Seq::MAX, Direction::Forward).flatten() {
         all.extend(frame.records().map(|r| (r.seq, r.bytes.to_vec())));
     }
     Ok(all)
@@ -55,14 +55,14 @@ fn read(dir: &Path) -> Result<Vec<(Seq, Vec<u8>)>> {
 /// All answers of the index as text.
 fn answers(dir: &Path) -> Result<String> {
     let spool = Spool::open(dir)?;
-    let all: Result<Vec<_>> = spool.transactions(0..Seq::MAX, Order::Forward).collect();
+    let all: Result<Vec<_>> = spool.transactions(0..Seq::MAX, Direction::Forward).collect();
     let mut back: Vec<_> =
-        spool.transactions(0..Seq::MAX, Order::Reverse).collect::<Result<_>>()?;
+        spool.transactions(0..Seq::MAX, Direction::Reverse).collect::<Result<_>>()?;
     back.reverse();
     let all = all?;
     assert_eq!(all, back);
     let marks: Result<Vec<Vec<(bool, bool)>>> = spool
-        .frames(0..Seq::MAX, Order::Forward)
+        .frames(0..Seq::MAX, Direction::Forward)
         .map(|f| Ok(f?.records().map(|r| (r.resend, r.damaged)).collect()))
         .collect();
     Ok(format!(
@@ -247,8 +247,8 @@ fn a_reader_sees_what_a_live_writer_has_indexed() -> Result<()> {
     assert!(writer.tail("other", 3)?.is_empty());
     spool.refresh()?;
     assert_eq!(spool.end()?.next, 201);
-    assert_eq!(spool.transactions(11..21, Order::Forward).count(), 10);
-    assert_eq!(spool.frames(12..21, Order::Reverse).count(), 5);
+    assert_eq!(spool.transactions(11..21, Direction::Forward).count(), 10);
+    assert_eq!(spool.frames(12..21, Direction::Reverse).count(), 5);
     assert_eq!(spool.record(150)?, row(150));
     assert!(spool.segments()?.len() > 1);
     let error = SpoolWriter::open(dir.path(), options()).err().map(|e| e.to_string());
@@ -364,7 +364,7 @@ fn an_index_continued_after_each_frame_gives_the_same_answers() -> Result<()> {
         assert_eq!(answers(once.path())?, answers(often.path())?);
         let spool = Spool::open(once.path())?;
         let rows: u64 = spool
-            .transactions(0..Seq::MAX, Order::Forward)
+            .transactions(0..Seq::MAX, Direction::Forward)
             .map(|t| t.map_or(0, |t| t.rows()))
             .sum();
         assert_eq!((rows, spool.end()?.open), (165, Some(276)));

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::time::utc;
 use crate::event::{BinlogPos, Meta, Op, TableName};
 
-pub use crate::event::{Direction as Order, Seq};
+pub use crate::event::Seq;
 
 /// Where the spool ends, as far as the index has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,11 @@ use super::home::Home;
 use super::index::{Index, damaged};
 use super::packed::Closed;
 use super::segment::{self, SegmentReader};
-use super::types::{Epoch, Order, Seq, Transaction};
+use super::types::{Epoch, Seq, Transaction};
 use super::zone::Zone;
 use super::zones::{Survey, Walk};
 use crate::error::{Error, Result};
-use crate::event::TableName;
+use crate::event::{Direction, TableName};
 
 /// Opens the index for a walk of its own.
 fn open_index(home: &Home) -> Result<Index> {
@@ -35,8 +35,8 @@ pub(super) struct Frames {
 
 impl Frames {
     /// A walk with an index connection of its own.
-    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order, may: May) -> Self {
-        Self { state: None, home: home.clone(), walk: Walk::new(range, order), may }
+    pub(super) fn new(home: &Home, range: Range<Seq>, direction: Direction, may: May) -> Self {
+        Self { state: None, home: home.clone(), walk: Walk::new(range, direction), may }
     }
 
     /// The next frame.
@@ -63,7 +63,7 @@ pub(super) struct Transactions {
     state: Option<(Index, Names)>,
     home: Home,
     range: Range<Seq>,
-    order: Order,
+    direction: Direction,
     walk: Walk,
     may: May,
     ahead: VecDeque<Closed>,
@@ -71,9 +71,9 @@ pub(super) struct Transactions {
 
 impl Transactions {
     /// A walk with an index connection of its own.
-    pub(super) fn new(home: &Home, range: Range<Seq>, order: Order, may: May) -> Self {
-        let (home, walk) = (home.clone(), Walk::new(range.clone(), order));
-        Self { state: None, home, range, order, walk, may, ahead: VecDeque::new() }
+    pub(super) fn new(home: &Home, range: Range<Seq>, direction: Direction, may: May) -> Self {
+        let (home, walk) = (home.clone(), Walk::new(range.clone(), direction));
+        Self { state: None, home, range, direction, walk, may, ahead: VecDeque::new() }
     }
 
     /// The next transaction.
@@ -88,9 +88,9 @@ impl Transactions {
             let all = index.transactions_of(first).inspect_err(|_| self.walk.end())?;
             self.ahead.extend(all.into_iter().filter(|t| self.range.contains(&t.last)));
         }
-        let next = match self.order {
-            Order::Forward => self.ahead.pop_front(),
-            Order::Reverse => self.ahead.pop_back(),
+        let next = match self.direction {
+            Direction::Forward => self.ahead.pop_front(),
+            Direction::Reverse => self.ahead.pop_back(),
         };
         next.map(|closed| names.resolve(index, closed)).transpose()
     }
@@ -98,7 +98,7 @@ impl Transactions {
 
 /// Goes through the transactions of a stretch.
 pub(super) fn survey(index: &Index, range: Range<Seq>, survey: &mut dyn Survey) -> Result<()> {
-    let (mut walk, mut names) = (Walk::new(range.clone(), Order::Forward), Names::default());
+    let (mut walk, mut names) = (Walk::new(range.clone(), Direction::Forward), Names::default());
     while let Some(first) = walk.next(index, |zone, whole| survey.zone(zone, whole))? {
         for t in index.transactions_of(first)? {
             if range.contains(&t.last) {

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::index::{Index, Row, Val, damaged, int};
 use super::packed::Closed;
-use super::types::{Order, Seq, Transaction};
+use super::types::{Seq, Transaction};
 use super::zone::Zone;
 use crate::error::Result;
+use crate::event::Direction;
 
 /// Zones of frames asked of the index at a time: few at first, often the first frame is all.
 const CHUNK: Range<u64> = 4..512;
@@ -82,10 +83,10 @@ impl Index {
     }
 
     /// The zones of frames that begin in `firsts`, at most `limit` of them.
-    fn frame_zones(&self, firsts: &Range<Seq>, order: Order, limit: u64) -> Result<Vec<Found>> {
+    fn frame_zones(&self, firsts: &Range<Seq>, order: Direction, limit: u64) -> Result<Vec<Found>> {
         let order = match order {
-            Order::Forward => "ASC",
-            Order::Reverse => "DESC",
+            Direction::Forward => "ASC",
+            Direction::Reverse => "DESC",
         };
         self.checked(
             "zones",
@@ -99,7 +100,7 @@ impl Index {
 /// A walk through the frames of a stretch, past segments and frames that are not of interest.
 pub(super) struct Walk {
     range: Range<Seq>,
-    order: Order,
+    direction: Direction,
     chunk: u64,
     /// Segments still to be looked at, in the order of the walk; `None`: not asked for yet.
     segments: Option<VecDeque<Found>>,
@@ -109,9 +110,9 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(range: Range<Seq>, order: Order) -> Self {
+    pub(super) fn new(range: Range<Seq>, direction: Direction) -> Self {
         let (segments, frames) = (None, VecDeque::new());
-        Self { range, order, chunk: CHUNK.start, segments, left: 0..0, frames }
+        Self { range, direction, chunk: CHUNK.start, segments, left: 0..0, frames }
     }
 
     /// The first sequence of the next frame that `open` wants opened; it is asked for each segment
@@ -156,7 +157,7 @@ impl Walk {
         if self.segments.is_none() {
             let mut all: VecDeque<Found> = index.segment_zones()?.into();
             all.retain(|(s, _)| s.start < self.range.end && self.range.start < s.end);
-            if self.order == Order::Reverse {
+            if self.direction == Direction::Reverse {
                 all.make_contiguous().reverse();
             }
             self.segments = Some(all);
@@ -166,7 +167,7 @@ impl Walk {
 
     /// Asks for zones of frames of what is left of the segment, which the index must all know.
     fn fill(&mut self, index: &Index) -> Result<()> {
-        let all = index.frame_zones(&self.left, self.order, self.chunk)?;
+        let all = index.frame_zones(&self.left, self.direction, self.chunk)?;
         self.chunk = (self.chunk * 4).min(CHUNK.end);
         if all.is_empty() {
             index.check_hole(&self.left)?;
@@ -174,12 +175,12 @@ impl Walk {
         }
         for (frame, zone) in all {
             let end = frame.end.min(self.left.end);
-            match self.order {
-                Order::Forward => {
+            match self.direction {
+                Direction::Forward => {
                     index.check_hole(&(self.left.start..frame.start))?;
                     self.left.start = end;
                 }
-                Order::Reverse => {
+                Direction::Reverse => {
                     index.check_hole(&(end..self.left.end))?;
                     self.left.end = frame.start;
                 }

@@ -15,7 +15,7 @@ use crate::event::{Body, Direction, Event, Op, TableName};
 use crate::filter::Type;
 use crate::replay::selected;
 use crate::route::Route;
-use crate::spool::{Bootstrap, DdlRef, Order, Seq, Spool, Transaction, Trouble};
+use crate::spool::{Bootstrap, DdlRef, Seq, Spool, Transaction, Trouble};
 use crate::target::Target;
 
 /// Refuses tables that the target lacks and the stretch does not hold whole; `ddl` are the
@@ -47,7 +47,7 @@ pub(super) fn check(
             tables.define(message.seq, &stored.event()?, ddl.contains_key(&message.group))
         }
     };
-    for transaction in selected::chosen(spool, selection, Order::Forward)? {
+    for transaction in selected::chosen(spool, selection, Direction::Forward)? {
         let t = transaction?;
         while let Some(step) = steps.next_if(|step| step.seq() <= t.first) {
             take(step, &mut tables, &mut missing)?;
@@ -185,7 +185,7 @@ impl Tables<'_> {
 /// ahead of its end.
 fn copies(spool: &Spool, job: &Job<'_>) -> Result<Vec<(Bootstrap, bool)>> {
     let (range, filter) = (&job.selection.range, &job.selection.filter);
-    let next = spool.transactions(range.end..Seq::MAX, Order::Forward).next().transpose()?;
+    let next = spool.transactions(range.end..Seq::MAX, Direction::Forward).next().transpose()?;
     let taken = |b: &Bootstrap| {
         range.contains(&b.start) && filter.takes_type(Type::Insert) && filter.takes_table(&b.table)
     };
@@ -206,7 +206,7 @@ fn copies(spool: &Spool, job: &Job<'_>) -> Result<Vec<(Bootstrap, bool)>> {
 /// True when the copy's last message lies before `end`.
 fn completes(spool: &Spool, copy: &Bootstrap, end: Seq) -> Result<bool> {
     let word = memchr::memmem::Finder::new(Op::BootstrapComplete.name());
-    for frame in spool.frames(copy.start..end, Order::Forward) {
+    for frame in spool.frames(copy.start..end, Direction::Forward) {
         let frame = frame?;
         for record in frame.counted(&(copy.start..end), Direction::Forward) {
             if word.find(record.bytes).is_some()

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use super::stretch::Stretch;
 use crate::error::{Error, Result};
-use crate::event::{BinlogPos, TableName};
-use crate::spool::{Order, Spool};
+use crate::event::{BinlogPos, Direction, TableName};
+use crate::spool::Spool;
 use crate::target::mysql::base::{Base, Did};
 
 /// A table as the binlog's events name it.
@@ -92,7 +92,7 @@ pub(super) fn check(
         }
         Ok(())
     })?;
-    for transaction in spool.transactions(stretch.range(), Order::Forward) {
+    for transaction in spool.transactions(stretch.range(), Direction::Forward) {
         for (name, counts) in transaction?.tables {
             if counts.rows() > 0 {
                 changed.remove(&logged(&name));

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::event::{BinlogPos, TableName};
+use crate::event::{BinlogPos, Direction, TableName};
 use crate::filter::Filter;
-use crate::spool::{Order, Seq, Spool, Transaction, Trouble};
+use crate::spool::{Seq, Spool, Transaction, Trouble};
 
 /// The stretch between the two.
 pub(super) struct Stretch {
@@ -27,7 +27,7 @@ pub(super) struct Stretch {
 /// When the spool cannot be read.
 pub(super) fn begin(spool: &Spool, until: i64) -> Result<Seq> {
     let whole = whole(spool)?;
-    for transaction in spool.transactions(whole.clone(), Order::Forward) {
+    for transaction in spool.transactions(whole.clone(), Direction::Forward) {
         let t = transaction?;
         if t.ts >= until {
             return Ok(t.first);
@@ -50,7 +50,7 @@ pub(super) fn find(spool: &Spool, until: i64, place: &BinlogPos) -> Result<Stret
     let whole = whole(spool)?;
     let (mut start, mut end, mut before) = (None, None, None);
     let mut last: Option<Transaction> = None;
-    for transaction in spool.transactions(whole.clone(), Order::Forward) {
+    for transaction in spool.transactions(whole.clone(), Direction::Forward) {
         let t = transaction?;
         let newest = t.position.as_ref().filter(|p| t.epoch == epoch && p.base == place.base);
         if newest.is_some_and(|position| position >= place) {
@@ -141,7 +141,7 @@ impl Stretch {
                 .help("choose a time after that copy, or leave the table out with --exclude-table"));
             }
         }
-        for transaction in spool.transactions(self.range(), Order::Forward) {
+        for transaction in spool.transactions(self.range(), Direction::Forward) {
             let t = transaction?;
             let taken = |name: &TableName| filter.takes_table(name);
             let rows = t.tables.iter().filter(|(name, counts)| counts.rows() > 0 && taken(name));
