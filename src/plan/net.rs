@@ -46,8 +46,15 @@ impl Net<'_, '_> {
 pub fn fold<'b, 'a>(table: &Table, changes: &'b [Change<'a>]) -> Result<(Vec<Net<'b, 'a>>, usize)> {
     match table.has_key() {
         true => Keyed::default().fold(table, changes),
+        false if is_untold(changes) => Ok((Vec::new(), 0)),
         false => Ok((multiset(table, changes)?, changes.len())),
     }
+}
+
+/// True when a row without a key that leaves columns to their defaults may be one of those that
+/// go: what is told of it is not its content, and only the source's order is known to be right.
+fn is_untold(changes: &[Change<'_>]) -> bool {
+    changes.iter().any(|change| change.partial) && changes.iter().any(|c| c.before.is_some())
 }
 
 /// What names a row: nearly always one column.

@@ -26,6 +26,8 @@ pub(super) struct Spill {
     tables: Vec<Arc<Table>>,
     /// Changes taken, by table.
     pub(super) events: Vec<u64>,
+    /// By table: rows come that leave columns out, and rows go.
+    untold: Vec<(bool, bool)>,
     /// The record being written.
     record: Vec<u8>,
 }
@@ -41,7 +43,13 @@ impl Spill {
         let file = |_| tempfile::tempfile().map(|file| BufWriter::with_capacity(BUFFER, file));
         let files = (0..parts).map(file).collect::<std::io::Result<_>>();
         let files = files.context("temporary files (TMPDIR names where they are)")?;
-        Ok(Self { files, tables: Vec::new(), events: Vec::new(), record: Vec::new() })
+        Ok(Self {
+            files,
+            tables: Vec::new(),
+            events: Vec::new(),
+            untold: Vec::new(),
+            record: Vec::new(),
+        })
     }
 
     /// Adds changes, each to the part its row belongs to: a row that moves leaves one part and
@@ -64,9 +72,21 @@ impl Spill {
             let index = known.unwrap_or_else(|| {
                 self.tables.push(table.clone());
                 self.events.push(0);
+                self.untold.push((false, false));
                 self.tables.len() - 1
             });
             self.events[index] += changes.len() as u64;
+            let untold = &mut self.untold[index];
+            untold.0 |= changes.iter().any(|change| change.partial);
+            untold.1 |= changes.iter().any(|change| change.before.is_some());
+            if !look && !table.has_key() && *untold == (true, true) {
+                return Err(Error::stopped(format!(
+                    "--net: {} has no key, and rows are told without the columns that have their \
+                     defaults: they are found in the source's order only",
+                    table.name
+                ))
+                .help("leave the table out with --exclude-table, or run without --net"));
+            }
             for change in changes {
                 self.change(index as u32, &table, change, look)?;
             }
