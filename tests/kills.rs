@@ -180,6 +180,8 @@ impl Case {
 
     fn prepare(&self, server: &Server) {
         server.empty();
+        // The spool remembers how far the target was, which is another one now.
+        let _ = std::fs::remove_dir_all(self.spool.path().join("targets"));
         server.load(&self.start);
     }
 

@@ -5,7 +5,7 @@ use mysql::prelude::Queryable;
 use super::{Mysql, failed, schema};
 use crate::error::{Error, Result};
 use crate::event::ddl::{BY_HAND, Statement, Told};
-use crate::event::{Seq, TableName};
+use crate::event::{Op, Seq, TableName, printable};
 use crate::target::{Mark, Point, Session};
 
 impl Mysql {
@@ -21,6 +21,8 @@ impl Mysql {
             Some(before) => {
                 match self.check(told) {
                     Ok(()) => false,
+                    // The server went down in the middle: what is left goes the same way.
+                    Err(_) if told.op == Op::DatabaseDrop => true,
                     Err(e) => {
                         return Err(Error::stopped(format!(
                         "{place}: was begun before and neither left its tables as they were nor \
@@ -85,6 +87,7 @@ impl Mysql {
     fn check(&mut self, told: &Told) -> Result<()> {
         for name in &told.names() {
             if name.table.is_empty() {
+                self.check_database(told, &name.database)?;
                 continue;
             }
             let wanted = told.columns_left(name);
@@ -100,6 +103,17 @@ impl Mysql {
             }
         }
         Ok(())
+    }
+
+    /// A database is not dropped at one stroke: its tables go first.
+    fn check_database(&mut self, told: &Told, name: &str) -> Result<()> {
+        let dropped = told.op == Op::DatabaseDrop;
+        match dropped
+            && schema::has_database(self.conn(), name).map_err(|e| failed("target", &e))?
+        {
+            true => Err(Error::stopped(format!("{}: it is still there", printable(name)))),
+            false => Ok(()),
+        }
     }
 
     /// True when the tables are as a statement leaves them that was not run here.
