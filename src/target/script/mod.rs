@@ -63,9 +63,9 @@ pub fn checks(dialect: Dialect, checks: &Checks) -> String {
             let mut list = String::new();
             for name in tables {
                 list.push_str(if list.is_empty() { "(" } else { ",(" });
-                quote::text(&mut list, dialect, &name.database);
+                plain_name(&mut list, &name.database);
                 list.push(',');
-                quote::text(&mut list, dialect, &name.table);
+                plain_name(&mut list, &name.table);
                 list.push(')');
             }
             format!(
@@ -74,6 +74,17 @@ pub fn checks(dialect: Dialect, checks: &Checks) -> String {
                  REFERENCED_TABLE_NAME) IN ({list}) AND (DELETE_RULE NOT IN ('RESTRICT','NO \
                  ACTION') OR UPDATE_RULE NOT IN ('RESTRICT','NO ACTION'))));\n"
             )
+        }
+    }
+}
+
+/// A name as a literal where the script has set neither character set nor sql_mode yet.
+fn plain_name(out: &mut String, name: &str) {
+    match name.chars().all(|c| matches!(c, ' '..='~') && !matches!(c, '\'' | '\\')) {
+        true => quote::text(out, Dialect::Mysql, name),
+        false => {
+            out.push_str("_utf8mb4 ");
+            quote::bytes(out, name.as_bytes());
         }
     }
 }
