@@ -1,9 +1,54 @@
 //! Where a choice of events meets what the spool's zones tell of its frames.
 
+use std::ops::Range;
+
 use crate::error::Result;
-use crate::event::TableName;
+use crate::event::{Direction, TableName};
 use crate::filter::{Filter, Type};
-use crate::spool::{Numbers, Spool, Touched, Zone};
+use crate::spool::{Frame, Numbers, Seq, Spool, Touched, Transaction, Zone};
+
+/// Frames of a stretch, in order; those the index knows to hold nothing selected are left out. A
+/// frame that cannot be read is an error that names it; the walk may go on behind it.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn frames(
+    spool: &Spool,
+    filter: &Filter,
+    range: Range<Seq>,
+    direction: Direction,
+) -> Result<impl Iterator<Item = Result<Frame>> + Send + use<>> {
+    Ok(spool.frames_where(range, direction, Choice::new(spool, filter)?.may()))
+}
+
+/// The same, for rows of one table.
+///
+/// # Errors
+/// As [`frames`].
+pub fn frames_of(
+    spool: &Spool,
+    filter: &Filter,
+    range: Range<Seq>,
+    table: &TableName,
+) -> Result<impl Iterator<Item = Result<Frame>> + Send + use<>> {
+    let mut choice = Choice::new(spool, filter)?;
+    let names = spool.tables()?;
+    choice.tables.iter_mut().zip(&names).for_each(|(taken, name)| *taken &= name == table);
+    Ok(spool.frames_where(range, Direction::Forward, choice.may()))
+}
+
+/// The transactions of a stretch that may have something selected.
+///
+/// # Errors
+/// As [`frames`].
+pub fn transactions(
+    spool: &Spool,
+    filter: &Filter,
+    range: Range<Seq>,
+    direction: Direction,
+) -> Result<impl Iterator<Item = Result<Transaction>> + Send + use<>> {
+    Ok(spool.transactions_where(range, direction, Choice::new(spool, filter)?.may()))
+}
 
 /// What zones are held against: the choice, and which of the spool's tables it takes.
 #[derive(Clone, Debug)]
@@ -39,15 +84,8 @@ impl Choice {
         })
     }
 
-    /// The same choice, of one table only.
-    ///
-    /// # Errors
-    /// When the index cannot be read.
-    pub fn of_table(spool: &Spool, filter: &Filter, table: &TableName) -> Result<Self> {
-        let mut choice = Self::new(spool, filter)?;
-        let names = spool.tables()?;
-        choice.tables.iter_mut().zip(&names).for_each(|(taken, name)| *taken &= name == table);
-        Ok(choice)
+    fn may(self) -> impl Fn(&Zone) -> bool + Send + 'static {
+        move |zone| self.may_hold(zone)
     }
 
     /// True when a frame or segment may hold something that is taken.
@@ -68,15 +106,13 @@ impl Choice {
 
 #[cfg(test)]
 mod tests {
-    use std::ops::Range;
     use std::path::Path;
 
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::Direction;
     use crate::event::maxwell;
-    use crate::spool::{Batch, Seq, SpoolWriter, Transaction, WriterOptions};
+    use crate::spool::{Batch, SpoolWriter, WriterOptions};
 
     /// A message: kind, table, transaction, whether it commits, connection, server, time.
     type Said = (u8, u8, u64, bool, Option<u64>, Option<u64>, i64);
@@ -167,11 +203,6 @@ mod tests {
             let dir = tempfile::tempdir().expect("temp");
             let failed = |e: crate::error::Error| TestCaseError::fail(e.to_string());
             let spool = spool(dir.path(), &frames).map_err(failed)?;
-            let choice = Choice::new(&spool, &filter).map_err(failed)?;
-            let may = || {
-                let choice = choice.clone();
-                move |zone: &Zone| choice.may_hold(zone)
-            };
             for range in [0..Seq::MAX, ends.0.min(ends.1)..ends.0.max(ends.1)] {
                 for order in [Direction::Forward, Direction::Reverse] {
                     let all: Vec<Transaction> =
@@ -179,7 +210,7 @@ mod tests {
                     let count = spool.transaction_count(range.clone()).map_err(failed)?;
                     prop_assert_eq!(count, all.len() as u64);
                     let wanted: Vec<_> = all.into_iter().filter(|t| takes(&filter, t)).collect();
-                    let found = spool.transactions_where(range.clone(), order, may());
+                    let found = transactions(&spool, &filter, range.clone(), order).map_err(failed)?;
                     let found: Vec<_> = found.collect::<Result<_>>().map_err(failed)?;
                     let found: Vec<_> = found.into_iter().filter(|t| takes(&filter, t)).collect();
                     prop_assert_eq!(found, wanted);
@@ -200,7 +231,8 @@ mod tests {
                         Ok(all)
                     };
                     let wanted = records(&mut spool.frames(range.clone(), order)).map_err(failed)?;
-                    let found = records(&mut spool.frames_where(range.clone(), order, may())).map_err(failed)?;
+                    let found = super::frames(&spool, &filter, range.clone(), order).map_err(failed)?;
+                    let found = records(&mut { found }).map_err(failed)?;
                     prop_assert_eq!(found, wanted);
                 }
             }

@@ -29,8 +29,8 @@ const ARROWS: [(&str, &[&str]); 15] = [
     (
         "cli",
         &[
-            "capture", "replay", "read", "source", "spool", "target", "sql", "route", "filter",
-            "event", "error",
+            "select", "capture", "replay", "read", "source", "spool", "target", "sql", "route",
+            "filter", "event", "error",
         ],
     ),
 ];

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::event::{Direction, Event};
 use crate::filter::Filter;
 use crate::read::export::{self, Format, Writer};
-use crate::read::frames::frames;
 use crate::read::position::Position;
+use crate::select;
 use crate::spool::{Record, Seq, Spool};
 
 const HELP: &str = "\
@@ -213,7 +213,7 @@ impl Run {
         mut frame_done: impl FnMut(&mut Self, &mut String, Seq) -> Result<bool>,
     ) -> Result<Seq> {
         let mut text = String::new();
-        for frame in frames(spool, range.clone(), filter)? {
+        for frame in select::frames(spool, filter, range.clone(), Direction::Forward)? {
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {

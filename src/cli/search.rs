@@ -14,10 +14,10 @@ use super::{DIFFERS, Global, print, time};
 use crate::capture::Watch as _;
 use crate::error::{Context as _, Result};
 use crate::event::row::Columns;
-use crate::event::{Body, Event, Op, TableName, printable};
+use crate::event::{Body, Direction, Event, Op, TableName, printable};
 use crate::filter::Filter;
-use crate::read;
 use crate::read::pattern::{Match, Pattern};
+use crate::select;
 use crate::spool::{Frame, Seq, Spool};
 
 const HELP: &str = "\
@@ -68,7 +68,7 @@ pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
     let mut page = Page { json: global.json, color, text, found: 0, scratch };
     let range = &selection.range;
     let mut unreadable = false;
-    for frame in read::frames::frames(&spool, range.clone(), &selection.filter)? {
+    for frame in select::frames(&spool, &selection.filter, range.clone(), Direction::Forward)? {
         let frame = match frame {
             Ok(frame) => frame,
             Err(error) => {

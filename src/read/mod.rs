@@ -7,12 +7,11 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::event::Direction;
 use crate::filter::{Filter, Type};
-use crate::select::Choice;
-use crate::spool::{Counts, Records, Seq, Spool, Transaction, TransactionKind, Zone};
+use crate::select;
+use crate::spool::{Counts, Records, Seq, Spool, Transaction, TransactionKind};
 
 pub mod biggest;
 pub mod export;
-pub mod frames;
 pub mod history;
 pub mod pattern;
 pub mod position;
@@ -28,9 +27,7 @@ pub fn transactions<'s>(
     filter: &'s Filter,
 ) -> Result<impl Iterator<Item = Result<Transaction>> + use<'s>> {
     let mut taker = Taker::new(spool, filter)?;
-    let choice = Choice::new(spool, filter)?;
-    let may = move |zone: &Zone| choice.may_hold(zone);
-    let all = spool.transactions_where(range, Direction::Forward, may);
+    let all = select::transactions(spool, filter, range, Direction::Forward)?;
     Ok(all.filter_map(move |t| t.and_then(|t| taker.take(t)).transpose()))
 }
 

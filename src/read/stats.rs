@@ -214,7 +214,7 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spool::Counts;
+    use crate::spool::{Batch, Counts, SpoolWriter, WriterOptions};
 
     #[test]
     fn stretches_grow_until_they_are_few_enough_and_lose_no_row() {
@@ -233,5 +233,44 @@ mod tests {
         let by_stretch: Vec<(i64, u64)> =
             series.stretches.iter().map(|(at, tally)| (*at, tally.sum())).collect();
         assert_eq!(by_stretch, [(0, 12), (57, 3)]);
+    }
+
+    #[test]
+    fn sums_come_to_what_the_transactions_come_to() {
+        let dir = tempfile::tempdir().expect("temp");
+        let options = WriterOptions { segment_bytes: 4_000, ..WriterOptions::default() };
+        let (mut writer, _) = SpoolWriter::open(dir.path(), options).expect("a writer");
+        for frame in 0..120u64 {
+            let mut batch = Batch::default();
+            for n in frame * 7..frame * 7 + 7 {
+                let (table, ts, end) = (n % 3, n * n / 40, n % 4 == 3);
+                let kind = ["insert", "update", "delete"][n as usize % 5 % 3];
+                let row = format!(
+                    r#"{{"database":"d","table":"t{table}","type":"{kind}","ts":{ts},"xid":{},"commit":{end},"position":"bin.000001:{n}","data":{{"id":{n}}}}}"#,
+                    n / 4
+                );
+                batch.push(row.as_bytes());
+            }
+            writer.append(&batch).expect("stored");
+        }
+        writer.finish().expect("finished");
+        let spool = Spool::open(dir.path()).expect("a spool");
+        let tables = ["d.t1".to_owned()];
+        let filters = [
+            Filter::default(),
+            Filter::new(&tables, &[], &[], &[]).expect("a filter"),
+            Filter::new(&[], &tables, &[Type::Update, Type::Delete], &[]).expect("a filter"),
+        ];
+        for filter in &filters {
+            for range in [0..Seq::MAX, 100..500, 3..4] {
+                let mut one_by_one = Stats::default();
+                for t in read::transactions(&spool, range.clone(), filter).expect("transactions") {
+                    one_by_one.add(&t.expect("a transaction"));
+                }
+                let summed = stats(&spool, &range, filter).expect("sums");
+                let shown = |stats: &Stats| format!("{stats:?}");
+                assert_eq!(shown(&summed), shown(&one_by_one), "{range:?}");
+            }
+        }
     }
 }

@@ -12,8 +12,8 @@ use crate::event::row::Columns;
 use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
 use crate::filter::{Filter, Type};
 use crate::plan::{Change, Table};
-use crate::select::Choice;
-use crate::spool::{DdlRef, Seq, Spool, Trouble, Zone};
+use crate::select;
+use crate::spool::{DdlRef, Seq, Spool, Trouble};
 
 /// Something that stays as it is, whatever is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -362,9 +362,7 @@ fn any_event(
     seqs: &Range<Seq>,
     mut is: impl FnMut(Seq, &Event<'_>) -> bool,
 ) -> Result<Option<Seq>> {
-    let choice = Choice::of_table(spool, &selection.filter, table)?;
-    let may = move |zone: &Zone| choice.may_hold(zone);
-    for frame in ahead(spool.frames_where(seqs.clone(), Direction::Forward, may)) {
+    for frame in ahead(select::frames_of(spool, &selection.filter, seqs.clone(), table)?) {
         let frame = frame?;
         for event in frame.events(seqs, Direction::Forward) {
             let (seq, event) = event?;

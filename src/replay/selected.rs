@@ -7,8 +7,8 @@ use super::{Selection, ahead};
 use crate::error::Result;
 use crate::event::{Direction, TableName};
 use crate::filter::{Filter, Type};
-use crate::select::Choice;
-use crate::spool::{Counts, Seq, Spool, Transaction, TransactionKind, Zone};
+use crate::select;
+use crate::spool::{Counts, Seq, Spool, Transaction, TransactionKind};
 
 /// The selected rows of a table.
 #[derive(Clone, Debug)]
@@ -48,16 +48,16 @@ pub(super) fn takes(filter: &Filter, t: &Transaction) -> bool {
 pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
     let Selection { range, filter, .. } = selection;
     if !filter.reads_rows() {
-        for transaction in chosen(spool, selection, Direction::Forward)? {
+        for transaction in
+            select::transactions(spool, filter, selection.range.clone(), Direction::Forward)?
+        {
             if takes(filter, &transaction?) {
                 return Ok(true);
             }
         }
     }
     // Rows that the producer copied are in no transaction.
-    let choice = Choice::new(spool, filter)?;
-    let may = move |zone: &Zone| choice.may_hold(zone);
-    for frame in ahead(spool.frames_where(range.clone(), Direction::Forward, may)) {
+    for frame in ahead(select::frames(spool, filter, range.clone(), Direction::Forward)?) {
         let frame = frame?;
         for event in frame.events(range, Direction::Forward) {
             if filter.takes_event(&event?.1) {
@@ -66,17 +66,6 @@ pub fn any(spool: &Spool, selection: &Selection) -> Result<bool> {
         }
     }
     Ok(false)
-}
-
-/// The transactions that may have something selected.
-pub(super) fn chosen(
-    spool: &Spool,
-    Selection { range, filter, .. }: &Selection,
-    direction: Direction,
-) -> Result<impl Iterator<Item = Result<Transaction>> + use<>> {
-    let choice = Choice::new(spool, filter)?;
-    let may = move |zone: &Zone| choice.may_hold(zone);
-    Ok(spool.transactions_where(range.clone(), direction, may))
 }
 
 /// Finds the selected rows.
@@ -89,7 +78,9 @@ pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
         [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
     let part = |taken: bool, n: u64| if taken { n } else { 0 };
     let mut all = Selected::new();
-    for transaction in chosen(spool, selection, Direction::Forward)? {
+    for transaction in
+        select::transactions(spool, filter, selection.range.clone(), Direction::Forward)?
+    {
         let t = transaction?;
         for (name, counts) in &t.tables {
             if !has(filter, &t, name, counts) {

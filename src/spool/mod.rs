@@ -30,6 +30,7 @@ mod landmark;
 mod lock;
 mod lookup;
 mod notes;
+mod opened;
 mod packed;
 mod place;
 mod ranges;

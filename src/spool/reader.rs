@@ -5,20 +5,14 @@
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::files;
-use super::fit::{self, Fit};
+use super::fit;
 use super::frame::{Frame, Message};
-use super::home::Home;
-use super::index::Index;
-use super::indexer::Indexer;
 use super::keyed::RowKey;
 use super::keys_index::{BIGGEST, SegmentSums};
-use super::lock::{Lock, Purpose};
+use super::opened::{Opened, open};
 use super::records::Records;
-use super::recovery;
 use super::segment::{self, SegmentReader};
 use super::types::{
     BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq, Transaction,
@@ -26,7 +20,7 @@ use super::types::{
 use super::walk::{self, Frames, Transactions};
 use super::zone::Zone;
 use super::zones::Survey;
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, Error, Result};
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, Nulls, TableName};
 
@@ -35,16 +29,6 @@ pub struct Spool {
     dir: PathBuf,
     opened: Opened,
     id: String,
-}
-
-/// An index as far as it could be brought.
-struct Opened {
-    home: Home,
-    index: Index,
-    /// Segments that are not as it has them.
-    misfits: Vec<BadFrame>,
-    /// Why it was built anew, when it was found damaged.
-    mended: Option<String>,
 }
 
 impl Spool {
@@ -430,74 +414,4 @@ impl Survey for Count {
     fn transaction(&mut self, _: Transaction) {
         self.0 += 1;
     }
-}
-
-/// The index as far as it can be brought.
-fn open(dir: &Path) -> Result<Opened> {
-    let home = Home::new(dir);
-    let writable = files::is_writable(dir);
-    let deadline = Instant::now() + Duration::from_secs(10);
-    loop {
-        let known = known(&home)?;
-        if let Some((index, Fit { complete: true, misfits })) = known {
-            return Ok(Opened { home, index, misfits, mended: None });
-        }
-        let lock = match writable {
-            true => Lock::try_take(dir, Purpose::Index)?,
-            false => Lock::look(dir)?,
-        };
-        if let Some(lock) = lock {
-            let home = match (writable, known.is_some()) {
-                (true, _) => home,
-                (false, true) => Home::copied(dir)?,
-                (false, false) => Home::apart(dir)?,
-            };
-            let mended = catch_up(&home)?;
-            drop(lock);
-            let built = Index::open_read(home.index())?;
-            let index = built.ok_or_else(|| Error::failed("index.sqlite: cannot be built"))?;
-            return Ok(Opened { home, index, misfits: Vec::new(), mended });
-        }
-        // A writer is alive: what it has indexed so far is good.
-        if let Some((index, Fit { misfits, .. })) = known {
-            return Ok(Opened { home, index, misfits, mended: None });
-        }
-        if Instant::now() > deadline {
-            return Err(Error::failed(format!(
-                "{}: another process is still building the index",
-                dir.display()
-            ))
-            .help("try again in a moment"));
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// The index as it stands, and how the segments are to it; `None`: there is none that can be used.
-fn known(home: &Home) -> Result<Option<(Index, Fit)>> {
-    let looked = || -> Result<Option<(Index, Fit)>> {
-        let Some(index) = Index::open_read(home.index())? else { return Ok(None) };
-        if index.get("spool")?.is_none() {
-            return Ok(None);
-        }
-        let fit = fit::fit(home.dir(), &index)?;
-        Ok(Some((index, fit)))
-    };
-    match looked() {
-        // Built anew by whoever holds the lock.
-        Err(e) if e.kind() == ErrorKind::Damaged => Ok(None),
-        other => other,
-    }
-}
-
-/// Why the index was built anew, if it was found damaged.
-fn catch_up(home: &Home) -> Result<Option<String>> {
-    let dir = home.dir();
-    let spool = recovery::spool_id(dir)?.ok_or_else(|| {
-        Error::usage(format!("{}: the spool is empty", dir.display()))
-            .help("binsync capture or binsync import fills it")
-    })?;
-    let (mut indexer, unfit) = Indexer::open(home)?;
-    indexer.catch_up(spool, Seq::MAX)?;
-    Ok(unfit.filter(|unfit| unfit.damaged).map(|unfit| unfit.reason))
 }

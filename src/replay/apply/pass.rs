@@ -17,8 +17,8 @@ use crate::event::Direction;
 use crate::plan::window::Plan;
 use crate::replay::reversible::no_cascades;
 use crate::replay::{Selection, ahead, selected, stopped};
-use crate::select::Choice;
-use crate::spool::{Seq, Spool, Zone};
+use crate::select;
+use crate::spool::{Seq, Spool};
 use crate::target::{Standing, Target};
 
 /// A window is cut after so many bytes of messages at the latest.
@@ -92,9 +92,7 @@ pub(super) fn run(
         (false, 0) => quarter,
         (false, _) => whole,
     };
-    let choice = Choice::new(spool, &job.selection.filter)?;
-    let may = move |zone: &Zone| choice.may_hold(zone);
-    let frames = ahead(spool.frames_where(left.clone(), direction, may));
+    let frames = ahead(select::frames(spool, &job.selection.filter, left.clone(), direction)?);
     let reader = Reader::new(frames, left, direction, &job.selection.filter, limits);
     let (send, receive) = mpsc::channel();
     let pass = Pass {

@@ -15,6 +15,7 @@ use crate::event::{Body, Direction, Event, Op, TableName};
 use crate::filter::Type;
 use crate::replay::selected;
 use crate::route::Route;
+use crate::select;
 use crate::spool::{Bootstrap, DdlRef, Seq, Spool, Transaction, Trouble};
 use crate::target::Target;
 
@@ -47,7 +48,9 @@ pub(super) fn check(
             tables.define(message.seq, &stored.event()?, ddl.contains_key(&message.group))
         }
     };
-    for transaction in selected::chosen(spool, selection, Direction::Forward)? {
+    for transaction in
+        select::transactions(spool, &selection.filter, selection.range.clone(), Direction::Forward)?
+    {
         let t = transaction?;
         while let Some(step) = steps.next_if(|step| step.seq() <= t.first) {
             take(step, &mut tables, &mut missing)?;

@@ -12,11 +12,11 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use super::{Selection, selected, stopped};
+use super::{Selection, stopped};
 use crate::error::{Context as _, Result};
 use crate::event::Direction;
-use crate::select::Choice;
-use crate::spool::{Frame, Seq, Spool, Zone};
+use crate::select;
+use crate::spool::{Frame, Seq, Spool};
 use crate::target::script::Switch;
 
 mod check;
@@ -153,15 +153,13 @@ fn write_in_order(
     let direction = job.direction;
     let mut outcome = Outcome::default();
     let mut dealt: VecDeque<Receiver<Result<Piece>>> = VecDeque::new();
-    let choice = Choice::new(spool, &job.selection.filter)?;
     let mut stretches = stretches(spool, job.selection, direction)?;
     loop {
         while dealt.len() < THREADS {
             let Some(range) = stretches.next() else { break };
             let range = range?;
-            let choice = choice.clone();
-            let may = move |zone: &Zone| choice.may_hold(zone);
-            let frames = Box::new(spool.frames_where(range.clone(), direction, may));
+            let filter = &job.selection.filter;
+            let frames = Box::new(select::frames(spool, filter, range.clone(), direction)?);
             let (pieces, receive) = sync_channel(PIECES);
             dealt.push_back(receive);
             send.send((frames, range, pieces)).context("rendering threads")?;
@@ -193,7 +191,8 @@ fn stretches(
     selection: &Selection,
     direction: Direction,
 ) -> Result<impl Iterator<Item = Result<Range<Seq>>> + use<>> {
-    let mut transactions = selected::chosen(spool, selection, direction)?;
+    let mut transactions =
+        select::transactions(spool, &selection.filter, selection.range.clone(), direction)?;
     let mut rest = selection.range.clone();
     Ok(std::iter::from_fn(move || {
         if rest.is_empty() {
