@@ -195,6 +195,14 @@ fn a_dumb_terminal_gets_text_and_nothing_else() {
 }
 
 #[test]
+fn an_error_is_told_on_a_clean_screen() {
+    let spool = Spool::recording("mariadb-incident");
+    let shown = on_terminal(&spool, "xterm", "log --xid 5");
+    let (before, _) = shown.split_once("binsync: no transaction with xid 5").expect(&shown);
+    assert!(before.ends_with('\n') || before.ends_with("\x1b[2K"), "{shown:?}");
+}
+
+#[test]
 fn tables_apart_are_counted_as_the_transactions_they_are_of() {
     let (spool, dir) = (Spool::recording("mariadb-incident"), temp_dir());
     let to = dir.path().join("out");

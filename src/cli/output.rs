@@ -23,6 +23,13 @@ pub struct Output {
     state: RefCell<State>,
 }
 
+/// An error is told on a clean screen.
+impl Drop for Output {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
 struct State {
     started: Instant,
     line_at: Instant,
