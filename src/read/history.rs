@@ -154,7 +154,8 @@ impl Wanted {
         }
     }
 
-    /// A text that every message with the key holds, if one can be told: digits are not folded.
+    /// The digits of a number that every message with the key holds, if it has one: they are not
+    /// folded.
     fn needle(&self) -> Option<String> {
         let Self::Typed(values) = self else { return None };
         let digits = values.iter().filter(|v| v.bytes().all(|b| b.is_ascii_digit()));
@@ -248,7 +249,7 @@ impl Search<'_> {
                 continue;
             }
             for record in frame.counted(&range, Direction::Forward) {
-                if needle.as_ref().is_some_and(|needle| needle.find(record.bytes).is_none()) {
+                if needle.as_ref().is_some_and(|needle| !holds_number(record.bytes, needle)) {
                     continue;
                 }
                 let event = frame.event(&record)?;
@@ -285,6 +286,16 @@ impl Hit {
     }
 }
 
+/// True when digits stand in a text as a number of their worth: not within others, zeros before
+/// them apart.
+fn holds_number(text: &[u8], digits: &Finder<'_>) -> bool {
+    digits.find_iter(text).any(|at| {
+        let before = text[..at].iter().rev().find(|b| **b != b'0');
+        let behind = text.get(at + digits.needle().len());
+        ![before, behind].into_iter().flatten().any(u8::is_ascii_digit)
+    })
+}
+
 fn hit(seq: Seq, event: &Event<'_>, columns: &[String]) -> Option<Hit> {
     let Body::Row { data, old } = event.body else { return None };
     let data = Columns::parse(data).ok()?;
@@ -313,4 +324,29 @@ fn case_counts(hits: &[Hit]) -> bool {
         }
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digits_are_a_number_only_where_no_others_stand_beside_them() {
+        let holds = |text: &str, digits: &str| holds_number(text.as_bytes(), &Finder::new(digits));
+        for (text, digits) in [
+            (r#"{"id":77,"#, "77"),
+            ("77", "77"),
+            (r#""0077""#, "77"),
+            ("77.00", "77"),
+            ("177 77", "77"),
+            ("0", "0"),
+            ("000", "0"),
+        ] {
+            assert!(holds(text, digits), "{text}: {digits}");
+        }
+        for (text, digits) in [("177", "77"), ("770", "77"), ("777", "77"), ("100", "0"), ("", "7")]
+        {
+            assert!(!holds(text, digits), "{text}: {digits}");
+        }
+    }
 }

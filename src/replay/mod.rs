@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::event::ddl::{Server, Statement, Text, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
-use crate::event::{Body, Direction, Event, Nulls};
+use crate::event::{Body, Direction, Event, Nulls, TableName};
 use crate::filter::{Filter, Type};
 use crate::plan::bind::Reading;
 use crate::route::Route;
@@ -35,12 +35,23 @@ pub struct Selection {
     pub words: String,
 }
 
+/// A DDL message, as far as it is asked for often.
+#[derive(Clone, Debug)]
+pub struct Ddl {
+    /// The message.
+    pub seq: Seq,
+    /// First message of the same statement (one statement over several tables sends several).
+    pub group: Seq,
+    /// The table it is about; that of a database has no name.
+    pub table: TableName,
+}
+
 /// The definitions over the whole spool, and where its statements are.
 pub struct Definitions {
     /// The definitions.
     pub history: History,
     /// Every DDL message.
-    pub ddl: Vec<DdlRef>,
+    pub ddl: Vec<Ddl>,
     /// Whether the source writes the rows that its foreign keys change into its binlog; `None`
     /// when no snapshot tells the source's version.
     pub logs_cascades: Option<bool>,
@@ -79,17 +90,18 @@ impl Definitions {
             foreign_keys.extend(snapshot.foreign_keys);
             history.add_snapshot(seq, snapshot.tables);
         }
-        let ddl = spool.ddl()?;
-        for message in &ddl {
-            let stored = spool.ddl_message(message.seq)?;
-            let event = stored.event()?;
-            history.add_ddl(message.seq, &event)?;
+        let mut ddl = Vec::new();
+        spool.each_ddl(&(0..Seq::MAX), |DdlRef { seq, group }, message| {
+            let event = message.event()?;
+            let table = event.meta.name();
             if let Body::Ddl { sql, .. } = &event.body
                 && let Some(statement) = Text::read(sql)
             {
-                foreign_keys.extend(statement.foreign_keys(&event.meta.name()));
+                foreign_keys.extend(statement.foreign_keys(&table));
             }
-        }
+            ddl.push(Ddl { seq, group, table });
+            history.add_ddl(seq, &event)
+        })?;
         Ok(Self { history, ddl, logs_cascades, source, foreign_keys, nulls: spool.nulls()? })
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::cut::Cut;
 use super::selected::{Rows, Selected};
-use super::{Definitions, Selection, ahead};
+use super::{Ddl, Definitions, Selection, ahead};
 use crate::error::{Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::Columns;
@@ -13,7 +13,7 @@ use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
 use crate::filter::{Filter, Type};
 use crate::plan::{Change, Table};
 use crate::select;
-use crate::spool::{DdlRef, Seq, Spool, Trouble};
+use crate::spool::{Seq, Spool, Trouble};
 
 /// Something that stays as it is, whatever is taken back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -147,8 +147,8 @@ pub fn losses(
     logs_cascades: Option<bool>,
 ) -> Result<Found> {
     let mut found = Found { rows: any_row(spool, selection, rows)?, ..Found::default() };
-    for message in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
-        statement(spool, message, selection, rows, &mut found)?;
+    for ddl in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
+        statement(spool, ddl, selection, rows, &mut found)?;
     }
     let keys = definitions.foreign_keys.iter().chain(foreign_keys);
     found.losses.extend(cascades(spool, selection, rows, keys, logs_cascades)?);
@@ -163,34 +163,32 @@ pub fn losses(
 /// are. One that only altered a table after its rows is none: columns are matched by name.
 fn statement(
     spool: &Spool,
-    message: &DdlRef,
+    ddl: &Ddl,
     selection: &Selection,
     rows: &Selected,
     found: &mut Found,
 ) -> Result<()> {
-    let seq = message.seq;
-    let message = spool.ddl_message(seq)?;
-    let event = message.event()?;
-    let name = event.meta.name();
-    let Body::Ddl { sql, .. } = &event.body else { return Ok(()) };
-    if !selection.filter.takes_table(&name) {
+    let Ddl { seq, table: name, .. } = ddl;
+    let of = |table: &TableName| {
+        table == name || name.table.is_empty() && table.database == name.database
+    };
+    let mut changed = rows.iter().filter(|(table, rows)| of(table) && rows.seqs.start < *seq);
+    let chosen = selection.filter.takes_type(Type::Ddl);
+    if !selection.filter.takes_table(name) || !chosen && changed.clone().next().is_none() {
         return Ok(());
     }
-    let chosen = selection.filter.takes_type(Type::Ddl);
+    let message = spool.ddl_message(*seq)?;
+    let event = message.event()?;
+    let Body::Ddl { sql, .. } = &event.body else { return Ok(()) };
     if matches!(event.meta.op, Op::DatabaseCreate | Op::TableCreate) {
         if chosen {
-            found.created.push(name);
+            found.created.push(name.clone());
         }
         return Ok(());
     }
-    let of = |table: &TableName| {
-        *table == name || name.table.is_empty() && table.database == name.database
-    };
-    let touched = rows.iter().filter(|(table, _)| of(table)).any(|(_, rows)| {
-        rows.seqs.start < seq && (rows.seqs.end > seq || !alters_in_place(&event))
-    });
+    let touched = changed.any(|(_, rows)| rows.seqs.end > *seq || !alters_in_place(&event));
     if chosen || touched {
-        found.losses.push(Loss::Statement { table: name, seq, sql: sql.to_string() });
+        found.losses.push(Loss::Statement { table: name.clone(), seq: *seq, sql: sql.to_string() });
     }
     Ok(())
 }

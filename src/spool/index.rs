@@ -2,6 +2,7 @@
 //!
 //! What is asked and written is in [`super::index_read`] and [`super::index_write`].
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::files;
 use super::index_schema::{APPLICATION_ID, KEYS, PAGE, TABLES, VERSION};
+use super::segment::Decoder;
 use crate::error::{Context, Error, ErrorKind, Result};
 
 /// How long a lock of another process on the index is waited for.
@@ -22,9 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const FILES: [&str; 3] = ["index.sqlite-wal", "index.sqlite-shm", "index.sqlite"];
 
 /// An open index.
-#[derive(Debug)]
 pub(super) struct Index {
     db: Connection,
+    /// For what is compressed in it: made once, used for each row.
+    decoder: RefCell<Decoder>,
 }
 
 /// See [`Index::view`].
@@ -284,7 +287,7 @@ impl Index {
     fn new(db: Connection) -> Result<Self> {
         db.busy_timeout(PATIENCE).map_err(failed)?;
         db.set_prepared_statement_cache_capacity(64);
-        Ok(Self { db })
+        Ok(Self { db, decoder: RefCell::new(Decoder::new()?) })
     }
 
     fn is_ours(&self) -> Result<bool> {
@@ -296,8 +299,13 @@ impl Index {
         self.db.pragma_update(None, name, value).map_err(failed)
     }
 
-    fn number(&self, sql: &str) -> Result<u64> {
+    pub(super) fn number(&self, sql: &str) -> Result<u64> {
         Ok(self.row(sql, &[], |row| row.int(0))?.unwrap_or_default())
+    }
+
+    /// What a blob holds that was [compressed](super::segment::compress).
+    pub(super) fn unpack(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        self.decoder.borrow_mut().unpack(bytes)
     }
 
     /// Rows of a table that were [put](Index::put), checked; `rest` is what follows FROM and the

@@ -91,7 +91,7 @@ impl Index {
             |row| {
                 let first = row.int(0)?;
                 runs.push(first..first.saturating_add(row.int(1)?));
-                Ok((first, segment::decompress(&row.blob(column::TRANSACTIONS)?)?))
+                Ok((first, self.unpack(&row.blob(column::TRANSACTIONS)?)?))
             },
         )?;
         self.check_run(runs.into_iter())?;
@@ -203,17 +203,23 @@ impl Index {
         self.checked("ddl", rest, &[int(limit as u64)], |row| row.int(5))
     }
 
-    /// All statements.
-    pub(super) fn ddl(&self) -> Result<Vec<DdlRef>> {
-        self.checked("ddl", "ORDER BY seq", &[], |row| {
-            Ok(DdlRef { seq: row.int(0)?, group: row.int(1)?, epoch: row.int(2)? as u32 })
+    /// The messages about statements in a stretch, in order.
+    pub(super) fn each_ddl(
+        &self,
+        range: &Range<Seq>,
+        mut visit: impl FnMut(DdlRef, Vec<u8>) -> Result<()>,
+    ) -> Result<()> {
+        let values = [upto(range.start), upto(range.end)];
+        self.walk_checked("ddl", "WHERE seq >= ? AND seq < ? ORDER BY seq", &values, |row| {
+            let ddl = DdlRef { seq: row.int(0)?, group: row.int(1)? };
+            visit(ddl, self.unpack(&row.blob(8)?)?)?;
+            Ok(true)
         })
     }
 
-    /// The message about a statement.
-    pub(super) fn ddl_message(&self, seq: Seq) -> Result<Option<Vec<u8>>> {
-        let read = |row: &Row<'_>| segment::decompress(&row.blob(8)?);
-        Ok(self.checked("ddl", "WHERE seq = ?", &[int(seq)], read)?.pop())
+    /// How many messages about statements there are.
+    pub(super) fn ddl_count(&self) -> Result<u64> {
+        self.number("SELECT count(*) FROM ddl")
     }
 
     /// What a statement was: the producer's word for it, and its text.

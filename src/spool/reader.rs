@@ -166,12 +166,24 @@ impl Spool {
         Ok(frame.get((seq - frame.first()) as usize).bytes.to_vec())
     }
 
-    /// Every DDL message that is no re-send.
+    /// Hands over the messages about statements in a stretch, in order, re-sends left out.
+    ///
+    /// # Errors
+    /// As `visit` has it, and see [`Spool::end`].
+    pub fn each_ddl(
+        &self,
+        range: &Range<Seq>,
+        mut visit: impl FnMut(DdlRef, &Message) -> Result<()>,
+    ) -> Result<()> {
+        self.opened.index.each_ddl(range, |ddl, bytes| visit(ddl, &Message { seq: ddl.seq, bytes }))
+    }
+
+    /// How many messages about statements there are, re-sends left out.
     ///
     /// # Errors
     /// See [`Spool::end`].
-    pub fn ddl(&self) -> Result<Vec<DdlRef>> {
-        self.opened.index.ddl()
+    pub fn ddl_count(&self) -> Result<u64> {
+        self.opened.index.ddl_count()
     }
 
     /// Every copy of a table by the producer.
@@ -278,11 +290,13 @@ impl Spool {
     /// # Errors
     /// When it is none, and see [`Spool::end`].
     pub fn ddl_message(&self, seq: Seq) -> Result<Message> {
-        let bytes =
-            self.opened.index.ddl_message(seq)?.ok_or_else(|| {
-                Error::failed(format!("message {seq}: not known as a DDL statement"))
-            })?;
-        Ok(Message { seq, bytes })
+        let mut found = None;
+        let index = &self.opened.index;
+        index.each_ddl(&(seq..seq.saturating_add(1)), |_, bytes| {
+            found = Some(Message { seq, bytes });
+            Ok(())
+        })?;
+        found.ok_or_else(|| Error::failed(format!("message {seq}: not known as a DDL statement")))
     }
 
     /// A statement: the producer's word for what it is, and its text.

@@ -3,12 +3,12 @@
 //! The only file of the spool that names zstd. Knows nothing of what the records say.
 
 use std::fs::{self, File};
-use std::io::Read;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe;
 
 use super::files;
 use super::format::{self, BadHeader, Header, MAX_SEQ, SpoolId};
@@ -141,7 +141,7 @@ fn frame(first: Seq, content: Vec<u8>, ends: Vec<u64>, place: Place) -> Frame {
     Frame { first, content, ends, place, resend, damaged }
 }
 
-/// Decompresses bodies.
+/// Decompresses bodies, and what the index has compressed.
 pub(super) struct Decoder(Decompressor<'static>);
 
 impl Decoder {
@@ -172,6 +172,27 @@ impl Decoder {
         });
         let ends = ends.collect();
         Ok(frame(header.first, content, ends, place))
+    }
+
+    /// The reverse of [`compress`], over all pieces that were put one behind the other.
+    ///
+    /// # Errors
+    /// When it is not what was compressed.
+    pub(super) fn unpack(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let (mut len, mut rest) = (0_u64, bytes);
+        while !rest.is_empty() {
+            let piece = zstd_safe::find_frame_compressed_size(rest).ok();
+            let piece = piece.and_then(|end| rest.split_at_checked(end));
+            let plain = zstd_safe::get_frame_content_size(rest).ok().flatten();
+            let (Some((_, behind)), Some(plain)) = (piece, plain) else {
+                return Err(Error::failed(format!("{PACKED}: damaged")));
+            };
+            (len, rest) = (len.saturating_add(plain), behind);
+        }
+        match len < MAX_PACKED {
+            true => self.0.decompress(bytes, len as usize).context(PACKED),
+            false => Err(Error::failed(format!("{PACKED}: too long"))),
+        }
     }
 }
 
@@ -251,22 +272,6 @@ pub(super) fn bad_header(bad: BadHeader, place: Place) -> Error {
 /// Compresses bytes for the index; nothing gives nothing.
 pub(super) fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
     zstd::bulk::compress(bytes, 3).context("zstd")
-}
-
-/// The reverse, over all pieces.
-pub(super) fn decompress(bytes: &[u8]) -> Result<Vec<u8>> {
-    match bytes {
-        [] => Ok(Vec::new()),
-        bytes => {
-            let mut plain = Vec::new();
-            let zstd = zstd::stream::Decoder::new(bytes).context(PACKED)?;
-            zstd.take(MAX_PACKED).read_to_end(&mut plain).context(PACKED)?;
-            match (plain.len() as u64) < MAX_PACKED {
-                true => Ok(plain),
-                false => Err(Error::failed(format!("{PACKED}: too long"))),
-            }
-        }
-    }
 }
 
 /// What `zstd -dc` prints of a segment.

@@ -65,13 +65,18 @@ fn answers(dir: &Path) -> Result<String> {
         .frames(0..Seq::MAX, Direction::Forward)
         .map(|f| Ok(f?.records().map(|r| (r.resend, r.damaged)).collect()))
         .collect();
+    let mut ddl = Vec::new();
+    spool.each_ddl(&(0..Seq::MAX), |ddl_ref, _| {
+        ddl.push(ddl_ref);
+        Ok(())
+    })?;
     Ok(format!(
         "{:?} {all:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
         spool.end()?,
         marks?,
         spool.gaps()?,
         spool.epochs()?,
-        spool.ddl()?,
+        ddl,
         spool.bootstraps()?,
         spool.damaged(0..Seq::MAX)?,
         (spool.segments()?, found_by_key(&spool)?, spool.biggest()?),

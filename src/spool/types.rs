@@ -156,8 +156,6 @@ pub struct DdlRef {
     pub seq: Seq,
     /// First message of the same statement (one statement over several tables sends several).
     pub group: Seq,
-    /// The epoch it belongs to.
-    pub epoch: u32,
 }
 
 /// A copy of a table by the producer, and the stretch its rows are ahead of the stream.

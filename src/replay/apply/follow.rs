@@ -37,7 +37,7 @@ fn go_on(
 ) -> Result<()> {
     let mut spool = Spool::open(spool.dir())?;
     let mut at = job.selection.range.end;
-    let mut known: Option<((usize, usize), Definitions)> = None;
+    let mut known: Option<((u64, usize), Definitions)> = None;
     let mut refreshed = Instant::now();
     while !job.stop.load(Ordering::Relaxed) {
         let to = whole_end(&spool)?;
@@ -51,7 +51,7 @@ fn go_on(
             thread::sleep(POLL);
             continue;
         }
-        let told = (spool.ddl()?.len(), spool.nulls()?.len());
+        let told = (spool.ddl_count()?, spool.nulls()?.len());
         let definitions = match known.take().filter(|(before, _)| *before == told) {
             Some((_, definitions)) => definitions,
             None => {

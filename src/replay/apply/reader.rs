@@ -6,8 +6,9 @@ use std::sync::Arc;
 use crate::error::Result;
 use crate::event::{Direction, Event};
 use crate::filter::Filter;
+use crate::replay::Ddl;
 use crate::replay::boundary::Boundary;
-use crate::spool::{DdlRef, Frame, Seq};
+use crate::spool::{Frame, Seq};
 
 /// What was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,7 +180,7 @@ impl<'s> Reader<'s> {
     ///
     /// # Errors
     /// When a frame cannot be read.
-    pub(super) fn stretch(&mut self, ddl: &[DdlRef]) -> Result<Stretch> {
+    pub(super) fn stretch(&mut self, ddl: &[Ddl]) -> Result<Stretch> {
         let direction = self.direction;
         let mut ddl = ddl.iter().map(|message| message.seq).filter(|seq| self.range.contains(seq));
         let next = if direction.is_reverse() { ddl.next_back() } else { ddl.next() };

@@ -13,10 +13,10 @@ use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Direction, Event, Op, TableName};
 use crate::filter::Type;
-use crate::replay::selected;
+use crate::replay::{Ddl, selected};
 use crate::route::Route;
 use crate::select;
-use crate::spool::{Bootstrap, DdlRef, Seq, Spool, Transaction, Trouble};
+use crate::spool::{Bootstrap, Seq, Spool, Transaction, Trouble};
 use crate::target::Target;
 
 /// Refuses tables that the target lacks and the stretch does not hold whole; `ddl` are the
@@ -84,7 +84,7 @@ pub(super) fn check(
 /// What may make a table, in the stream's order.
 #[derive(Clone, Copy)]
 enum Step<'a> {
-    Statement(&'a DdlRef),
+    Statement(&'a Ddl),
     /// A copy by the producer, and whether the stretch holds it whole.
     Copy(&'a (Bootstrap, bool)),
 }
