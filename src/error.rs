@@ -4,6 +4,10 @@
 
 use std::fmt;
 
+mod next;
+
+pub use next::{Allow, Next};
+
 /// What a caller does about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
@@ -33,7 +37,7 @@ pub enum ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    help: Option<String>,
+    next: Option<Next>,
 }
 
 /// Result with the library's [`Error`].
@@ -42,7 +46,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of the given kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None }
+        Self { kind, message: message.into(), next: None }
     }
 
     /// A failure that no rerun mends by itself.
@@ -69,21 +73,21 @@ impl Error {
 
     /// Adds the next step, shown on a line of its own.
     #[must_use]
-    pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help = Some(help.into());
+    pub fn help(mut self, next: impl Into<Next>) -> Self {
+        self.next = Some(next.into());
         self
     }
 
     /// Adds the next step where none is named.
     #[must_use]
-    pub fn or_help(mut self, help: impl Into<String>) -> Self {
-        self.help.get_or_insert_with(|| help.into());
+    pub fn or_help(mut self, next: impl Into<Next>) -> Self {
+        self.next.get_or_insert_with(|| next.into());
         self
     }
 
     /// The next step, where one is named.
-    pub fn next_step(&self) -> Option<&str> {
-        self.help.as_deref()
+    pub fn next_step(&self) -> Option<&Next> {
+        self.next.as_ref()
     }
 
     /// Puts the place before the message: `place: message`.
@@ -104,12 +108,13 @@ impl Error {
     }
 }
 
+/// With the next step where that is said in words; the others are worded by who lets them be set.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)?;
-        match &self.help {
-            Some(help) => write!(f, "\n  next: {help}"),
-            None => Ok(()),
+        match &self.next {
+            Some(Next::Words(words)) => write!(f, "\n  next: {words}"),
+            _ => Ok(()),
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub mod demo;
 pub mod duration;
 pub mod export;
+mod facts;
 mod global;
 pub mod history;
 pub mod ingest;
@@ -30,6 +31,7 @@ pub mod stats;
 mod status;
 mod stdio;
 pub mod time;
+mod words;
 
 pub use global::Global;
 pub use signals::stop_flag;
@@ -123,7 +125,7 @@ fn run_words(words: &[&str]) -> Result<u8> {
 
 /// Shows an error and gives its exit status.
 fn report(error: &Error) -> u8 {
-    line(&format!("binsync: {error}"));
+    line(&format!("binsync: {}", words::error(error)));
     match error.kind() {
         ErrorKind::Usage => USAGE,
         ErrorKind::Stopped | ErrorKind::Conflict | ErrorKind::ReadOnly => STOPPED,

@@ -6,15 +6,16 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
 
-use super::output::{Output, counted};
-use super::time;
+use super::output::Output;
+use super::{DIFFERS, DONE, facts, time};
 use crate::capture::Watch as _;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::event::BinlogPos;
 use crate::filter::{self, Filter, Type};
+use crate::replay::Selection;
 use crate::replay::cut::{self, Bounds, Cut, position};
-use crate::replay::{Selection, origin};
-use crate::spool::{Spool, Transaction, TransactionKind};
+use crate::replay::prepare::{self, Ask};
+use crate::spool::Spool;
 
 /// The selection in words, where nothing is selected.
 const EVERYTHING: &str = "everything";
@@ -143,7 +144,7 @@ impl SelectArgs {
     /// late. False when `stop` was raised first.
     ///
     /// # Errors
-    /// As [`SelectArgs::cut`].
+    /// As [`cut::cut`].
     pub fn wait(&self, spool: &mut Spool, stop: &AtomicBool, output: &Output) -> Result<bool> {
         let bounds = self.bounds()?;
         let mut looked = None;
@@ -164,20 +165,6 @@ impl SelectArgs {
             spool.refresh()?;
         }
         Ok(false)
-    }
-
-    /// Finds the stretch.
-    ///
-    /// # Errors
-    /// When a time or position cannot be read (usage), or the index cannot.
-    fn cut(&self, spool: &Spool, filter: &Filter, output: &Output) -> Result<Cut> {
-        let bounds = self.bounds()?;
-        for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
-            if let Some(instant) = instant {
-                output.note(&format!("{flag} {}", time::utc(instant)));
-            }
-        }
-        cut::cut(spool, &bounds, filter)
     }
 
     fn places(&self) -> Result<(Option<BinlogPos>, Option<BinlogPos>)> {
@@ -204,11 +191,23 @@ impl SelectArgs {
         self.words(true) == EVERYTHING
     }
 
-    /// The whole selection, its first and last transaction said on stderr. Tables that the spool
-    /// does not have are only warned of where what is to come is `followed`.
+    /// The status where nothing is selected: something differs, if only from what was expected.
+    pub fn nothing(&self, differs: bool) -> u8 {
+        if differs || !self.is_everything() { DIFFERS } else { DONE }
+    }
+
+    /// What is asked of the stream, `words` being the selection in words.
     ///
     /// # Errors
-    /// When a pattern matches no table (usage), and as [`SelectArgs::cut`] and [`cut::select`].
+    /// When a glob, time or position cannot be read (usage).
+    pub fn ask(&self, words: String, followed: bool) -> Result<Ask> {
+        Ok(Ask { bounds: self.bounds()?, filter: self.filter()?, words, followed })
+    }
+
+    /// The selection, what is found on the way said on stderr.
+    ///
+    /// # Errors
+    /// As [`SelectArgs::ask`] and [`prepare::select`].
     pub fn select(
         &self,
         spool: &Spool,
@@ -216,44 +215,9 @@ impl SelectArgs {
         followed: bool,
         output: &Output,
     ) -> Result<(Selection, Cut)> {
-        let filter = self.filter()?;
-        match origin::check_tables(spool, &filter) {
-            Err(e) if followed && e.kind() == ErrorKind::Usage => {
-                output.say(&format!("so far, {e}"));
-            }
-            checked => checked?,
-        }
-        let cut = self.cut(spool, &filter, output)?;
-        match (&cut.first, &cut.last) {
-            (Some(first), Some(last)) => output.note(&format!(
-                "{}, from {first} to {last}",
-                counted(cut.transactions, "transaction"),
-            )),
-            _ => match &cut.around {
-                Some((first, last)) => output.say(&format!(
-                    "no transaction lies in the stretch asked for: those of the spool are from \
-                     {first} to {last}"
-                )),
-                None => output.note("the spool has no transaction that has ended"),
-            },
-        }
-        if let Some(last) = &cut.last {
-            missing(last).into_iter().for_each(|what| output.note(what));
-        }
-        if let Some(first) = &cut.outsider {
-            output.note(&format!(
-                "{} outside the stretch {} a time inside it (times are those of statements, not of \
-                 commits); the first: {}",
-                counted(cut.outside, "selected transaction"),
-                if cut.outside == 1 { "has" } else { "have" },
-                first,
-            ));
-        }
-        if cut.open.is_some() && cut.open == Some(cut.range.end) {
-            output.note("the last transaction has not ended yet, it is left for the next run");
-        }
-        let selection = cut::select(spool, &cut, filter, words)?;
-        Ok((selection, cut))
+        prepare::select(spool, &self.ask(words, followed)?, &mut |fact| {
+            facts::say(&fact, output);
+        })
     }
 
     /// The selection in words, the same for the same selection; `until` apart, since a progress
@@ -288,30 +252,4 @@ impl SelectArgs {
             false => words.join(" "),
         }
     }
-}
-
-/// What the stream does not tell, and what cannot be done without it.
-fn missing(last: &Transaction) -> Vec<&'static str> {
-    let alone = last.kind == TransactionKind::Alone;
-    let mut all = Vec::new();
-    if alone {
-        all.push(
-            "the stream tells no transactions: each row stands for itself, a stretch may begin or \
-             end inside a transaction of the source, and --xid finds nothing (Maxwell: \
-             output_commit_info=true)",
-        );
-    }
-    match last.position {
-        Some(_) => {}
-        None if alone => all.push(
-            "the stream carries no binlog positions: re-sends and gaps are not seen, and \
-             --position cannot cut (Maxwell: output_binlog_position)",
-        ),
-        None => all.push(
-            "the stream carries no binlog positions: re-sends are recognised only by consecutive \
-             transactions with the same content, gaps are not seen, and --position cannot cut \
-             (Maxwell: output_binlog_position)",
-        ),
-    }
-    all
 }

@@ -7,8 +7,9 @@
 
 use std::path::Path;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::cut::Bounds;
 use super::reversible::{losses, refusal};
 use super::snapshot::Snapshot;
 use super::{Definitions, Selection, alike, selected, standing};
@@ -38,15 +39,15 @@ const POLL: Duration = Duration::from_millis(200);
 const SAY: Duration = Duration::from_secs(5);
 
 /// What is wanted.
-pub struct Wanted<'a> {
+pub(super) struct Wanted<'a> {
     /// The spool's folder.
-    pub spool: &'a Path,
+    pub(super) spool: &'a Path,
     /// The time, seconds since 1970.
-    pub until: i64,
+    pub(super) until: i64,
     /// Which tables.
-    pub filter: &'a Filter,
+    pub(super) filter: &'a Filter,
     /// The progress row of the copy and of the reverse.
-    pub run: &'a Run,
+    pub(super) run: &'a Run,
 }
 
 /// A copy that is in the file.
@@ -60,11 +61,24 @@ pub struct Copied {
     pub unseen: bool,
 }
 
+/// The time that tables are wanted as of.
+///
+/// # Errors
+/// When none is named, or it has not come yet (usage).
+pub(super) fn time(bounds: &Bounds) -> Result<i64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
+    match bounds.until {
+        Some(until) if until <= now => Ok(until),
+        Some(_) => Err(Error::usage("--until lies ahead: the source is not there yet")),
+        None => Err(Error::usage("tables are copied as of a time, and none is named")),
+    }
+}
+
 /// Copies the tables into the file, unless an earlier call of the same run has.
 ///
 /// # Errors
 /// When the copy could not be taken back to that time exactly, or a server or file refuses.
-pub fn copy(
+pub(super) fn copy(
     wanted: &Wanted<'_>,
     server: &Server,
     file: &mut Sqlite,
@@ -110,10 +124,10 @@ fn copied(
 ) -> Result<Copied> {
     let words = wanted.run.selection.clone();
     let mut selection = Selection { range, filter: wanted.filter.clone(), words };
-    let definitions = Definitions::load(spool)?;
     // What the base's foreign keys changed is looked after where its tables are chosen.
+    let definitions = Definitions { logs_cascades: Some(true), ..Definitions::load(spool)? };
     let rows = selected::rows(spool, &selection)?;
-    let found = losses(spool, &definitions, &selection, &rows, &[], Some(true))?;
+    let found = losses(spool, &definitions, &selection, &rows, &[])?;
     if !found.losses.is_empty() {
         return Err(refusal(&found.losses.iter().collect::<Vec<_>>())
             .help("take a later time, or leave the table out with --exclude-table"));

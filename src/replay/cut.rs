@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Selection, origin, selected};
+use super::selected;
 use crate::error::{Error, Result};
 use crate::event::{BinlogPos, Direction};
 use crate::filter::Filter;
@@ -231,7 +231,7 @@ fn check_base(spool: &Spool, bounds: &Bounds) -> Result<()> {
 ///
 /// # Errors
 /// As said (usage), with the list.
-pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<()> {
+pub(super) fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<()> {
     if filter.xids().is_empty() {
         return Ok(());
     }
@@ -262,14 +262,4 @@ pub fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<
         }
     }
     Ok(())
-}
-
-/// Joins a cut and a filter, checked against each other.
-///
-/// # Errors
-/// As [`check_xids`], and when a connection, server or column cannot be meant (usage).
-pub fn select(spool: &Spool, cut: &Cut, filter: Filter, words: String) -> Result<Selection> {
-    check_xids(spool, &cut.range, &filter)?;
-    origin::check(spool, &cut.range, &filter)?;
-    Ok(Selection { range: cut.range.clone(), filter, words })
 }

@@ -31,7 +31,7 @@ pub(super) fn check(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Resul
 ///
 /// # Errors
 /// As said (usage), or when the spool cannot be read.
-pub fn check_tables(spool: &Spool, filter: &Filter) -> Result<()> {
+pub(super) fn check_tables(spool: &Spool, filter: &Filter) -> Result<()> {
     let mut known = spool.tables()?;
     if filter.check_tables(&known).is_ok() {
         return Ok(());

@@ -3,14 +3,13 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::cut::Cut;
 use super::selected::{Rows, Selected};
 use super::{Ddl, Definitions, Selection, ahead};
-use crate::error::{Error, Result};
+use crate::error::{Allow, Error, Result};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::Columns;
 use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
-use crate::filter::{Filter, Type};
+use crate::filter::Type;
 use crate::plan::{Change, Table};
 use crate::select;
 use crate::spool::{Seq, Spool, Trouble};
@@ -53,12 +52,12 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// The flag that says to go on all the same; none where there is nothing to go on with.
-    pub fn flag(&self) -> Option<&'static str> {
+    /// What allows to go on all the same; none where there is nothing to go on with.
+    pub(super) fn allowance(&self) -> Option<Allow> {
         match self {
-            Self::Statement { .. } => Some("--allow-ddl"),
-            Self::Cascade { .. } => Some("--allow-cascades"),
-            Self::Incomplete(_) | Self::Unnamed { .. } => Some("--allow-incomplete"),
+            Self::Statement { .. } => Some(Allow::Ddl),
+            Self::Cascade { .. } => Some(Allow::Cascades),
+            Self::Incomplete(_) | Self::Unnamed { .. } => Some(Allow::Incomplete),
             Self::Images { .. } => None,
         }
     }
@@ -102,7 +101,7 @@ impl fmt::Display for Loss {
 
 /// What [`losses`] finds.
 #[derive(Debug, Default)]
-pub struct Found {
+pub(super) struct Found {
     /// Whether there is anything to take back.
     pub rows: bool,
     /// Tables and databases that the stretch creates: they stay.
@@ -111,19 +110,11 @@ pub struct Found {
     pub losses: Vec<Loss>,
 }
 
-/// What the cut itself lacks; transactions named by number are all there.
-pub fn late(cut: &Cut, filter: &Filter) -> Option<Loss> {
-    let first = cut.first.as_ref().filter(|_| cut.late && filter.xids().is_empty())?;
-    Some(Loss::Incomplete(format!(
-        "the spool begins only at {first}, behind the begin of the stretch asked for"
-    )))
-}
-
 /// Losses that are listed.
 const LISTED: usize = 20;
 
 /// The refusal to take back a stretch with these losses.
-pub fn refusal(losses: &[&Loss]) -> Error {
+pub(super) fn refusal(losses: &[&Loss]) -> Error {
     let mut list: Vec<String> =
         losses.iter().take(LISTED).map(|loss| format!("  {loss}")).collect();
     if losses.len() > LISTED {
@@ -132,26 +123,24 @@ pub fn refusal(losses: &[&Loss]) -> Error {
     Error::stopped(format!("what cannot be taken back:\n{}", list.join("\n")))
 }
 
-/// Finds what a reverse of the selection cannot take back. `rows` are its rows; `foreign_keys` are those that change
-/// rows, besides the ones the stream tells of; `logs_cascades`: whether the source logs what they
-/// change.
+/// Finds what a reverse of the selection cannot take back. `rows` are its rows; `foreign_keys` are
+/// those that change rows, besides the ones the stream tells of.
 ///
 /// # Errors
 /// When the spool cannot be read.
-pub fn losses(
+pub(super) fn losses(
     spool: &Spool,
     definitions: &Definitions,
     selection: &Selection,
     rows: &Selected,
     foreign_keys: &[ForeignKey],
-    logs_cascades: Option<bool>,
 ) -> Result<Found> {
     let mut found = Found { rows: any_row(spool, selection, rows)?, ..Found::default() };
     for ddl in definitions.ddl.iter().filter(|d| selection.range.contains(&d.seq)) {
         statement(spool, ddl, selection, rows, &mut found)?;
     }
     let keys = definitions.foreign_keys.iter().chain(foreign_keys);
-    found.losses.extend(cascades(spool, selection, rows, keys, logs_cascades)?);
+    found.losses.extend(cascades(spool, selection, rows, keys, definitions.logs_cascades)?);
     incomplete(spool, selection, rows, &mut found)?;
     for (table, rows) in rows {
         found.losses.extend(partial(spool, definitions, selection, table, &rows.seqs)?);
@@ -229,7 +218,7 @@ fn cascades<'k>(
 ///
 /// # Errors
 /// As said, with each such key.
-pub fn no_cascades(
+pub(super) fn no_cascades(
     spool: &Spool,
     definitions: &Definitions,
     selection: &Selection,

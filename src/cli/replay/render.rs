@@ -7,18 +7,18 @@ use std::sync::{Arc, Mutex};
 use clap::{Args, ValueEnum};
 
 use super::out::{Noted, Out};
-use super::route::{self, RouteArgs};
-use super::{AllowArgs, direction, done, is_nothing, say_damage, say_left_out};
+use super::route::RouteArgs;
+use super::{AllowArgs, direction, done, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, counted};
 use crate::cli::select::SelectArgs;
-use crate::cli::{DIFFERS, DONE, Global, size, stop_flag};
+use crate::cli::{DIFFERS, DONE, Global, facts, size, stop_flag};
 use crate::error::{Error, Result};
 use crate::event::Seq;
 use crate::replay::apply::Report;
+use crate::replay::prepare::{Fact, Prepared, Request, prepare};
 use crate::replay::render::{self, Folder, Outcome, Single, Split, What};
-use crate::replay::reversible::{late, losses};
-use crate::replay::{Definitions, selected};
+use crate::replay::selected;
 use crate::spool::Spool;
 use crate::sql::{Dialect, Form, Images, Insert};
 
@@ -156,13 +156,6 @@ impl RenderArgs {
             ..Form::new(dialect, direction(self.reverse), self.rows as usize)
         }
     }
-
-    fn split(&self) -> Option<Split> {
-        self.split.map(|split| match split {
-            SplitArg::Table => Split::Table,
-            SplitArg::Transaction => Split::Transaction,
-        })
-    }
 }
 
 /// Runs `render`.
@@ -171,34 +164,32 @@ impl RenderArgs {
 /// As the spool and the selection have them; a file that is not complete is not left behind.
 pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
     let output = Output::new("rendered", global.quiet);
-    let spool = Spool::open(&global.spool)?;
+    let mut spool = Spool::open(&global.spool)?;
     let route = args.route.route()?;
     let words = [vec![args.select.words(true)], route.words()].concat().join(" ");
-    let (selection, cut) = args.select.select(&spool, words, false, &output)?;
-    if args.reverse && args.select.is_everything() {
-        output.say(&format!(
-            "nothing is selected: the SQL takes back all that the spool holds, {}",
-            counted(cut.transactions, "transaction")
-        ));
-    }
-    if is_nothing(&spool, &selection, &cut, args.reverse, &output)? {
-        let damaged = !args.reverse && say_damage(&spool, &cut, &output)?;
-        let differs = damaged || !args.select.is_everything();
-        return Ok(if differs { DIFFERS } else { DONE });
-    }
-    let definitions = Definitions::load(&spool)?;
-    let rows = selected::rows(&spool, &selection)?;
-    let back = args.reverse.then_some(&rows);
-    route::check(&route, &spool, &definitions, &selection.filter, back)?;
-    let differs = match args.reverse {
-        false => say_damage(&spool, &cut, &output)?,
-        true => {
-            let logged = definitions.logs_cascades;
-            let mut found = losses(&spool, &definitions, &selection, &rows, &[], logged)?;
-            found.losses.extend(late(&cut, &selection.filter));
-            args.allow.check(&found, &output)?
+    let request = Request {
+        ask: args.select.ask(words, false)?,
+        direction: direction(args.reverse),
+        route: &route,
+        allowed: args.allow.allowed(),
+        logs_cascades: None,
+        base: None,
+    };
+    let mut differs = false;
+    let mut tell = |fact: Fact<'_>| {
+        differs |= facts::say(&fact, &output);
+        if let (Fact::Cut(cut), true) = (fact, args.reverse && args.select.is_everything()) {
+            output.say(&format!(
+                "nothing is selected: the SQL takes back all that the spool holds, {}",
+                counted(cut.transactions, "transaction")
+            ));
         }
     };
+    let prepared = prepare(&mut spool, &request, &mut |_| Ok(Vec::new()), &mut tell)?;
+    let Some(Prepared { selection, definitions, rows }) = prepared else {
+        return Ok(args.select.nothing(differs));
+    };
+    let rows = rows.map_or_else(|| selected::rows(&spool, &selection), Ok)?;
     // Before signals are listened to: a pipe waits here for its reader. No file is made yet.
     let place = match &args.output {
         Some(path) if args.split.is_some() => Place::Folder(path),
@@ -210,9 +201,12 @@ pub fn render(global: &Global, args: &RenderArgs) -> Result<u8> {
         selection: &selection,
         rows: &rows,
         route: &route,
-        direction: direction(args.reverse),
+        direction: request.direction,
         form: args.form(),
-        split: args.split(),
+        split: args.split.map(|split| match split {
+            SplitArg::Table => Split::Table,
+            SplitArg::Transaction => Split::Transaction,
+        }),
         stop: &stop,
     };
     let gone = Arc::new(AtomicBool::new(false));

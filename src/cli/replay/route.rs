@@ -3,12 +3,7 @@
 use clap::Args;
 
 use crate::error::Result;
-use crate::event::TableName;
-use crate::filter::Filter;
-use crate::replay::Definitions;
-use crate::replay::selected::Selected;
 use crate::route::Route;
-use crate::spool::Spool;
 
 /// Where rows go.
 #[derive(Args, Clone, Debug, Default)]
@@ -36,33 +31,4 @@ impl RouteArgs {
     pub(super) fn route(&self) -> Result<Route> {
         Route::parse(&self.renames, &self.maps, &self.drops)
     }
-}
-
-/// Holds the rules against the tables that are selected, going back those of the selected rows.
-///
-/// # Errors
-/// When a rule concerns none of them, or two go to one (usage).
-pub(super) fn check(
-    route: &Route,
-    spool: &Spool,
-    definitions: &Definitions,
-    filter: &Filter,
-    back: Option<&Selected>,
-) -> Result<()> {
-    if route.is_empty() {
-        return Ok(());
-    }
-    let taken = |name: &TableName| !name.table.is_empty() && filter.takes_table(name);
-    let tables: Vec<TableName> = match back {
-        // A table that was renamed since goes where it stands now, which is in the stream, too.
-        Some(rows) => rows.keys().cloned().collect(),
-        None => spool.tables()?.into_iter().filter(taken).collect(),
-    };
-    for def in tables.iter().flat_map(|table| definitions.history.of(table)) {
-        route.def(def)?;
-    }
-    route.check(&tables, |table, column| {
-        let mut defs = definitions.history.of(table).peekable();
-        defs.peek().is_none() || defs.any(|def| def.column(column).is_some())
-    })
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::bound::bound;
 use super::job::{Job, Report};
 use super::statements::{Met, Statements};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Next, Result};
 use crate::event::{Direction, Op, TableName};
 use crate::replay::{Selection, alike, selected};
 use crate::spool::{Seq, Spool};
@@ -63,18 +63,18 @@ pub(super) fn check(
         1 => Err(refused.remove(0)),
         n => {
             let list: Vec<String> = refused.iter().map(|e| format!("  {}", e.message())).collect();
-            let mut steps: Vec<&str> = Vec::new();
+            let mut steps: Vec<Next> = Vec::new();
             for step in refused.iter().filter_map(Error::next_step) {
-                if !steps.contains(&step) {
-                    steps.push(step);
+                if !steps.contains(step) {
+                    steps.push(step.clone());
                 }
             }
-            steps.push("or leave tables out with --exclude-table");
+            steps.push("or leave tables out with --exclude-table".into());
             Err(Error::stopped(format!(
                 "{n} tables cannot be written, nothing was:\n{}",
                 list.join("\n")
             ))
-            .help(steps.join("; ")))
+            .help(Next::All(steps)))
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::job::{Job, Mode, OnDdl};
-use crate::error::{Error, Result};
+use crate::error::{Error, Next, Result};
 use crate::event::ddl::{BY_HAND, Statement, Text, Told};
 use crate::event::{Direction, TableName};
 use crate::filter::Type;
@@ -17,7 +17,7 @@ pub(super) enum Met {
     /// It is run.
     Run(Box<Statement>),
     /// It cannot be run, for that reason: it has to be done by hand.
-    ByHand(Box<Told>, String, String),
+    ByHand(Box<Told>, String, Next),
     /// It is not to be run.
     Left(Box<Told>),
 }
@@ -80,7 +80,7 @@ pub(super) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements> {
 }
 
 fn by_hand(told: Told, why: &Error) -> Met {
-    let next = why.next_step().unwrap_or(BY_HAND).to_owned();
+    let next = why.next_step().cloned().unwrap_or_else(|| BY_HAND.into());
     Met::ByHand(Box::new(told), why.message().to_owned(), next)
 }
 
@@ -135,7 +135,10 @@ pub(super) fn check(
         }
         let next = match next_up {
             true => next.clone(),
-            false => format!("apply what comes before it, with --until; {next}"),
+            false => {
+                let before = "apply what comes before it, with --until".into();
+                Next::All(vec![before, next.clone()])
+            }
         };
         return Err(Error::stopped(why).help(next));
     }

@@ -1,0 +1,93 @@
+//! Where a target is, and how it is opened.
+
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+use crate::target::Target;
+use crate::target::dry::Dry;
+use crate::target::mysql::server::Server;
+use crate::target::mysql::{Mysql, Options};
+use crate::target::sqlite::Sqlite;
+
+/// Where a target is.
+pub(super) enum Place {
+    Server(Server),
+    File(PathBuf),
+}
+
+impl Place {
+    /// Opens it; a `dry` one is only looked at, by so many lanes as would write.
+    ///
+    /// # Errors
+    /// As the target refuses.
+    pub(super) fn open(&self, options: Options, dry: bool) -> Result<Box<dyn Target>> {
+        let lanes = if matches!(self, Self::File(_)) { 1 } else { options.lanes };
+        let target: Box<dyn Target> = match self {
+            Self::File(file) if dry => Box::new(Sqlite::look(file)?),
+            Self::File(file) => Box::new(Sqlite::open(file)?),
+            Self::Server(server) => Box::new(Mysql::open(server, options)?),
+        };
+        Ok(if dry { Box::new(Dry::new(target, lanes)) } else { target })
+    }
+}
+
+/// The file of a target that is one, `sqlite:FILE`; none of another kind. What others write there
+/// too, as `//`, stands for several places, and no file is made at one that was not meant.
+///
+/// # Errors
+/// When it names no file (usage).
+pub(super) fn sqlite_file(target: &str) -> Result<Option<PathBuf>> {
+    let Some(file) = target.strip_prefix("sqlite:") else { return Ok(None) };
+    let name = file.trim_start_matches('/');
+    let parameters = file.split_once('?').is_some_and(|(_, rest)| rest.contains('='));
+    let (what, help) = match file {
+        _ if name.is_empty() || file.ends_with('/') => {
+            ("no file is named", "write it as sqlite:FILE".to_owned())
+        }
+        _ if file.starts_with("//") => (
+            "where the file is is not clear",
+            format!("write sqlite:{name} for a file here, sqlite:/{name} for one at the root"),
+        ),
+        _ if parameters => {
+            let name = file.split_once('?').map_or(file, |(name, _)| name);
+            ("there are no parameters", format!("write sqlite:{name}"))
+        }
+        ":memory:" => {
+            ("that database would be gone at once", "name a file, as sqlite:look.db".to_owned())
+        }
+        _ if file.starts_with("file:") => (
+            "a file's name is written as it is, not as a URI",
+            format!("write sqlite:{}", file.trim_start_matches("file:")),
+        ),
+        file => return Ok(Some(file.into())),
+    };
+    Err(Error::usage(format!("--target {target}: {what}")).help(help))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_where_its_name_says_or_nowhere() {
+        let file = |target: &str| sqlite_file(target).map_err(|e| e.to_string());
+        let named =
+            [("shop.db", "shop.db"), ("/tmp/x.db", "/tmp/x.db"), ("../a b?.db", "../a b?.db")];
+        for (name, path) in named {
+            assert_eq!(file(&format!("sqlite:{name}")), Ok(Some(path.into())));
+        }
+        assert_eq!(file("mysql://u:p@host"), Ok(None));
+        for (name, advice) in [
+            ("//shop.db", "sqlite:shop.db for a file here, sqlite:/shop.db"),
+            ("///tmp/x.db", "sqlite:tmp/x.db for a file here, sqlite:/tmp/x.db"),
+            ("", "sqlite:FILE"),
+            ("//", "sqlite:FILE"),
+            (":memory:", "name a file"),
+            ("file:x.db", "write sqlite:x.db"),
+            ("x.db?mode=ro", "write sqlite:x.db"),
+        ] {
+            let error = file(&format!("sqlite:{name}")).expect_err(name);
+            assert!(error.contains(advice), "{name}: {error}");
+        }
+    }
+}
