@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use foldhash::fast::FixedState;
 
 use super::{Change, Image, Table, touched};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Seq;
 use crate::event::row::Value;
 
@@ -47,7 +47,7 @@ pub fn fold<'b, 'a>(table: &Table, changes: &'b [Change<'a>]) -> Result<(Vec<Net
     match table.has_key() {
         true => Keyed::default().fold(table, changes),
         false if is_untold(changes) => Ok((Vec::new(), 0)),
-        false => Ok((multiset(table, changes)?, changes.len())),
+        false => Ok((multiset(changes), changes.len())),
     }
 }
 
@@ -177,19 +177,12 @@ impl<'b, 'a> Keyed<'b, 'a> {
     }
 }
 
-/// Rows without a key: equal rows are the same row, so images are counted.
-fn multiset<'b, 'a>(table: &Table, changes: &'b [Change<'a>]) -> Result<Vec<Net<'b, 'a>>> {
+/// Rows without a key: equal rows are the same row, so images are counted. None of them is to be
+/// written over: which one that is, nothing tells.
+fn multiset<'b, 'a>(changes: &'b [Change<'a>]) -> Vec<Net<'b, 'a>> {
     let mut counts: HashMap<&'b Image<'a>, (i64, u64)> = HashMap::new();
     let mut order = Vec::new();
     for change in changes {
-        if change.overwrite && !table.rescue {
-            return Err(Error::stopped(format!(
-                "{}: the producer copied (bootstrapped) this table while it changed, and it has \
-                 no key to tell its rows apart",
-                table.name
-            ))
-            .help("leave the table out with --exclude-table"));
-        }
         for (image, step) in [(&change.before, -1), (&change.after, 1)] {
             let Some(image) = image else { continue };
             let (count, seq) = counts.entry(image).or_insert_with(|| {
@@ -205,5 +198,5 @@ fn multiset<'b, 'a>(table: &Table, changes: &'b [Change<'a>]) -> Result<Vec<Net<
         let (before, after) = if count < 0 { (Some(image), None) } else { (None, Some(image)) };
         (count != 0).then_some(Net { before, after, overwrite: false, seq, times })
     };
-    Ok(order.into_iter().filter_map(net).collect())
+    order.into_iter().filter_map(net).collect()
 }

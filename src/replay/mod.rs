@@ -15,6 +15,7 @@ use crate::spool::{DdlRef, Frame, Seq, Spool};
 mod alike;
 pub mod apply;
 pub mod base;
+mod binder;
 mod boundary;
 pub mod cut;
 mod origin;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::bound::{bound, describe};
 use super::conflict::{Policy, Writer};
 use super::job::{Job, Mode, Outcome};
 use super::lanes::{Lanes, Pace};
@@ -16,6 +15,7 @@ use crate::event::{Direction, TableName};
 use crate::plan::Table;
 use crate::plan::present::Present;
 use crate::plan::window::{Plan, Rows};
+use crate::replay::binder::describe;
 use crate::spool::{Records, Seq};
 use crate::target::{Mark, Point, Standing, Target, Window};
 
@@ -78,7 +78,7 @@ impl<'p, 's> Executor<'p, 's> {
     }
 
     pub(super) fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
-        bound(self.target, self.job, name, def)
+        self.target.table(name, def)
     }
 
     /// Writes whole transactions; afterwards the progress stands at `to`.

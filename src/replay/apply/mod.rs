@@ -18,7 +18,6 @@ use crate::target::{Standing, Target};
 
 mod begin;
 mod bind;
-mod bound;
 mod conflict;
 mod execute;
 pub mod follow;

@@ -15,6 +15,7 @@ use super::{net, preflight, statements, whole};
 use crate::error::{Error, Result};
 use crate::event::Direction;
 use crate::plan::window::Plan;
+use crate::replay::binder::Binder;
 use crate::replay::reversible::no_cascades;
 use crate::replay::{Selection, ahead, selected, stopped};
 use crate::select;
@@ -51,6 +52,7 @@ pub(super) fn run(
         return Ok(true);
     }
     let mut ddl = statements::find(spool, job)?;
+    let binder = Binder::new(spool, job.definitions, job.route, direction)?;
     if direction == Direction::Forward && !target.acts() && !job.definitions.foreign_keys.is_empty()
     {
         let selection = Selection { range: left.clone(), ..job.selection.clone() };
@@ -61,7 +63,7 @@ pub(super) fn run(
         statements::check(spool, job, &mut ddl, &left, target)?;
         // What a skipped statement would have made is not there.
         let to_run = if job.how.on_ddl == OnDdl::Skip { &HashMap::new() } else { &ddl };
-        preflight::check(spool, job, to_run, &left, standing.statement, target, report)?;
+        preflight::check(spool, job, &binder, to_run, (&left, standing.statement), target, report)?;
         if direction == Direction::Forward {
             whole::check(spool, job, to_run, &left, target)?;
         }
@@ -97,7 +99,7 @@ pub(super) fn run(
     let (send, receive) = mpsc::channel();
     let pass = Pass {
         job,
-        bootstraps: spool.bootstraps()?,
+        binder,
         ddl,
         reader: Mutex::new((reader, 0)),
         executor: Mutex::new(Executor::new(
@@ -111,7 +113,7 @@ pub(super) fn run(
         )),
         turn: Mutex::new(0),
         turned: Condvar::new(),
-        tables: Mutex::new(HashMap::new()),
+        tables: Mutex::default(),
         chunk,
         serial: job.how.mode == Mode::Serial && begun.is_none(),
         ended: AtomicBool::new(false),

@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::bound::bound;
 use super::job::{Job, Report};
 use super::statements::{Met, Statements};
 use crate::error::{Error, ErrorKind, Next, Result};
 use crate::event::{Direction, Op, TableName};
+use crate::replay::binder::Binder;
 use crate::replay::{Selection, alike, selected};
 use crate::spool::{Seq, Spool};
 use crate::target::Target;
@@ -20,9 +20,9 @@ use crate::target::Target;
 pub(super) fn check(
     spool: &Spool,
     job: &Job<'_>,
+    binder: &Binder<'_>,
     ddl: &Statements,
-    left: &Range<Seq>,
-    pending: Option<Seq>,
+    (left, pending): (&Range<Seq>, Option<Seq>),
     target: &mut dyn Target,
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
@@ -50,7 +50,7 @@ pub(super) fn check(
         if back && job.route.renames(&name) {
             target.rescue(&job.route.table(&name), &name)?;
         }
-        match bound(target, job, &name, def.as_deref()) {
+        match binder.table(&name, def.as_deref(), |name, def| target.table(name, def)) {
             Ok(table) if table.is_sequence() => report(Report::Note(sequence(&name))),
             Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
             Ok(_) => {}

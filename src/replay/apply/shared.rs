@@ -1,28 +1,24 @@
 //! What the workers of a pass share, and whose turn it is.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::execute::Executor;
 use super::job::{Job, OnDdl};
 use super::reader::Reader;
 use super::statements::{Met, Statements};
 use crate::error::{Error, Result};
-use crate::event::def::TableDef;
-use crate::event::{Direction, TableName};
-use crate::plan::Table;
-use crate::spool::{Bootstrap, Seq};
+use crate::event::Direction;
+use crate::replay::binder::{Binder, Tables};
+use crate::spool::Seq;
 
 /// Two workers: one writes while the other reads and plans.
 pub(super) const WORKERS: usize = 2;
 
-type Tables = HashMap<TableName, (Option<Arc<TableDef>>, Arc<Table>)>;
-
 /// What the workers share.
 pub(super) struct Pass<'p, 's> {
     pub(super) job: &'p Job<'s>,
-    pub(super) bootstraps: Vec<Bootstrap>,
+    pub(super) binder: Binder<'s>,
     pub(super) ddl: Statements,
     pub(super) reader: Mutex<(Reader<'p>, u64)>,
     pub(super) executor: Mutex<Executor<'p, 's>>,

@@ -5,10 +5,11 @@ use std::sync::atomic::AtomicBool;
 
 use super::sheet::{Counts, Part, Split};
 use crate::event::Direction;
+use crate::replay::binder::Binder;
 use crate::replay::selected::Selected;
 use crate::replay::{Definitions, Selection};
 use crate::route::Route;
-use crate::spool::{Bootstrap, Seq};
+use crate::spool::Seq;
 use crate::sql::Form;
 use crate::target::script::Switch;
 
@@ -43,14 +44,13 @@ pub struct What<'s> {
 
 /// What all stretches share.
 pub(super) struct Job<'s> {
-    pub(super) definitions: &'s Definitions,
     pub(super) selection: &'s Selection,
     pub(super) route: &'s Route,
     pub(super) direction: Direction,
     pub(super) form: Form,
     pub(super) split: Option<Split>,
     pub(super) stop: &'s AtomicBool,
-    pub(super) bootstraps: Vec<Bootstrap>,
+    pub(super) binder: Binder<'s>,
     /// The selected statements by the sequence of their first message.
     pub(super) ddl: HashMap<Seq, String>,
     /// For the foreign key checks of each part.

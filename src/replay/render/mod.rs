@@ -15,6 +15,7 @@ use std::thread;
 use super::{Selection, stopped};
 use crate::error::{Context as _, Result};
 use crate::event::Direction;
+use crate::replay::binder::Binder;
 use crate::select;
 use crate::spool::{Frame, Seq, Spool};
 use crate::target::script::Switch;
@@ -102,20 +103,9 @@ pub fn render(
     check::cascades(spool, what)?;
     check::tables(what)?;
     check::replaces(spool, what)?;
-    let bootstraps = spool.bootstraps()?;
+    let binder = Binder::new(spool, definitions, route, direction)?;
     let switch = Switch::new(Arc::new(foreign_keys::acting(what)));
-    let job = Job {
-        definitions,
-        selection,
-        route,
-        direction,
-        form,
-        split,
-        stop,
-        bootstraps,
-        ddl,
-        switch,
-    };
+    let job = Job { selection, route, direction, form, split, stop, binder, ddl, switch };
     let (send, receive) = sync_channel::<Work>(0);
     let queue = Mutex::new(receive);
     let outcome = thread::scope(|scope| {

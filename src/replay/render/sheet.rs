@@ -1,5 +1,6 @@
 //! What is written together: all of a script, or the part that is a file of its own.
 
+use crate::error::Result;
 use crate::event::TableName;
 use crate::spool::Seq;
 use crate::target::script::Switch;
@@ -121,11 +122,19 @@ impl Sheet {
     }
 
     /// Makes a table that may not be there, once.
-    pub(super) fn make(&mut self, name: &TableName, create: impl FnOnce() -> String) {
+    ///
+    /// # Errors
+    /// As `create`.
+    pub(super) fn make(
+        &mut self,
+        name: &TableName,
+        create: impl FnOnce() -> Result<String>,
+    ) -> Result<()> {
         if !self.made.contains(name) {
             self.made.push(name.clone());
-            self.text.push_str(&create());
+            self.text.push_str(&create()?);
         }
+        Ok(())
     }
 
     /// Takes the text out; none when there is nothing to tell.

@@ -1,18 +1,17 @@
 //! One stretch of whole transactions as SQL.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::job::{Done, Job, Piece};
 use super::sheet::{Part, Sheet, Split};
-use crate::error::{Error, Result};
-use crate::event::def::TableDef;
+use crate::error::Result;
 use crate::event::time::utc;
-use crate::event::{Direction, Event, Op, TableName, printable};
+use crate::event::{Direction, Event, printable};
+use crate::plan::Table;
 use crate::plan::op::RowOp;
-use crate::plan::{Change, Table};
+use crate::replay::binder::{Recent, Tables};
 use crate::replay::boundary::Boundary;
 use crate::spool::{Frame, Seq};
 use crate::sql::{Dialect, Statements};
@@ -32,8 +31,8 @@ pub(super) fn render(
     let reverse = job.direction == Direction::Reverse;
     let mut writer = Writer {
         job,
-        known: Vec::new(),
-        tables: HashMap::new(),
+        recent: Recent::default(),
+        tables: Tables::default(),
         statements: Statements::of(job.form),
         note: String::new(),
         sheets: Vec::new(),
@@ -61,35 +60,10 @@ pub(super) fn render(
     Ok(writer.done)
 }
 
-/// So many tables are found without asking the history.
-const KNOWN: usize = 16;
-
-/// A table that was met, and over which sequences it is the same.
-struct Known {
-    name: TableName,
-    seqs: Range<Seq>,
-    table: Arc<Table>,
-}
-
-impl Known {
-    fn holds(&self, seq: Seq, event: &Event<'_>) -> bool {
-        self.name.table == event.meta.table
-            && self.name.database == event.meta.database
-            && self.seqs.contains(&seq)
-    }
-}
-
-/// A table of the stream: its definition there, and as it is written.
-struct Bound {
-    known: Arc<TableDef>,
-    def: TableDef,
-    table: Arc<Table>,
-}
-
 struct Writer<'s> {
     job: &'s Job<'s>,
-    known: Vec<Known>,
-    tables: HashMap<TableName, Bound>,
+    recent: Recent<Arc<Table>>,
+    tables: Tables,
     statements: Statements,
     /// The line that stands before the open statement, without its end.
     note: String,
@@ -115,65 +89,40 @@ impl Writer<'_> {
         if event.meta.op.is_ddl() {
             return self.ddl(seq, event);
         }
-        let table = match self.known.iter().find(|known| known.holds(seq, event)) {
-            Some(known) => known.table.clone(),
-            None => self.look_up(seq, event)?,
+        let table = match self.recent.find(seq, event) {
+            Some(table) => table.clone(),
+            None => self.table(seq, event)?,
         };
         if table.is_sequence() {
             return Ok(());
         }
-        let overwrite = table.rescue
-            || self.job.direction == Direction::Forward
-                && (event.meta.op == Op::BootstrapInsert || self.is_copied(seq, event));
-        let reading = self.job.definitions.reading(seq, overwrite, self.job.direction);
-        let change = Change::bind(seq, event, &table, reading)
-            .map_err(|e| e.at(format!("message {seq}")))?;
-        let change = match self.job.direction {
-            Direction::Forward => change,
-            Direction::Reverse => change.inverse(&table)?,
-        };
-        if overwrite && !table.has_key() && !table.rescue {
-            return Err(Error::stopped(format!(
-                "{}: the producer copied (bootstrapped) this table while it changed, and it has \
-                 no key to tell its rows apart",
-                table.name
-            ))
-            .help("leave the table out with --exclude-table"));
-        }
+        let change = self.job.binder.change(seq, event, &table)?;
         let sheet = self.sheet(seq, event, &table);
         self.sheets[sheet].counts.rows += 1;
         for op in RowOp::of_change(&table, &change) {
             if self.statements.add(&op)? {
                 self.written();
-                self.begin(sheet, event);
+                self.begin(sheet, event)?;
             }
         }
         Ok(())
     }
 
-    /// The table of an event, remembered for those that follow.
-    fn look_up(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
-        let table = self.table(seq, event)?;
-        let name = event.meta.name();
-        let seqs = self.job.definitions.history.span(&name, seq);
-        self.known.truncate(KNOWN - 1);
-        self.known.insert(0, Known { name, seqs, table: table.clone() });
-        Ok(table)
-    }
-
     /// Begins a statement in a sheet, and its transaction.
-    fn begin(&mut self, sheet: usize, event: &Event<'_>) {
+    fn begin(&mut self, sheet: usize, event: &Event<'_>) -> Result<()> {
         let job = self.job;
         self.at = sheet;
         self.done.transactions += u64::from(!std::mem::replace(&mut self.begun, true));
         let sheet = &mut self.sheets[sheet];
         sheet.begin();
         if job.form.dialect == Dialect::Sqlite
-            && let Some(Bound { def, table, .. }) = self.tables.get(&event.meta.name())
+            && let Some(def) = self.tables.definition(&event.meta.name())
         {
-            sheet.make(&table.name, || script::create(Dialect::Sqlite, def));
+            let create = || Ok(script::create(Dialect::Sqlite, &job.route.def(def)?));
+            sheet.make(&job.route.table(&def.name()), create)?;
         }
         self.comment(event);
+        Ok(())
     }
 
     /// Moves the closed statements to their sheet.
@@ -240,26 +189,21 @@ impl Writer<'_> {
         true
     }
 
-    fn is_copied(&self, seq: Seq, event: &Event<'_>) -> bool {
-        self.job.bootstraps.iter().any(|b| b.copies(seq, &event.meta))
-    }
-
+    /// The table of an event, remembered for those that follow.
     fn table(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
-        let name = event.meta.name();
-        let def = self.job.definitions.history.at(&name, seq).filter(|def| def.complete);
-        let def = def.ok_or_else(|| script::unknown(&name).at(format!("message {seq}")))?;
-        if let Some(Bound { known, table, .. }) = self.tables.get(&name)
-            && Arc::ptr_eq(known, &def)
-        {
-            return Ok(table.clone());
-        }
-        let (route, known) = (self.job.route, def);
-        let def = route.def(&known)?;
-        let mut table = script::table(self.job.form.dialect, &def)?;
-        table.route(&route.columns(&name))?;
-        table.rescue = self.job.direction == Direction::Reverse && route.renames(&name);
-        let table = Arc::new(table);
-        self.tables.insert(name, Bound { known, def, table: table.clone() });
+        let (name, job) = (event.meta.name(), self.job);
+        let (def, seqs) = job.binder.definition(&name, seq);
+        let table = match self.tables.get(&name, def.as_ref()) {
+            Some(table) => table,
+            None => job.binder.table(&name, def.as_deref(), |_, def| {
+                match def.filter(|d| d.complete) {
+                    Some(def) => script::table(job.form.dialect, def).map(Arc::new),
+                    None => Err(script::unknown(&name).at(format!("message {seq}"))),
+                }
+            })?,
+        };
+        self.tables.put(name.clone(), def, table.clone());
+        self.recent.put(name, seqs, table.clone());
         Ok(table)
     }
 
