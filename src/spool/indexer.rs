@@ -16,21 +16,26 @@ use super::keys_index::Floor;
 use super::lookup::{Lookup, Storage};
 use super::notes::Notes;
 use super::packed;
-use super::place::Place;
-use super::scan::{Found, Scan, Unread};
-use super::segment::{self, Decoder, SegmentReader};
+
+use super::segment::SegmentReader;
 use super::tables::Tables;
 use super::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
-use super::types::{BadFrame, GapKind, Seq, Summary, TransactionKind};
+use super::types::{GapKind, Seq, Summary, TransactionKind};
 use super::widths::Widths;
 use super::zone::Zone;
 use super::zones::Level;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::def::TableDef;
-use crate::event::{Body, Direction, Event, maxwell};
+use crate::event::maxwell::{self, Damage};
+use crate::event::{Body, Direction, Event};
+
+mod catch_up;
 
 /// Frames that go into one change of the index.
 const BATCH: usize = 32;
+
+/// What a record says, or why that is not known.
+type Parsed<'f> = std::result::Result<Event<'f>, Damage>;
 
 /// The index, open for writing; its holder holds the spool's lock.
 pub(super) struct Indexer {
@@ -176,125 +181,27 @@ impl Indexer {
         &self.index
     }
 
-    /// Reads what the segments hold beyond the index, up to before a record, and returns how many
-    /// records that were.
-    ///
-    /// # Errors
-    /// When a file cannot be read or written, or belongs to another spool.
-    pub(super) fn catch_up(&mut self, spool: SpoolId, upto: Seq) -> Result<u64> {
-        let live = self.index.live()?;
-        let before = self.next;
-        let mut decoder = Decoder::new()?;
-        let mut bad: Option<(Seq, Unread)> = None;
-        let segments = segment::list(self.home.dir())?;
-        'all: for &segment in segments.iter().filter(|&&s| live.is_none_or(|(l, _)| s >= l)) {
-            let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
-            let mut scan = Scan::open(self.home.dir(), segment, from)?;
-            self.begin()?;
-            self.index.change_segment(segment, |_| {})?;
-            while let Some(found) = scan.next()? {
-                match found {
-                    Found::Frame { header, .. } if header.first >= upto => break 'all,
-                    Found::Frame { place, header, .. } if header.spool != spool => {
-                        return Err(Error::failed(format!(
-                            "{place}: belongs to another spool ({}, this one is {spool})",
-                            header.spool
-                        ))
-                        .help("move that file out of the spool's directory"));
-                    }
-                    Found::Frame { place, header, .. } if header.first < self.next => {
-                        let reason = format!("record {} comes a second time", header.first);
-                        let (offset, bytes) = (place.offset, place.len);
-                        self.add_bad(segment, &Unread { offset, bytes, reason }, self.next)?;
-                        self.reached(place)?;
-                    }
-                    Found::Frame { place, header, .. } if header.forgotten > 0 => {
-                        self.hole(segment, bad.take(), place, header.first)?;
-                        self.index.add_forgotten(header.first, header.forgotten)?;
-                        self.reached(place)?;
-                        self.next = header.end();
-                    }
-                    Found::Frame { place, header, body } => {
-                        match decoder.decode(&header, &body, place) {
-                            Ok(frame) => {
-                                self.hole(segment, bad.take(), place, header.first)?;
-                                if live.is_some() {
-                                    // Numbers that were lost are given again.
-                                    self.past = Past::default();
-                                }
-                                self.take(&header, Arc::new(frame))?;
-                            }
-                            Err(e) => {
-                                let (offset, bytes) = (place.offset, place.len);
-                                let reason = e.message().to_owned();
-                                bad.get_or_insert((segment, Unread { offset, bytes, reason }));
-                            }
-                        }
-                    }
-                    Found::Bad(unread) | Found::Torn(unread) => {
-                        bad.get_or_insert((segment, unread));
-                    }
-                }
-            }
-        }
-        // The writer's start cuts what is torn at the end of the last segment.
-        self.torn = bad.map(|(segment, unread)| Torn::new(segment, &unread));
-        self.save(spool)?;
-        Ok(self.next - before)
-    }
-
-    /// Notes that a segment is read up to behind a frame.
-    fn reached(&mut self, place: Place) -> Result<()> {
-        self.begin()?;
-        self.index.change_segment(place.segment, |row| row.bytes = place.offset + place.len)
-    }
-
-    /// Notes what lies between the last whole frame and the one at `place`.
-    fn hole(
-        &mut self,
-        segment: Seq,
-        bad: Option<(Seq, Unread)>,
-        place: Place,
-        first: Seq,
-    ) -> Result<()> {
-        match bad {
-            Some((at, unread)) => self.add_bad(at, &unread, first),
-            None if first > self.next => {
-                let reason = "records are missing before this frame".to_owned();
-                self.add_bad(segment, &Unread { offset: place.offset, bytes: 0, reason }, first)
-            }
-            None => Ok(()),
-        }
-    }
-
-    fn add_bad(&mut self, segment: Seq, unread: &Unread, next: Seq) -> Result<()> {
-        self.begin()?;
-        let bad = BadFrame {
-            segment: segment::name(segment),
-            offset: unread.offset,
-            bytes: unread.bytes,
-            lost: self.next..next,
-            reason: unread.reason.clone(),
-            last: false,
-        };
-        self.index.add_bad_frame(segment, &bad)
-    }
-
     /// Indexes a frame that was just written; what is added is seen by readers after
     /// [`Indexer::save`].
     pub(super) fn add(&mut self, header: &Header, frame: Arc<Frame>) -> Result<()> {
         self.hole(frame.place.segment, None, frame.place, header.first)?;
         (self.past, self.torn) = (Past::default(), None);
-        self.take(header, frame)
+        let events = frame.records().map(|record| maxwell::parse(record.bytes));
+        self.take(header, Arc::clone(&frame), events)
     }
 
-    fn take(&mut self, header: &Header, frame: Arc<Frame>) -> Result<()> {
+    /// Indexes a frame by what its records say.
+    fn take<'f>(
+        &mut self,
+        header: &Header,
+        frame: Arc<Frame>,
+        events: impl IntoIterator<Item = Parsed<'f>>,
+    ) -> Result<()> {
         self.begin()?;
         let event = serde_json::to_string(&self.tracker.event_rows()).context("index")?;
         let (mut notes, mut zone) = (Notes::default(), Zone::default());
         self.lookup.begin(Arc::clone(&frame));
-        for (index, record) in frame.records().enumerate() {
-            let parsed = maxwell::parse(record.bytes);
+        for ((index, record), parsed) in frame.records().enumerate().zip(events) {
             let (seq, len) = (record.seq, record.bytes.len() as u64);
             let item = Item { seq, index, len, event: &parsed };
             let mut stored = Storage { lookup: &mut self.lookup, index: &self.index };
