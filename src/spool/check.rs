@@ -3,17 +3,17 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::files;
-use super::fit;
-use super::format::SpoolId;
-use super::home::Home;
-use super::index::Index;
-use super::indexer::Indexer;
-use super::lock::{Lock, Purpose};
-use super::place::Place;
-use super::recovery;
-use super::scan::{Found, Scan};
-use super::segment::{self, Decoder};
+use super::index::db::Index;
+use super::index::fit;
+use super::index::home::Home;
+use super::index::indexer::Indexer;
+use super::store::files;
+use super::store::format::SpoolId;
+use super::store::lock::{Lock, Purpose};
+use super::store::place::Place;
+use super::store::recovery;
+use super::store::scan::{Found, Scan};
+use super::store::segment::{self, Decoder};
 use super::types::{Recovery, Seq};
 use crate::error::{Error, ErrorKind, Result};
 

@@ -11,18 +11,18 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::files;
-use super::fit::{self, Past};
-use super::format::{Header, SpoolId};
-use super::home::Home;
-use super::index::{self, Index};
-use super::indexer::Indexer;
-use super::lock::{Lock, Purpose};
-use super::place::Place;
+use super::index::db::{self, Index};
+use super::index::fit::{self, Past};
+use super::index::home::Home;
+use super::index::indexer::Indexer;
 use super::reader::Spool;
-use super::recovery;
-use super::scan::{Found, Scan};
-use super::segment::{self, sync_dir, tombstone};
+use super::store::files;
+use super::store::format::{Header, SpoolId};
+use super::store::lock::{Lock, Purpose};
+use super::store::place::Place;
+use super::store::recovery;
+use super::store::scan::{Found, Scan};
+use super::store::segment::{self, sync_dir, tombstone};
 use super::types::{BadFrame, Seq, Transaction, TransactionKind};
 use crate::error::{Context, Error, Result};
 use crate::event::Direction;
@@ -108,7 +108,7 @@ pub fn forget(dir: &Path, stretches: &[Range<Seq>]) -> Result<Vec<BadFrame>> {
         _ => Past::default(),
     };
     // What it says of the segments is about to be wrong.
-    index::delete(dir)?;
+    db::delete(dir)?;
     sync_dir(dir)?;
     for segment in touched {
         rewrite(dir, segment, spool, stretches)?;

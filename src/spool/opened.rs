@@ -4,13 +4,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::files;
-use super::fit::{self, Fit};
-use super::home::Home;
-use super::index::Index;
-use super::indexer::Indexer;
-use super::lock::{Lock, Purpose};
-use super::recovery;
+use super::index::db::Index;
+use super::index::fit::{self, Fit};
+use super::index::home::Home;
+use super::index::indexer::Indexer;
+use super::store::files;
+use super::store::lock::{Lock, Purpose};
+use super::store::recovery;
 use super::types::{BadFrame, Seq};
 use crate::error::{Error, ErrorKind, Result};
 

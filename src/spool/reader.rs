@@ -6,20 +6,20 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use super::files;
-use super::fit;
-use super::frame::{Frame, Message};
-use super::keyed::RowKey;
-use super::keys_index::{BIGGEST, SegmentSums};
+use super::index::fit;
+use super::index::keyed::RowKey;
+use super::index::sums::{BIGGEST, SegmentSums};
+use super::index::zone::Zone;
+use super::index::zones::Survey;
 use super::opened::{Opened, open};
 use super::records::Records;
-use super::segment::{self, SegmentReader};
+use super::store::files;
+use super::store::frame::{Frame, Message};
+use super::store::segment::{self, SegmentReader};
 use super::types::{
     BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq, Transaction,
 };
 use super::walk::{self, Frames, Transactions};
-use super::zone::Zone;
-use super::zones::Survey;
 use crate::error::{Context, Error, Result};
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, Nulls, TableName};

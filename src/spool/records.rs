@@ -1,9 +1,9 @@
 //! Single frames by sequence, the last one kept.
 
-use super::frame::Frame;
-use super::home::Home;
-use super::index::Index;
-use super::segment::SegmentReader;
+use super::index::db::Index;
+use super::index::home::Home;
+use super::store::frame::Frame;
+use super::store::segment::SegmentReader;
 use super::types::Seq;
 use crate::error::{Error, Result};
 use crate::event::landmark::Landmark;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use super::files;
-use super::kept::keep;
+use super::store::files;
+use super::store::kept::keep;
 use super::types::Seq;
 use crate::error::{Context, Result};
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use super::index::db;
+use super::store::{scan, segment};
 use super::*;
 use crate::error::{Context, Result};
 use crate::event::{Direction, TableName};
@@ -271,7 +273,7 @@ fn a_newer_version_is_refused_by_name() -> Result<()> {
     format::make_newer(&mut bytes[start..]);
     fs::write(&path, &bytes).context("write")?;
     let wanted = format!("format {}.0, made by a newer binsync", format::MAJOR + 1);
-    index::delete(dir.path())?;
+    db::delete(dir.path())?;
     let read = Spool::open(dir.path()).err().map(|e| e.to_string()).unwrap_or_default();
     assert!(read.contains(&wanted), "{read}");
     let written = SpoolWriter::open(dir.path(), options()).err().map(|e| e.to_string());
@@ -300,7 +302,7 @@ fn sources_and_redelivered_flags_are_kept() -> Result<()> {
     assert_eq!((writer.source_end("f"), writer.source_end("g")), (Some(99), None));
     let summary = writer.finish()?;
     assert_eq!((summary.records, summary.transactions, summary.epochs), (2, 2, 1));
-    index::delete(dir.path())?;
+    db::delete(dir.path())?;
     let (writer, recovery) = SpoolWriter::open(dir.path(), options())?;
     assert_eq!((writer.source_end("f"), recovery.caught_up), (Some(99), 2));
     drop(writer);
@@ -326,7 +328,7 @@ fn a_frame_tells_which_before_it_are_acknowledged_and_which_of_its_records_may_b
     let acked: Vec<bool> = writer.tail("q", 9)?.iter().map(|frame| frame.acked).collect();
     assert_eq!(acked, [true, false, false]);
     assert_eq!(writer.finish()?.gaps, 1);
-    index::delete(dir.path())?;
+    db::delete(dir.path())?;
     drop(SpoolWriter::open(dir.path(), options())?);
     let gaps = Spool::open(dir.path())?.gaps()?;
     assert_eq!((gaps.len(), gaps[0].seq, gaps[0].kind), (1, 5, GapKind::MaybeTwice));
@@ -402,13 +404,13 @@ fn an_index_behind_the_segments_is_caught_up() -> Result<()> {
     let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
     first.chunks(7).try_for_each(|records| writer.append(&batch(records)).map(drop))?;
     writer.finish()?;
-    let old = fs::read(index::path(dir.path())).context("index")?;
+    let old = fs::read(db::path(dir.path())).context("index")?;
     let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
     rest.chunks(7).try_for_each(|records| writer.append(&batch(records)).map(drop))?;
     writer.finish()?;
     let wanted = answers(dir.path())?;
-    index::delete(dir.path())?;
-    fs::write(index::path(dir.path()), old).context("index")?;
+    db::delete(dir.path())?;
+    fs::write(db::path(dir.path()), old).context("index")?;
     let (writer, recovery) = SpoolWriter::open(dir.path(), options())?;
     assert_eq!((recovery.caught_up, recovery.reindexed), (rest.len() as u64, None));
     drop(writer);

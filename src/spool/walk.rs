@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::frame::Frame;
-use super::home::Home;
-use super::index::{Index, damaged};
-use super::packed::Closed;
-use super::segment::{self, SegmentReader};
+use super::follow::packed::Closed;
+use super::index::db::{Index, damaged};
+use super::index::home::Home;
+use super::index::zone::Zone;
+use super::index::zones::{Survey, Walk};
+use super::store::frame::Frame;
+use super::store::segment::{self, SegmentReader};
 use super::types::{Epoch, Seq, Transaction};
-use super::zone::Zone;
-use super::zones::{Survey, Walk};
 use crate::error::{Error, Result};
 use crate::event::{Direction, TableName};
 

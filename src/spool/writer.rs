@@ -12,18 +12,18 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::files;
-use super::fit;
-use super::format::SpoolId;
-use super::frame::Batch;
-use super::home::Home;
-use super::index::Index;
-use super::indexer::Indexer;
-use super::indexing::{Indexing, Work};
-use super::lock::{Lock, Purpose};
-use super::place::Place;
-use super::recovery::{self, recover, renew};
-use super::segment::{self, Encoder, SegmentReader, sync_dir};
+use super::index::db::Index;
+use super::index::fit;
+use super::index::home::Home;
+use super::index::indexer::Indexer;
+use super::index::indexing::{Indexing, Work};
+use super::store::files;
+use super::store::format::SpoolId;
+use super::store::frame::Batch;
+use super::store::lock::{Lock, Purpose};
+use super::store::place::Place;
+use super::store::recovery::{self, recover, renew};
+use super::store::segment::{self, Encoder, SegmentReader, sync_dir};
 use super::types::{Recovery, Seq, Summary, TailFrame, TailRecord};
 use crate::error::{Context, Error, Result};
 

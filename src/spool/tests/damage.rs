@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::index::db;
+use super::super::store::{scan, segment};
 use super::super::*;
 use super::{answers, batch, filled, frame_starts, last_segment, options, read, row};
 use crate::error::{Context, ErrorKind, Result};
@@ -56,7 +58,7 @@ fn a_segment_that_is_gone_is_said_with_what_it_held() -> Result<()> {
             let dir = copy(whole.path())?;
             fs::remove_file(dir.path().join(path.file_name().unwrap_or_default())).context("rm")?;
             if !index_kept {
-                index::delete(dir.path())?;
+                db::delete(dir.path())?;
             }
             let findings = verify(dir.path())?.findings;
             assert!(findings.iter().any(|f| f.file != "index.sqlite"), "{n}: {findings:?}");
@@ -160,7 +162,7 @@ fn a_frame_stored_twice_loses_nothing_and_is_said_once() -> Result<()> {
 fn a_flipped_bit_of_the_index_is_never_believed() -> Result<()> {
     let whole = tempfile::tempdir().context("temp")?;
     filled(whole.path(), 40, 4)?;
-    let (right, path) = (answers(whole.path())?, index::path(whole.path()));
+    let (right, path) = (answers(whole.path())?, db::path(whole.path()));
     let bytes = fs::read(&path).context("index")?;
     let dir = copy(whole.path())?;
     let (mut said, mut rebuilt) = (0, 0);
@@ -168,12 +170,11 @@ fn a_flipped_bit_of_the_index_is_never_believed() -> Result<()> {
         let bit = n * 7919 * 8 / 3 % (bytes.len() * 8);
         let mut flipped = bytes.clone();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        index::delete(dir.path())?;
-        fs::write(index::path(dir.path()), &flipped).context("write")?;
+        db::delete(dir.path())?;
+        fs::write(db::path(dir.path()), &flipped).context("write")?;
         let differs = match answers(dir.path()) {
             Ok(same) if same == right => {
-                rebuilt +=
-                    usize::from(fs::read(index::path(dir.path())).context("index")? != flipped);
+                rebuilt += usize::from(fs::read(db::path(dir.path())).context("index")? != flipped);
                 false
             }
             Ok(other) => {
@@ -204,8 +205,8 @@ fn a_flipped_bit_of_the_index_is_never_believed() -> Result<()> {
 fn an_index_in_the_hands_of_another_process_is_waited_for() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     filled(dir.path(), 2, 4)?;
-    let before = fs::read(index::path(dir.path())).context("index")?;
-    let other = index::Index::open(dir.path())?.expect("an index");
+    let before = fs::read(db::path(dir.path())).context("index")?;
+    let other = db::Index::open(dir.path())?.expect("an index");
     other.execute("BEGIN IMMEDIATE", &[])?;
     let waited = thread::scope(|scope| {
         let waiting = scope.spawn(|| {
@@ -280,7 +281,7 @@ fn a_body_that_unpacks_to_more_than_its_header_says_is_bad() -> Result<()> {
     header.compressed = bomb.len() as u64;
     header.body_crc = format::crc32(&bomb);
     fs::write(&path, [header.encode(), bomb].concat()).context("write")?;
-    index::delete(dir.path())?;
+    db::delete(dir.path())?;
     assert_eq!(read(dir.path())?, []);
     assert!(verify(dir.path())?.findings.iter().any(|f| f.what.contains("header says")));
     Ok(())

@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::path::Path;
 
+use super::super::index::db;
+use super::super::store::segment;
 use super::super::*;
 use super::{answers, batch, options, read, row};
 use crate::error::{Context, Result};
@@ -79,7 +81,7 @@ fn a_forget_that_was_killed_goes_on() -> Result<()> {
     // As a kill behind the first segments leaves it: no index, a part of the stretch gone.
     let half = Spool::open(dir.path())?.segments()?[1].first..101;
     forget(dir.path(), std::slice::from_ref(&half))?;
-    index::delete(dir.path())?;
+    db::delete(dir.path())?;
     assert_eq!(forget(dir.path(), std::slice::from_ref(&(5..205)))?, []);
     assert_eq!(read(dir.path())?.len(), 12);
     assert_eq!(verify(dir.path())?.findings, []);

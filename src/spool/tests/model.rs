@@ -5,6 +5,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
+use super::super::index::db;
+use super::super::store::segment;
 use super::super::*;
 use super::{answers, batch, frame_starts, last_segment, options, read, row};
 use crate::error::{Context, Result};
@@ -67,7 +69,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
                 let gone = starts.iter().skip(1).filter(|&&end| end > cut).count();
                 model.truncate(model.len() - gone);
                 // What an index knew to have come from a queue keeps its numbers.
-                if gone > 0 && index::path(dir).exists() {
+                if gone > 0 && db::path(dir).exists() {
                     lost = true;
                 } else if gone > 0 {
                     next = end(dir, &model)?;
@@ -79,7 +81,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
             }
             Step::DropIndex => {
                 writer = None;
-                index::delete(dir)?;
+                db::delete(dir)?;
                 next = end(dir, &model)?;
             }
             Step::Reopen => writer = None,

@@ -1,0 +1,19 @@
+//! What was followed, in SQLite: derived from the segments, and built anew when it does not fit
+//! them. [`indexer`] writes it, [`read`], [`zones`] and [`key_runs`] are what it is asked.
+
+pub(crate) mod db;
+pub(crate) mod fit;
+pub(crate) mod home;
+pub(crate) mod indexer;
+pub(crate) mod indexing;
+pub(crate) mod key_runs;
+pub(crate) mod keyed;
+pub(crate) mod keys;
+pub(crate) mod read;
+pub(crate) mod schema;
+pub(crate) mod stored;
+pub(crate) mod sums;
+pub(crate) mod widths;
+pub(crate) mod write;
+pub(crate) mod zone;
+pub(crate) mod zones;

@@ -1,0 +1,213 @@
+//! Records on their way in ([`Batch`]) and out ([`Frame`]).
+//!
+//! A frame's content is the records, each followed by one line end that belongs to none.
+
+use std::ops::Range;
+
+use super::format::MAX_RAW;
+use super::place::Place;
+use super::ranges::Ranges;
+use crate::error::{Error, Result};
+use crate::event::{Direction, Event, maxwell};
+use crate::spool::types::Seq;
+
+/// Records to be stored as one frame.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// The records' bytes, one after the other, nothing between them.
+    pub records: Vec<u8>,
+    /// Where each record ends in `records`.
+    pub ends: Vec<u32>,
+    /// The broker's redelivered flag of each record; empty: none is set.
+    pub redelivered: Vec<bool>,
+    /// Arrival, milliseconds since 1970.
+    pub arrival_ms: i64,
+    /// The queue they came from.
+    pub queue: Option<String>,
+    /// The file they came from, and the offset in it behind the last of them.
+    pub source: Option<(String, u64)>,
+    /// Which of them may be stored already; empty: none.
+    pub maybe_twice: Vec<bool>,
+    /// Every stored record of the queue before this sequence has been acknowledged, as the broker
+    /// has confirmed.
+    pub acked: Option<Seq>,
+}
+
+impl Batch {
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True without records.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Adds a record.
+    pub fn push(&mut self, record: &[u8]) {
+        self.records.extend_from_slice(record);
+        self.ends.push(self.records.len() as u32);
+    }
+
+    /// The content of the frame and where each record ends in it.
+    pub(crate) fn content(&self) -> Result<(Vec<u8>, Vec<u64>)> {
+        let raw = self.records.len() + self.ends.len();
+        if raw as u64 > MAX_RAW {
+            return Err(Error::failed(format!(
+                "a frame may not hold more than {} MiB, these messages have {raw} bytes",
+                MAX_RAW >> 20
+            )));
+        }
+        let mut content = Vec::with_capacity(self.records.len() + self.ends.len());
+        let mut ends = Vec::with_capacity(self.ends.len());
+        let mut start = 0;
+        for &end in &self.ends {
+            let record = self
+                .records
+                .get(start..end as usize)
+                .ok_or_else(|| Error::failed("a batch whose record ends do not rise"))?;
+            content.extend_from_slice(record);
+            ends.push(content.len() as u64);
+            content.push(b'\n');
+            start = end as usize;
+        }
+        Ok((content, ends))
+    }
+}
+
+/// Records read back, decompressed.
+#[derive(Clone, Debug)]
+pub struct Frame {
+    pub(crate) first: Seq,
+    pub(crate) content: Vec<u8>,
+    pub(crate) ends: Vec<u64>,
+    pub(crate) place: Place,
+    pub(crate) resend: Ranges,
+    pub(crate) damaged: Ranges,
+}
+
+/// A stored message by itself.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub(crate) seq: Seq,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Message {
+    /// What it says.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn event(&self) -> Result<Event<'_>> {
+        let event = maxwell::parse(&self.bytes);
+        event.map_err(|damage| Error::failed(format!("message {}: {damage}", self.seq)))
+    }
+}
+
+/// One message of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its sequence.
+    pub seq: Seq,
+    /// Its bytes as they came.
+    pub bytes: &'a [u8],
+    /// The producer sent it a second time: no replay writes it again.
+    pub resend: bool,
+    /// It could not be read; see [`super::Spool::damaged`].
+    pub damaged: bool,
+}
+
+impl Frame {
+    /// Sequence of the first record.
+    pub fn first(&self) -> Seq {
+        self.first
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// True without records.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Sequences of its records.
+    pub fn range(&self) -> Range<Seq> {
+        self.first..self.first + self.ends.len() as u64
+    }
+
+    /// The record at place `i`.
+    ///
+    /// # Panics
+    /// When `i` is not below [`Frame::len`], as a slice does.
+    pub fn get(&self, i: usize) -> Record<'_> {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize + 1 };
+        Record {
+            seq: self.first + i as u64,
+            bytes: &self.content[start..self.ends[i] as usize],
+            resend: self.resend.contains(i),
+            damaged: self.damaged.contains(i),
+        }
+    }
+
+    /// All records.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = Record<'_>> + ExactSizeIterator {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    /// The records of a range that count: neither re-sends nor damaged, in the order of their
+    /// processing.
+    pub fn counted<'f>(
+        &'f self,
+        range: &Range<Seq>,
+        direction: Direction,
+    ) -> impl Iterator<Item = Record<'f>> + use<'f> {
+        let within = |seq: Seq| (seq.clamp(self.first, self.range().end) - self.first) as usize;
+        let (from, to) = (within(range.start), within(range.end));
+        (from..to)
+            .map(move |n| if direction.is_reverse() { from + to - 1 - n } else { n })
+            .map(|n| self.get(n))
+            .filter(|record| !record.resend && !record.damaged)
+    }
+
+    /// The events of these records.
+    pub fn events<'f>(
+        &'f self,
+        range: &Range<Seq>,
+        direction: Direction,
+    ) -> impl Iterator<Item = Result<(Seq, Event<'f>)>> + use<'f> {
+        self.counted(range, direction).map(|record| Ok((record.seq, self.event(&record)?)))
+    }
+
+    /// The event of a record that counts.
+    ///
+    /// # Errors
+    /// When it cannot be read, which is noted where it is stored; the error names its place.
+    pub fn event<'f>(&self, record: &Record<'f>) -> Result<Event<'f>> {
+        maxwell::parse_stored(record.bytes).map_err(|damage| {
+            Error::failed(format!("{} message {}: {damage}", self.place, record.seq))
+        })
+    }
+
+    /// All records, each followed by a line end.
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+
+    /// The record that holds a byte of the content, and where the next one begins.
+    ///
+    /// # Panics
+    /// When the byte lies behind the content.
+    pub fn at(&self, byte: usize) -> (usize, usize) {
+        let n = self.ends.partition_point(|end| *end < byte as u64);
+        (n, self.ends[n] as usize + 1)
+    }
+
+    /// Bytes of the content.
+    pub fn raw_len(&self) -> usize {
+        self.content.len()
+    }
+}

@@ -1,0 +1,13 @@
+//! Bytes: records in frames, frames in segments, durable and found again after whatever happened.
+//! Nothing here knows what a record says.
+
+pub(crate) mod files;
+pub mod format;
+pub(crate) mod frame;
+pub(crate) mod kept;
+pub(crate) mod lock;
+pub(crate) mod place;
+pub(crate) mod ranges;
+pub(crate) mod recovery;
+pub(crate) mod scan;
+pub(crate) mod segment;

@@ -1,0 +1,307 @@
+//! Segment files: their names, and frames to bytes and back.
+//!
+//! The only file of the spool that names zstd. Knows nothing of what the records say.
+
+use std::fs::{self, File};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe;
+
+use super::files;
+use super::format::{self, BadHeader, Header, MAX_SEQ, SpoolId};
+use super::frame::{Batch, Frame};
+use super::place::Place;
+pub(crate) use super::place::name;
+use super::ranges::Ranges;
+use crate::error::{Context, Error, Result};
+use crate::spool::types::Seq;
+
+/// What the index has compressed.
+const PACKED: &str = "index: compressed transactions";
+/// The transactions of a frame are packed to less than this: a frame has at most so many records
+/// as a header has bytes.
+const MAX_PACKED: u64 = 1 << 30;
+/// Headers longer than this are not written and not believed.
+pub(crate) const MAX_HEADER: usize = 16 << 20;
+
+/// Path of that segment.
+pub(crate) fn path(dir: &Path, first: Seq) -> PathBuf {
+    dir.join(name(first))
+}
+
+/// First sequences of all segments in a directory, rising.
+///
+/// # Errors
+/// When the directory cannot be read, or a segment is no regular file.
+pub(crate) fn list(dir: &Path) -> Result<Vec<Seq>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).context(dir.display())? {
+        let file = entry.context(dir.display())?.file_name();
+        let digits = file.to_str().and_then(|f| f.strip_suffix(".zst")).filter(|d| d.len() == 20);
+        found.extend(digits.and_then(|d| d.parse::<Seq>().ok()).filter(|&first| first < MAX_SEQ));
+    }
+    found.sort_unstable();
+    found.iter().try_for_each(|&first| files::check(&path(dir, first)))?;
+    Ok(found)
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// When the directory cannot be synced.
+pub(crate) fn sync_dir(dir: &Path) -> Result<()> {
+    File::open(dir).and_then(|d| d.sync_all()).context(format_args!("sync {}", dir.display()))
+}
+
+/// A frame ready to be written.
+pub(crate) struct Encoded {
+    /// Header and body.
+    pub(crate) bytes: Vec<u8>,
+    /// The records, as a reader will see them; its place is still to be set.
+    pub(crate) frame: Frame,
+    /// The header.
+    pub(crate) header: Header,
+}
+
+/// Turns batches into frames.
+pub(crate) struct Encoder {
+    zstd: Compressor<'static>,
+    spool: SpoolId,
+}
+
+impl Encoder {
+    /// An encoder for one spool.
+    pub(crate) fn new(level: i32, spool: SpoolId) -> Result<Self> {
+        Ok(Self { zstd: Compressor::new(level).context("zstd")?, spool })
+    }
+
+    /// Encodes a batch whose first record gets the sequence `first`.
+    pub(crate) fn encode(&mut self, batch: &Batch, first: Seq) -> Result<Encoded> {
+        let (content, ends) = batch.content()?;
+        let body = self.zstd.compress(&content).context("zstd")?;
+        let mut start = 0;
+        let lengths =
+            ends.iter().map(|&end| end - std::mem::replace(&mut start, end + 1)).collect();
+        let header = Header {
+            spool: self.spool,
+            first,
+            arrival_ms: batch.arrival_ms,
+            generation: 0,
+            compressed: body.len() as u64,
+            raw: content.len() as u64,
+            body_crc: format::crc32(&body),
+            lengths,
+            queue: batch.queue.clone(),
+            redelivered: batch.redelivered.clone(),
+            source: batch.source.clone(),
+            maybe_twice: batch.maybe_twice.clone(),
+            acked: batch.acked,
+            forgotten: 0,
+        };
+        let mut bytes = header.encode();
+        if bytes.len() > MAX_HEADER {
+            return Err(Error::failed("too many records for one frame"));
+        }
+        bytes.extend_from_slice(&body);
+        let place = Place { segment: 0, offset: 0, len: bytes.len() as u64 };
+        Ok(Encoded { frame: frame(first, content, ends, place), bytes, header })
+    }
+}
+
+/// The bytes of a frame that stands where records were taken out.
+///
+/// # Errors
+/// When zstd fails.
+pub(crate) fn tombstone(spool: SpoolId, arrival_ms: i64, taken: &Range<Seq>) -> Result<Vec<u8>> {
+    let body = zstd::bulk::compress(&[], 1).context("zstd")?;
+    let header = Header {
+        spool,
+        first: taken.start,
+        arrival_ms,
+        generation: 0,
+        compressed: body.len() as u64,
+        raw: 0,
+        body_crc: format::crc32(&body),
+        lengths: Vec::new(),
+        queue: None,
+        redelivered: Vec::new(),
+        source: None,
+        maybe_twice: Vec::new(),
+        acked: None,
+        forgotten: taken.end - taken.start,
+    };
+    Ok([header.encode(), body].concat())
+}
+
+fn frame(first: Seq, content: Vec<u8>, ends: Vec<u64>, place: Place) -> Frame {
+    let (resend, damaged) = (Ranges::default(), Ranges::default());
+    Frame { first, content, ends, place, resend, damaged }
+}
+
+/// Decompresses bodies, and what the index has compressed.
+pub(crate) struct Decoder(Decompressor<'static>);
+
+impl Decoder {
+    /// A decoder.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self(Decompressor::new().context("zstd")?))
+    }
+
+    /// Decompresses a body whose header was checked.
+    ///
+    /// # Errors
+    /// When its checksum is wrong or it is not what the header says.
+    pub(crate) fn decode(&mut self, header: &Header, body: &[u8], place: Place) -> Result<Frame> {
+        if format::crc32(body) != header.body_crc {
+            return Err(unreadable("the body's checksum is wrong", place));
+        }
+        // The header bounds it: one that claims more than is there costs address space alone.
+        let mut content = Vec::with_capacity(header.raw as usize);
+        let done = self.0.decompress_to_buffer(body, &mut content);
+        if done.is_err() || content.len() as u64 != header.raw {
+            return Err(unreadable("the body is not what its header says", place));
+        }
+        let mut at = 0;
+        let ends = header.lengths.iter().map(|len| {
+            let end = at + len;
+            at = end + 1;
+            end
+        });
+        let ends = ends.collect();
+        Ok(frame(header.first, content, ends, place))
+    }
+
+    /// The reverse of [`compress`], over all pieces that were put one behind the other.
+    ///
+    /// # Errors
+    /// When it is not what was compressed.
+    pub(crate) fn unpack(&mut self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let (mut len, mut rest) = (0_u64, bytes);
+        while !rest.is_empty() {
+            let piece = zstd_safe::find_frame_compressed_size(rest).ok();
+            let piece = piece.and_then(|end| rest.split_at_checked(end));
+            let plain = zstd_safe::get_frame_content_size(rest).ok().flatten();
+            let (Some((_, behind)), Some(plain)) = (piece, plain) else {
+                return Err(Error::failed(format!("{PACKED}: damaged")));
+            };
+            (len, rest) = (len.saturating_add(plain), behind);
+        }
+        match len < MAX_PACKED {
+            true => self.0.decompress(bytes, len as usize).context(PACKED),
+            false => Err(Error::failed(format!("{PACKED}: too long"))),
+        }
+    }
+}
+
+/// Reads frames at known places.
+pub(crate) struct SegmentReader {
+    dir: PathBuf,
+    open: Option<(Seq, File)>,
+    decoder: Decoder,
+    bytes: Vec<u8>,
+}
+
+impl SegmentReader {
+    /// A reader of the segments in `dir`.
+    pub(crate) fn new(dir: &Path) -> Result<Self> {
+        Ok(Self { dir: dir.into(), open: None, decoder: Decoder::new()?, bytes: Vec::new() })
+    }
+
+    /// Reads the frame at a place the index names.
+    ///
+    /// # Errors
+    /// When it is not there or damaged; the error names the place.
+    pub(crate) fn read(&mut self, place: Place) -> Result<(Header, Frame)> {
+        self.fill(place)?;
+        let header = Header::decode(&self.bytes).map_err(|e| bad_header(e, place))?;
+        let body = self.bytes.len() as u64 - header.compressed.min(place.len);
+        let frame = self.decoder.decode(&header, &self.bytes[body as usize..], place)?;
+        Ok((header, frame))
+    }
+
+    /// Reads a header alone.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::read`].
+    pub(crate) fn header(&mut self, place: Place) -> Result<Header> {
+        self.fill(place)?;
+        Header::decode(&self.bytes).map_err(|e| bad_header(e, place))
+    }
+
+    /// Reads the bytes of a place. A segment is replaced under its name when a writer starts: a
+    /// handle opened before shows less than the index knows, so a failure opens it once more.
+    fn fill(&mut self, place: Place) -> Result<()> {
+        self.bytes.resize(place.len as usize, 0);
+        if let Some((segment, file)) = &self.open
+            && *segment == place.segment
+            && file.read_exact_at(&mut self.bytes, place.offset).is_ok()
+        {
+            return Ok(());
+        }
+        let path = path(&self.dir, place.segment);
+        let file = files::read(&path)?;
+        file.read_exact_at(&mut self.bytes, place.offset)
+            .map_err(|e| unreadable(&e.to_string(), place))?;
+        self.open = Some((place.segment, file));
+        Ok(())
+    }
+}
+
+/// The error of a frame that cannot be read.
+pub(crate) fn unreadable(what: &str, place: Place) -> Error {
+    Error::failed(format!("{place}: {what}"))
+        .help("binsync spool verify names every unreadable frame; the others stay readable")
+}
+
+/// The error of a header that cannot be read.
+pub(crate) fn bad_header(bad: BadHeader, place: Place) -> Error {
+    match bad {
+        BadHeader::Newer { major, minor } => Error::failed(format!(
+            "{place}: format {major}.{minor}, made by a newer binsync; this one knows {}.{}",
+            format::MAJOR,
+            format::MINOR
+        ))
+        .help("use the binsync that wrote this spool, or a later one"),
+        other => unreadable(&other.to_string(), place),
+    }
+}
+
+/// Compresses bytes for the index; nothing gives nothing.
+pub(crate) fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
+    zstd::bulk::compress(bytes, 3).context("zstd")
+}
+
+/// What `zstd -dc` prints of a segment.
+#[cfg(test)]
+pub(crate) fn plain(dir: &Path, segment: Seq) -> Result<Vec<u8>> {
+    let file = File::open(path(dir, segment)).context("open")?;
+    zstd::stream::decode_all(file).context("zstd")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_comes_back_from_its_file() -> Result<()> {
+        let dir = tempfile::tempdir().context("temp")?;
+        let mut batch = Batch { queue: Some("q".into()), ..Batch::default() };
+        for record in [&b"one"[..], b"", b"two\nlines", b"\xff\x00"] {
+            batch.push(record);
+        }
+        let encoded = Encoder::new(1, SpoolId([1; 16]))?.encode(&batch, 5)?;
+        fs::write(path(dir.path(), 5), &encoded.bytes).context("write")?;
+        let place = Place { segment: 5, offset: 0, len: encoded.bytes.len() as u64 };
+        let (header, frame) = SegmentReader::new(dir.path())?.read(place)?;
+        assert_eq!((header.end(), frame.range()), (9, 5..9));
+        let records: Vec<&[u8]> = frame.records().map(|r| r.bytes).collect();
+        assert_eq!(records, [&b"one"[..], b"", b"two\nlines", b"\xff\x00"]);
+        let plain = zstd::decode_all(encoded.bytes.as_slice()).context("zstd")?;
+        assert_eq!(plain, b"one\n\ntwo\nlines\n\xff\x00\n");
+        assert_eq!(list(dir.path())?, [5]);
+        Ok(())
+    }
+}
