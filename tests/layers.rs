@@ -54,7 +54,7 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("url", &["cli/server"]),
     ("percent_encoding", &["cli/server"]),
     ("rusqlite", &["spool/index", "target/sqlite"]),
-    ("zstd", &["spool/store/segment", "source/lines", "cli/demo"]),
+    ("zstd", &["spool/store/segment", "source/packing", "cli/demo"]),
     ("globset", &["filter"]),
     ("strsim", &["filter"]),
     ("clap", &["cli", "main"]),

@@ -8,7 +8,7 @@
 //! Memory: one batch of about 1 MiB, or the longest line. What a line says is not looked at.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,7 @@ use memchr::{memchr_iter, memrchr};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::Records;
+use super::packing::{Bytes, unpack};
 use crate::error::{Context, Error, Result};
 
 /// Bytes asked for at a time, and so the size of a batch.
@@ -29,7 +30,7 @@ const HEAD: u64 = 64 << 10;
 /// A file (or stdin) being read line by line.
 pub struct Lines {
     name: String,
-    input: Box<dyn Read + Send>,
+    input: Bytes,
     read: Arc<AtomicU64>,
     size: Option<u64>,
     packing: Option<&'static str>,
@@ -63,9 +64,10 @@ impl Lines {
         Self::over(Box::new(file), name, Some(size))
     }
 
-    fn over(raw: Box<dyn Read + Send>, name: String, size: Option<u64>) -> Result<Self> {
+    fn over(raw: Bytes, name: String, size: Option<u64>) -> Result<Self> {
         let read = Arc::new(AtomicU64::new(0));
-        let (input, packing) = unpack(Counted { raw, read: read.clone() }).context(&name)?;
+        let (input, packing) =
+            unpack(Box::new(Counted { raw, read: read.clone() })).context(&name)?;
         let pending = Vec::new();
         let (ended, failure) = (false, None);
         Ok(Self { name, input, read, size, packing, pending, offset: 0, ended, failure })
@@ -248,31 +250,9 @@ fn open(path: &Path) -> Result<File> {
     }
 }
 
-/// Puts the right decoder over `raw`, by its first four bytes.
-fn unpack(mut raw: Counted) -> io::Result<(Box<dyn Read + Send>, Option<&'static str>)> {
-    let mut magic = Vec::with_capacity(4);
-    (&mut raw).take(4).read_to_end(&mut magic)?;
-    let is_zstd = match magic[..] {
-        [0x28, 0xb5, 0x2f, 0xfd] => true,
-        // A skippable frame, as a spool segment begins with.
-        [first, 0x2a, 0x4d, 0x18] => first & 0xf0 == 0x50,
-        _ => false,
-    };
-    let is_gzip = magic.starts_with(&[0x1f, 0x8b]);
-    let whole = io::Cursor::new(magic).chain(raw);
-    Ok(if is_zstd {
-        (Box::new(zstd::stream::read::Decoder::new(whole)?), Some("zstd"))
-    } else if is_gzip {
-        let packed = BufReader::with_capacity(128 << 10, whole);
-        (Box::new(flate2::bufread::MultiGzDecoder::new(packed)), Some("gzip"))
-    } else {
-        (Box::new(whole), None)
-    })
-}
-
 /// Counts what is read from the file itself, for the progress.
 struct Counted {
-    raw: Box<dyn Read + Send>,
+    raw: Bytes,
     read: Arc<AtomicU64>,
 }
 
@@ -327,15 +307,6 @@ mod tests {
         let mut looked_at = lines(b"a\nb");
         assert_eq!(looked_at.head(), (&b"a\nb"[..], true));
         assert_eq!(all(looked_at).0, [b"a", b"b"]);
-    }
-
-    #[test]
-    fn packed_files_read_like_plain_ones_also_in_several_parts() {
-        let zstd = |bytes: &[u8]| zstd::encode_all(bytes, 1).unwrap();
-        let skippable = b"\x5a\x2a\x4d\x18\x03\0\0\0xyz".to_vec();
-        let want = (vec![b"one".to_vec(), b"two".to_vec()], 7);
-        assert_eq!(all(lines(&[gzip(b"one\nt"), gzip(b"wo")].concat())), want);
-        assert_eq!(all(lines(&[skippable, zstd(b"one\n"), zstd(b"two")].concat())), want);
     }
 
     #[test]

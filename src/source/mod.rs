@@ -5,6 +5,7 @@
 
 pub mod amqp;
 pub mod lines;
+mod packing;
 pub mod queue;
 pub mod refusal;
 

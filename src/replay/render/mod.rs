@@ -43,6 +43,9 @@ const PIECES: usize = 8;
 /// Threads that render; the decompression is theirs too.
 const THREADS: usize = 2;
 
+/// Stretches that wait for a thread, so that none waits for what another one's writing takes.
+const AHEAD: usize = 1;
+
 /// Where the SQL goes.
 pub trait Sink {
     /// Takes the next text of a part; `counts` is what is new in it.
@@ -106,7 +109,7 @@ pub fn render(
     let binder = Binder::new(spool, definitions, route, direction)?;
     let switch = Switch::new(Arc::new(foreign_keys::acting(what)));
     let job = Job { selection, route, direction, form, split, stop, binder, ddl, switch };
-    let (send, receive) = sync_channel::<Work>(0);
+    let (send, receive) = sync_channel::<Work>(AHEAD);
     let queue = Mutex::new(receive);
     let outcome = thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -145,7 +148,7 @@ fn write_in_order(
     let mut dealt: VecDeque<Receiver<Result<Piece>>> = VecDeque::new();
     let mut stretches = stretches(spool, job.selection, direction)?;
     loop {
-        while dealt.len() < THREADS {
+        while dealt.len() < THREADS + AHEAD {
             let Some(range) = stretches.next() else { break };
             let range = range?;
             let filter = &job.selection.filter;
