@@ -2,7 +2,7 @@
 //!
 //! A queue's messages are acknowledged only when [`SpoolWriter::append`] has returned, that is,
 //! when they are on disk. Whatever happens before is harmless: the broker sends them again, and
-//! [`align`] finds out which of them are stored. What the messages say is the spool's business.
+//! `align` finds out which of them are stored. What the messages say is the spool's business.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

@@ -1,6 +1,6 @@
 //! Files of JSON lines into the spool, going on where an earlier import stopped.
 //!
-//! Each frame carries the file's [identity](crate::source::lines::identity) and how far it
+//! Each frame carries the file's [identity] and how far it
 //! reaches, so an import that was cut short at any moment goes on behind the last whole frame,
 //! and a file imported twice adds nothing. A stream (stdin, a pipe) has no identity: it is stored
 //! again, and the spool marks what it has as re-sends.

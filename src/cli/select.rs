@@ -31,6 +31,7 @@ pub struct SelectArgs {
     ///
     /// Written 2024-01-01T10:00[:SS], in the local zone or with an offset (Z, +02:00). Times cut
     /// one stretch of the stream at its transactions; they never filter single rows.
+    #[allow(rustdoc::broken_intra_doc_links, reason = "what the terminal shows")]
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
     /// To before the first transaction that committed at or after this time

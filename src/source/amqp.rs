@@ -1,7 +1,7 @@
 //! One RabbitMQ queue, read with manual acknowledgement.
 //!
-//! A thread of its own drives the client: it gathers deliveries into [`Messages`], sends the acks
-//! it is asked for, and comes back by itself after a loss, with growing pauses. Automatic recovery
+//! A thread of its own drives the client: it gathers deliveries into [`super::queue::Messages`],
+//! sends the acks it is asked for, and comes back by itself after a loss, with growing pauses. Automatic recovery
 //! of the client stays off: each connection is a new *session*, and an ack of an old one is
 //! dropped, so that it can never name messages of the new one. A session begins only when the queue
 //! has no other consumer, and asks for it exclusively where the kind of queue knows that: then the
@@ -138,7 +138,7 @@ struct Session {
     warning: Option<String>,
 }
 
-/// Deliveries on their way into one [`Messages`].
+/// Deliveries on their way into one [`super::queue::Messages`].
 #[derive(Default)]
 struct Gathered {
     records: Records,

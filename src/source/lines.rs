@@ -201,7 +201,7 @@ fn is_blank(line: &[u8]) -> bool {
         && line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line).trim_ascii().is_empty()
 }
 
-/// Reads the first bytes of `path` (unpacked), at most [`HEAD`], and names what they are: length
+/// Reads the first bytes of `path` (unpacked), at most `HEAD`, and names what they are: length
 /// and xxh3-128. Neither name nor place counts, so a file may be renamed, moved, packed or grow.
 pub fn identity(path: &Path) -> Result<Identity> {
     let mut file = Lines::open(path)?;

@@ -6,7 +6,7 @@
 //! reader ── index, store                        many, also while a writer appends
 //! ```
 //!
-//! Three rooms, each of which knows only those before it: [`store`], [`follow`], [`index`]. The
+//! Three rooms, each of which knows only those before it: `store`, `follow`, `index`. The
 //! files beside them are what is asked of the whole.
 //!
 //! It knows bytes and what [`crate::event`] reads from them; nothing of brokers, plans or targets.

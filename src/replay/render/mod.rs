@@ -1,7 +1,7 @@
 //! Spool to SQL that the stock client runs unchanged, one source transaction per BEGIN/COMMIT.
 //!
 //! The selection is cut into stretches of whole transactions, rendered on several threads and
-//! written in order. A thread is at most [`PIECES`] frames ahead of the writing, so that memory
+//! written in order. A thread is at most `PIECES` frames ahead of the writing, so that memory
 //! stays flat however large a transaction is.
 
 use std::collections::VecDeque;

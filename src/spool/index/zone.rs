@@ -119,7 +119,7 @@ impl Numbers {
 /// What a zone holds of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Touched {
-    /// Its number in the spool's [tables](super::Spool::tables).
+    /// Its number in the spool's [tables](crate::spool::Spool::tables).
     pub table: u32,
     /// Which kinds of messages there are, by [`Touched::INSERT`] and so on.
     pub kinds: u64,

@@ -114,7 +114,7 @@ pub struct Record<'a> {
     pub bytes: &'a [u8],
     /// The producer sent it a second time: no replay writes it again.
     pub resend: bool,
-    /// It could not be read; see [`super::Spool::damaged`].
+    /// It could not be read; see [`crate::spool::Spool::damaged`].
     pub damaged: bool,
 }
 

@@ -79,7 +79,7 @@ impl Mysql {
     /// Connects to a target.
     ///
     /// # Errors
-    /// As [`connect`].
+    /// As [`connect()`].
     pub fn open(server: &Server, options: Options) -> Result<Self> {
         let main = session(server, &options, Direction::Forward)?;
         Ok(Self {
