@@ -111,3 +111,20 @@ fn a_server_is_called_mysql_or_mariadb_everywhere() {
     spool.run(["schema", "add", "--from", &url]).code(0).says(&["stored the definitions"]);
     spool.apply(&url, NOTHING).code(0);
 }
+
+#[test]
+fn a_place_in_a_folder_that_is_not_there() {
+    let spool = Spool::recording("mariadb-edges");
+    let refused = spool.run(["render", "-o", "/no/such/folder/x.sql"]).code(2);
+    refused.says(&["no folder /no/such/folder", "make it"]);
+    let target = ["apply", "--target", "mysql://joe@localhost", "--password-file", "/no/such"];
+    spool.run(target).code(1).says(&["/no/such", "name a file whose first line is the password"]);
+}
+
+#[test]
+fn bytes_that_are_no_whole_bytes() {
+    for typed in ["0x0", "0x", "0xZZ"] {
+        let run = Spool::recording("mariadb-edges").run(["search", "--binary", typed]);
+        run.code(2).says(&[typed, "two hexadecimal digits"]);
+    }
+}

@@ -188,7 +188,12 @@ fn close(
     let summary = spool.finish();
     output.clear();
     if let (Ok(summary), true) = (&summary, outcome.is_ok() || summary_matters(&summary)) {
-        output.finish(&describe(verb, summary, dir));
+        let done = describe(verb, summary, dir);
+        match summary.damaged + summary.gaps {
+            0 => output.finish(&done),
+            // The status is no longer 0: that is told with --quiet, too.
+            _ => output.say(&done),
+        }
         if summary.alone > 0 {
             output.say(&format!(
                 "{} came without a transaction (Maxwell tells it with output_commit_info=true): \

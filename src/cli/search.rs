@@ -12,9 +12,9 @@ use super::output::{Output, counted, is_coloured};
 use super::select::SelectArgs;
 use super::{DIFFERS, Global, print, time};
 use crate::capture::Watch as _;
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::event::row::Columns;
-use crate::event::{Body, Direction, Event, Op, TableName, printable};
+use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
 use crate::filter::Filter;
 use crate::read::pattern::{Match, Pattern};
 use crate::select;
@@ -51,6 +51,12 @@ pub struct SearchArgs {
     select: SelectArgs,
 }
 
+/// True for what is meant as bytes, and is none.
+fn is_half_a_byte(typed: &str) -> bool {
+    typed.get(..2).is_some_and(|sign| sign.eq_ignore_ascii_case("0x"))
+        && typed::bytes(typed).is_none_or(|bytes| bytes.is_empty())
+}
+
 /// Runs `search`.
 ///
 /// # Errors
@@ -60,6 +66,10 @@ pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
     let spool = Spool::open(&global.spool)?;
     let (selection, _) = args.select.select(&spool, args.select.words(true), false, &output)?;
     let pattern = match args.binary {
+        true if is_half_a_byte(&args.text) => {
+            return Err(Error::usage(format!("--binary {}: no whole bytes", args.text))
+                .help("write 0x and two hexadecimal digits for each byte"));
+        }
         true => Pattern::bytes(&args.text),
         false => Pattern::text(&args.text, args.ignore_case),
     };

@@ -10,7 +10,8 @@ use crate::error::{Context as _, Error, Result};
 /// # Errors
 /// When it cannot be read.
 pub(super) fn read(file: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(file).context(file.display())?;
+    let text = std::fs::read_to_string(file).context(file.display());
+    let text = text.map_err(|e| e.help("name a file whose first line is the password"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 

@@ -34,6 +34,11 @@ impl Out {
         let place = &path.display();
         let there = match fs::symlink_metadata(path) {
             Err(e) if e.kind() == ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                    let missing = format!("{place}: there is no folder {}", folder.display());
+                    return Err(Error::usage(missing).help("make it, or name another place"));
+                }
                 return Ok(Self::New(path.to_owned()));
             }
             there => there.context(place)?.file_type(),
