@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Words};
 use crate::source::Records;
 use crate::source::amqp::Amqp;
 use crate::source::queue::{Config, Event, MAX_PREFETCH, Messages};
@@ -36,6 +36,8 @@ const DISK_HEADROOM: u64 = 4 << 20;
 pub trait Watch {
     /// Something the user should know.
     fn say(&self, message: &str);
+    /// What went wrong, and is lived with.
+    fn failed(&self, words: &Words);
     /// Something good to know, left out with `--quiet`.
     fn note(&self, message: &str);
     /// So many further messages and bytes have been stored.
@@ -137,7 +139,8 @@ impl Drain<'_> {
                 Some(Event::Lost(error, pause)) => {
                     connected = false;
                     let pause = pause.as_secs_f32();
-                    self.watch.say(&format!("{error}\n  trying again in {pause:.1} s"));
+                    let again = format!("\n  trying again in {pause:.1} s");
+                    self.watch.failed(&(error.words() + again));
                     let since = lost.map_or_else(Instant::now, |(since, _)| since);
                     lost = Some((since, error));
                 }
@@ -230,7 +233,7 @@ impl Drain<'_> {
         let acked = self.acks.known();
         let batch = Batch { maybe_twice, acked, ..batch(records, redelivered, queue, None) };
         self.spool.append(&batch).map_err(|error| {
-            Error::stopped(format!("{error}"))
+            Error::stopped(error.words())
                 .help("nothing is lost: what is not in the spool stays in the queue; run it again")
         })?;
         let tag = first_tag + count as u64 - 1;
@@ -253,7 +256,7 @@ impl Drain<'_> {
 /// Why a capture ends that is not to wait for ever for its broker.
 fn gone(error: Error) -> Error {
     match error.kind() {
-        ErrorKind::Lost => Error::stopped(format!("{}; idle for too long", error.message()))
+        ErrorKind::Lost => Error::stopped(error.message().clone() + "; idle for too long")
             .help("what is not stored stays in the queue: run it again when the broker is back"),
         _ => error,
     }

@@ -4,9 +4,11 @@
 
 use std::fmt;
 
-mod next;
+mod means;
+mod words;
 
-pub use next::{Allow, Next};
+pub use means::Means;
+pub use words::Words;
 
 /// What a caller does about an [`Error`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +38,8 @@ pub enum ErrorKind {
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
-    message: String,
-    next: Option<Next>,
+    message: Words,
+    next: Option<Words>,
 }
 
 /// Result with the library's [`Error`].
@@ -45,22 +47,22 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of the given kind.
-    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+    pub fn new(kind: ErrorKind, message: impl Into<Words>) -> Self {
         Self { kind, message: message.into(), next: None }
     }
 
     /// A failure that no rerun mends by itself.
-    pub fn failed(message: impl Into<String>) -> Self {
+    pub fn failed(message: impl Into<Words>) -> Self {
         Self::new(ErrorKind::Failed, message)
     }
 
     /// A mistake in the call.
-    pub fn usage(message: impl Into<String>) -> Self {
+    pub fn usage(message: impl Into<Words>) -> Self {
         Self::new(ErrorKind::Usage, message)
     }
 
     /// A stop before the end from which a rerun goes on.
-    pub fn stopped(message: impl Into<String>) -> Self {
+    pub fn stopped(message: impl Into<Words>) -> Self {
         Self::new(ErrorKind::Stopped, message)
     }
 
@@ -73,33 +75,41 @@ impl Error {
 
     /// Adds the next step, shown on a line of its own.
     #[must_use]
-    pub fn help(mut self, next: impl Into<Next>) -> Self {
+    pub fn help(mut self, next: impl Into<Words>) -> Self {
         self.next = Some(next.into());
         self
     }
 
     /// Adds the next step where none is named.
     #[must_use]
-    pub fn or_help(mut self, next: impl Into<Next>) -> Self {
+    pub fn or_help(mut self, next: impl Into<Words>) -> Self {
         self.next.get_or_insert_with(|| next.into());
         self
     }
 
     /// The next step, where one is named.
-    pub fn next_step(&self) -> Option<&Next> {
+    pub fn next_step(&self) -> Option<&Words> {
         self.next.as_ref()
     }
 
     /// Puts the place before the message: `place: message`.
     #[must_use]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.message = format!("{place}: {}", self.message);
+        self.message = Words::from(format!("{place}: ")) + self.message;
         self
     }
 
     /// What happened, without the next step.
-    pub fn message(&self) -> &str {
+    pub fn message(&self) -> &Words {
         &self.message
+    }
+
+    /// What happened and the next step.
+    pub fn words(&self) -> Words {
+        match &self.next {
+            Some(next) => self.message.clone() + "\n  next: " + next.clone(),
+            None => self.message.clone(),
+        }
     }
 
     /// What the caller does about it.
@@ -108,14 +118,10 @@ impl Error {
     }
 }
 
-/// With the next step where that is said in words; the others are worded by who lets them be set.
+/// For whoever knows no words for [`Means`].
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.next {
-            Some(Next::Words(words)) => write!(f, "\n  next: {words}"),
-            _ => Ok(()),
-        }
+        f.write_str(&self.words().plain())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use globset::{GlobSet, GlobSetBuilder};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::row::Columns;
 use crate::event::{Body, Event, Meta, Op, TableName, typed};
 
@@ -201,7 +201,8 @@ impl Filter {
     pub fn check_tables(&self, tables: &[TableName]) -> Result<()> {
         let taken = self.tables.iter().flat_map(|globs| &globs.patterns);
         let left = self.excluded.patterns.iter().filter(|p| !p.is_of_housekeeping());
-        let flagged = taken.map(|p| ("--table", p)).chain(left.map(|p| ("--exclude-table", p)));
+        let flagged =
+            taken.map(|p| (Means::Table, p)).chain(left.map(|p| (Means::ExcludeTable, p)));
         pattern::check(flagged, tables)
     }
 

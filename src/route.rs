@@ -3,7 +3,7 @@
 //! One pure step between an event and the table it is written to. Names on the left of a rule are
 //! those of the stream; what no rule names keeps its name.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::def::{Column, TableDef};
 use crate::event::{TableName, typed};
 
@@ -34,7 +34,7 @@ impl Route {
         let tables = renames.iter().map(|rule| rename(rule)).collect::<Result<_>>()?;
         let mapped = maps.iter().map(|rule| match rule.split_once('=') {
             Some((from, to)) if !to.is_empty() => column(rule, from, Some(to.to_owned())),
-            _ => Err(unreadable("--map", rule, "OLD=NEW or DB.TABLE.OLD=NEW")),
+            _ => Err(unreadable(Means::Map, rule, "OLD=NEW or DB.TABLE.OLD=NEW")),
         });
         let dropped = drops.iter().map(|rule| column(rule, rule, None));
         Ok(Self { tables, columns: mapped.chain(dropped).collect::<Result<_>>()? })
@@ -106,7 +106,7 @@ impl Route {
             None => Ok(routed),
             Some(pair) => {
                 Err(Error::usage(format!("{}: two columns would go to {:?}", def.name(), pair[0]))
-                    .help("--map or --drop-column the other one, too"))
+                    .help(("{} or {} the other one, too", [Means::Map, Means::DropColumn])))
             }
         }
     }
@@ -124,10 +124,10 @@ impl Route {
         for (from, to) in &self.tables {
             let used = |name: &&TableName| self.rule_of(name).is_some_and(|rule| rule.0 == *from);
             if !tables.iter().any(|name| used(&name)) {
-                return Err(Error::usage(format!(
-                    "--rename {from}={to}: no selected table is that"
-                ))
-                .help("`binsync log` lists the tables of the stream"));
+                return Err(Error::usage(
+                    Means::Rename + format!(" {from}={to}: no selected table is that"),
+                )
+                .help(("`{}` lists the tables of the stream", [Means::Log])));
             }
         }
         for rule in &self.columns {
@@ -137,14 +137,17 @@ impl Route {
                     "no selected table of the stream has a column {:?} to map or leave out",
                     rule.column
                 ))
-                .help("`binsync schema show` lists tables and columns"));
+                .help(("`{}` lists tables and columns", [Means::SchemaShow])));
             }
         }
         for (n, name) in tables.iter().enumerate() {
             let to = self.table(name);
             if let Some(other) = tables[..n].iter().find(|other| self.table(other) == to) {
                 return Err(Error::usage(format!("{other} and {name} would both go to {to}"))
-                    .help("leave one of them out with --exclude-table, or rename it elsewhere"));
+                    .help((
+                        "leave one of them out with {}, or rename it elsewhere",
+                        [Means::ExcludeTable],
+                    )));
             }
         }
         Ok(())
@@ -173,7 +176,7 @@ fn rename(rule: &str) -> Result<(TableName, TableName)> {
     let fits = |sides: &(TableName, TableName)| (sides.0.table == "*") == (sides.1.table == "*");
     sides.filter(fits).ok_or_else(|| {
         unreadable(
-            "--rename",
+            Means::Rename,
             rule,
             "DB.TABLE=DB.TABLE or 'DB.*=DB.*', as in shop.orders=rescue.orders",
         )
@@ -193,8 +196,9 @@ fn column(rule: &str, from: &str, to: Option<String>) -> Result<ColumnRule> {
     }
 }
 
-fn unreadable(what: &str, rule: &str, form: &str) -> Error {
-    Error::usage(format!("{what} {rule:?} cannot be read")).help(format!("write it as {form}"))
+fn unreadable(what: impl Into<Words>, rule: &str, form: &str) -> Error {
+    Error::usage(what.into() + format!(" {rule:?} cannot be read"))
+        .help(format!("write it as {form}"))
 }
 
 #[cfg(test)]

@@ -173,3 +173,29 @@ fn no_file_is_in_a_circle_with_another() {
     let found = circles::circles(&sources());
     assert!(found.is_empty(), "{found:#?}");
 }
+
+/// Flags of other programs, which a text may name.
+const FOREIGN: [&str; 2] = ["--apply-to", "--long"];
+
+#[test]
+fn only_the_command_line_names_its_flags() {
+    let mut wrong = Vec::new();
+    for (file, code) in sources() {
+        let name = file.to_string_lossy();
+        if name.starts_with("cli") || name.contains("tests") {
+            continue;
+        }
+        let code = code.split("#[cfg(test)]\nmod").next().unwrap_or_default();
+        for (at, _) in code.match_indices("--") {
+            let of_a_name = |c: char| c.is_alphanumeric() || c == '-';
+            let is_flag = code[at + 2..].starts_with(|c: char| c.is_ascii_lowercase())
+                && !code[..at].ends_with(of_a_name)
+                && !FOREIGN.iter().any(|flag| code[at..].starts_with(flag));
+            if is_flag {
+                let flag: String = code[at..].chars().take_while(|c| of_a_name(*c)).collect();
+                wrong.push(format!("{name}: {flag}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "errors name `Means`, which src/cli/words.rs words: {wrong:#?}");
+}

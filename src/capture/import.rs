@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::likeness;
 use super::{Watch, batch};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::source::lines::{Lines, identity};
 use crate::spool::SpoolWriter;
 
@@ -87,10 +87,10 @@ pub fn import(
             "{shown}: {damaged} of {messages} lines are no messages: stopped after {} bytes",
             lines.offset()
         ))
-        .help(
-            "go on with --force, or take out what is stored of it with `binsync spool forget` \
-             (`binsync spool ls` lists the imports)",
-        )),
+        .help((
+            "go on with {}, or take out what is stored of it with `{}` (`{}` lists the imports)",
+            [Means::Force, Means::SpoolForget, Means::SpoolLs],
+        ))),
         Copied { stopped: true, .. } => {
             let place = format!("{shown}: stopped after {} bytes", lines.offset());
             Err(Error::stopped(place).help("run the same command again, it goes on"))

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::maxwell;
 
 /// Fewer bad lines than this are damage in a right file, however short it is.
@@ -28,10 +28,11 @@ pub(super) fn check(head: &[u8], whole: bool, packing: Option<&str>) -> Result<(
         let what = likeness(head);
         let what = packing.map_or(what.clone(), |packing| format!("{what}, packed with {packing}"));
         return Err(Error::usage(format!("this looks like {what}: no line of it is a message"))
-            .help(
-                "import takes files of one Maxwell JSON message a line; nothing was stored \
-                 (--force stores each line all the same, as damaged)",
-            ));
+            .help((
+                "import takes files of one Maxwell JSON message a line; nothing was stored ({} \
+                 stores each line all the same, as damaged)",
+                [Means::Force],
+            )));
     }
     let bad = messages.iter().filter(|message| !**message).count();
     match is_too_much(bad as u64, messages.len() as u64) {
@@ -41,7 +42,7 @@ pub(super) fn check(head: &[u8], whole: bool, packing: Option<&str>) -> Result<(
             messages.len(),
             likeness(head)
         ))
-        .help("nothing was stored; with --force they are, as damaged messages")),
+        .help(("nothing was stored; with {} they are, as damaged messages", [Means::Force]))),
     }
 }
 

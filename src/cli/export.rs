@@ -217,7 +217,7 @@ impl Run {
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {
-                    self.output.say(&error.to_string());
+                    self.output.failed(&error.words());
                     self.unreadable = true;
                     continue;
                 }

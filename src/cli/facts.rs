@@ -1,12 +1,13 @@
 //! What is found while a run is prepared, said on stderr.
 
 use super::output::{Output, count, counted};
-use super::{time, words};
+use super::time;
 use crate::capture::Watch as _;
+use crate::error::Words;
 use crate::event::{Direction, printable};
 use crate::replay::base::Copied;
 use crate::replay::cut::Cut;
-use crate::replay::prepare::Fact;
+use crate::replay::prepare::{Fact, LEAVE_NONE};
 use crate::spool::{Transaction, TransactionKind, Trouble};
 
 /// How many troubles are told one by one.
@@ -15,7 +16,7 @@ const TOLD: usize = 20;
 /// Says it; true when something differs by it.
 pub(super) fn say(fact: &Fact<'_>, output: &Output) -> bool {
     match fact {
-        Fact::NoTable(error) => output.say(&format!("so far, {}", words::error(error))),
+        Fact::NoTable(error) => output.failed(&(Words::from("so far, ") + error.words())),
         Fact::Bounds(bounds) => {
             for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
                 if let Some(instant) = instant {
@@ -29,8 +30,7 @@ pub(super) fn say(fact: &Fact<'_>, output: &Output) -> bool {
             output.clear();
             match (transactions, direction) {
                 (0, Direction::Reverse) => {
-                    let why = words::LEAVE_NONE;
-                    output.say(&format!("there is nothing to take back: {why}"));
+                    output.say(&format!("there is nothing to take back: {LEAVE_NONE}"));
                 }
                 (0, Direction::Forward) => output.finish("nothing was done"),
                 _ => output.say("nothing in the stretch is selected: nothing was done"),
@@ -41,7 +41,7 @@ pub(super) fn say(fact: &Fact<'_>, output: &Output) -> bool {
         Fact::Created(n) => output.note(&format!(
             "{n} CREATE statements in the stretch are not taken back: their tables stay"
         )),
-        Fact::Lost(loss) => output.say(&format!("not taken back: {loss}")),
+        Fact::Lost(loss) => output.failed(&(Words::from("not taken back: ") + loss.words())),
     }
     fact.differs()
 }

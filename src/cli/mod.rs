@@ -125,7 +125,7 @@ fn run_words(words: &[&str]) -> Result<u8> {
 
 /// Shows an error and gives its exit status.
 fn report(error: &Error) -> u8 {
-    line(&format!("binsync: {}", words::error(error)));
+    line(&format!("binsync: {}", words::text(&error.words())));
     match error.kind() {
         ErrorKind::Usage => USAGE,
         ErrorKind::Stopped | ErrorKind::Conflict | ErrorKind::ReadOnly => STOPPED,

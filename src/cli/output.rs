@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{line, signals};
+use super::{line, signals, words};
 use crate::capture::Watch;
+use crate::error::Words;
 
 /// How often a plain line is written.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -137,6 +138,10 @@ impl Watch for Output {
             Some(bar) => bar.suspend(|| line(message)),
             None => line(message),
         }
+    }
+
+    fn failed(&self, words: &Words) {
+        self.say(&words::text(words));
     }
 
     fn note(&self, message: &str) {

@@ -1,39 +1,88 @@
-//! What the library's errors advise, in words of the command line.
+//! What the library's texts name by its kind, in words of the command line.
 
-use crate::error::{Allow, Error, Next};
+use crate::error::{Means, Words};
 
-/// What may have been meant by a stretch without rows.
-pub(super) const LEAVE_NONE: &str = "TRUNCATE and DROP leave no row changes";
-
-/// An error with its next step.
-pub(super) fn error(error: &Error) -> String {
-    let message = error.message();
-    error
-        .next_step()
-        .map_or(message.to_owned(), |step| format!("{message}\n  next: {}", next(step)))
+/// A text of the library.
+pub(super) fn text(words: &Words) -> String {
+    words.worded(word)
 }
 
-fn next(step: &Next) -> String {
-    match step {
-        Next::Words(words) => words.clone(),
-        Next::All(steps) => steps.iter().map(next).collect::<Vec<_>>().join("; "),
-        Next::OtherStretch => format!("`binsync log` lists what there is; {LEAVE_NONE}"),
-        Next::Narrow(allow) => narrow(allow),
+fn word(means: Means) -> &'static str {
+    match means {
+        Means::AllowCascades => "--allow-cascades",
+        Means::AllowDdl => "--allow-ddl",
+        Means::AllowIncomplete => "--allow-incomplete",
+        Means::AllowTriggers => "--allow-triggers",
+        Means::AmqpUrl => "--amqp-url",
+        Means::Base => "--base",
+        Means::Bind => "--bind",
+        Means::Ddl => "--ddl",
+        Means::Declare => "--declare",
+        Means::DropColumn => "--drop-column",
+        Means::ExcludeTable => "--exclude-table",
+        Means::Force => "--force",
+        Means::GetServerPublicKey => "--get-server-public-key",
+        Means::InsertMode => "--insert-mode",
+        Means::Map => "--map",
+        Means::MaxPacket => "--max-packet",
+        Means::Name => "--name",
+        Means::Net => "--net",
+        Means::OnConflict => "--on-conflict",
+        Means::PasswordFile => "--password-file",
+        Means::Position => "--position",
+        Means::Queue => "--queue",
+        Means::Rename => "--rename",
+        Means::Serial => "--serial",
+        Means::ServerId => "--server-id",
+        Means::Shared => "--shared",
+        Means::Since => "--since",
+        Means::SourceLogsCascades => "--source-logs-cascades",
+        Means::Split => "--split",
+        Means::Spool => "--spool",
+        Means::SslCa => "--ssl-ca",
+        Means::SslCert => "--ssl-cert",
+        Means::SslKey => "--ssl-key",
+        Means::SslMode => "--ssl-mode",
+        Means::Table => "--table",
+        Means::Target => "--target",
+        Means::ThreadId => "--thread-id",
+        Means::Type => "--type",
+        Means::Until => "--until",
+        Means::Xid => "--xid",
+        Means::Apply => "apply",
+        Means::Capture => "binsync capture",
+        Means::Import => "binsync import",
+        Means::Log => "binsync log",
+        Means::SchemaAdd => "binsync schema add --from",
+        Means::SchemaShow => "binsync schema show",
+        Means::SpoolForget => "binsync spool forget",
+        Means::SpoolLs => "binsync spool ls",
+        Means::SpoolReindex => "binsync spool reindex",
+        Means::SpoolVerify => "binsync spool verify",
+        Means::Stats => "binsync stats",
     }
 }
 
-fn narrow(allow: &[Allow]) -> String {
-    let flags = allow.iter().map(|what| match what {
-        Allow::Cascades => " --allow-cascades",
-        Allow::Ddl => " --allow-ddl",
-        Allow::Incomplete => " --allow-incomplete",
-    });
-    let on = match allow {
-        [] => String::new(),
-        _ => format!(", or take the rest back all the same with{}", flags.collect::<String>()),
-    };
-    format!(
-        "narrow the stretch with --since, --until or --position, or leave tables out with \
-         --exclude-table{on}"
-    )
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_flag_that_is_advised_is_one_of_a_command() {
+        let mut commands = vec![Cli::command()];
+        let mut flags = Vec::new();
+        while let Some(command) = commands.pop() {
+            let long = command.get_arguments().filter_map(|argument| argument.get_long());
+            flags.extend(long.map(|flag| format!("--{flag}")));
+            commands.extend(command.get_subcommands().cloned());
+        }
+        let advised = include_str!("words.rs").split(" => \"--").skip(1);
+        let advised: Vec<_> =
+            advised.filter_map(|rest| Some(format!("--{}", rest.split_once('"')?.0))).collect();
+        assert!(advised.len() > 30, "{advised:?}");
+        let wrong: Vec<_> = advised.iter().filter(|flag| !flags.contains(flag)).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+    }
 }

@@ -228,7 +228,7 @@ fn list<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Da
 fn definition<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Damage> {
     let text = object(raw, what)?;
     match text.map(TableDef::parse) {
-        Some(Err(e)) => Err(Damage(format!("{what}: {}", e.message()))),
+        Some(Err(e)) => Err(Damage(format!("{what}: {}", e.message().plain()))),
         _ => Ok(text),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use globset::{Glob, GlobBuilder, GlobMatcher};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::{TableName, printable};
 
 /// Names that are shown for one that was not found.
@@ -108,16 +108,15 @@ fn split_one(typed: &str) -> Vec<String> {
 /// # Errors
 /// As said, with the names that may have been meant (usage).
 pub(super) fn check<'p>(
-    patterns: impl Iterator<Item = (&'static str, &'p Pattern)>,
+    patterns: impl Iterator<Item = (Means, &'p Pattern)>,
     tables: &[TableName],
 ) -> Result<()> {
-    let missing: Vec<(&str, &Pattern)> =
+    let missing: Vec<(Means, &Pattern)> =
         patterns.filter(|(_, p)| !tables.iter().any(|name| p.matches(name))).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> =
-        missing.iter().map(|(flag, p)| format!("{flag} {}", Shown(&p.text))).collect();
+    let list = missing.iter().map(|(way, p)| *way + format!(" {}", Shown(&p.text)));
     let near: Vec<String> = missing.iter().flat_map(|(_, p)| nearest(&p.text, tables)).collect();
     let help = match near.is_empty() {
         false => format!("did you mean {}?", joined(near)),
@@ -126,7 +125,7 @@ pub(super) fn check<'p>(
             format!("there is {}; write DATABASE.TABLE, with * and ? as wildcards", joined(names))
         }
     };
-    Err(Error::usage(format!("no table matches {}", list.join(" or "))).help(help))
+    Err(Error::usage(Words::from("no table matches ") + Words::joined(list, " or ")).help(help))
 }
 
 /// Names that may have been meant by one that is not there, or of which nothing is.
@@ -272,10 +271,11 @@ mod tests {
     fn a_pattern_that_matches_nothing_is_refused_with_what_is_there() {
         let check = |text: &str| {
             let patterns = Pattern::read(&[text.to_owned()]).expect("patterns");
-            check(patterns.iter().map(|pattern| ("--table", pattern)), &tables())
+            check(patterns.iter().map(|pattern| (Means::Table, pattern)), &tables())
         };
         assert!(check("shop.*,Zoo.x").is_ok());
-        let error = check("shop.orders,Shop.Orders").expect_err("one is wrong").to_string();
+        let error = check("shop.orders,Shop.Orders").expect_err("one is wrong").words();
+        let error = error.worded(|means| if means == Means::Table { "--table" } else { "" });
         assert!(error.contains("--table 'Shop.Orders'") && error.contains("mean shop.orders?"));
         let error = check("nosuch.*").expect_err("wrong").to_string();
         assert!(error.contains("there is Zoo.x, shop.audit_log, shop.orders"), "{error}");

@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 
 use super::window::Rows;
 use super::{Change, Image, Table};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::def::Kind;
 use crate::event::row::Value;
 use crate::event::{Body, Direction, Event, Nulls, Op, Seq};
@@ -264,8 +264,13 @@ impl<'a> Image<'a> {
     }
 }
 
-const FULL: &str = "leave the table out with --exclude-table, or the column with --drop-column; for \
-                    what is to come: output_nulls=true in Maxwell, binlog_row_image=FULL at the source";
+fn full() -> Words {
+    Words::from((
+        "leave the table out with {}, or the column with {}; for what is to come: \
+         output_nulls=true in Maxwell, binlog_row_image=FULL at the source",
+        [Means::ExcludeTable, Means::DropColumn],
+    ))
+}
 
 fn unknown(table: &Table, column: usize, what: &str) -> Error {
     Error::stopped(format!(
@@ -273,7 +278,7 @@ fn unknown(table: &Table, column: usize, what: &str) -> Error {
          producer may leave out NULLs, or the source log no whole rows",
         table.name, table.columns[column].name
     ))
-    .help(FULL)
+    .help(full())
 }
 
 fn unnamed(table: &Table, column: usize) -> Error {
@@ -282,7 +287,7 @@ fn unnamed(table: &Table, column: usize) -> Error {
          find the row by",
         table.name, table.columns[column].name
     ))
-    .help(FULL)
+    .help(full())
 }
 
 fn not_whole(table: &Table, column: usize, why: &str) -> Error {
@@ -290,5 +295,5 @@ fn not_whole(table: &Table, column: usize, why: &str) -> Error {
         "{}: a row image lacks the column {:?}, and {why}",
         table.name, table.columns[column].name
     ))
-    .help(FULL)
+    .help(full())
 }

@@ -2,7 +2,7 @@
 //!
 //! Pure: a [`Table`] comes from a target or a definition, events come borrowed from a frame.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::{Column, Kind, TableDef, are_of_a_sequence};
 use crate::event::row::{Columns, Value, is_set_wide};
 use crate::event::{Seq, TableName};
@@ -79,7 +79,7 @@ impl Table {
             let place = to.map(|to| {
                 at(to).ok_or_else(|| {
                     Error::stopped(format!("{}: has no column {to:?} for {from:?}", self.name))
-                        .help("name one it has with --map, or add it to the table")
+                        .help(("name one it has with {}, or add it to the table", [Means::Map]))
                 })
             });
             let place = place.transpose()?;
@@ -153,10 +153,13 @@ impl Table {
                     "{}: the event has a column {:?} that the table lacks",
                     self.name, name
                 ))
-                .help(format!(
-                    "add the column to the table, or say where it goes with --map {name}=NEW, or \
-                     leave it out with --drop-column {name}; then run the same command again"
-                ))
+                .help(
+                    "add the column to the table, or say where it goes with "
+                        + Means::Map
+                        + format!(" {name}=NEW, or leave it out with ")
+                        + Means::DropColumn
+                        + format!(" {name}; then run the same command again"),
+                )
             })?;
             image.0[at] = Some(value(at));
         }
@@ -243,7 +246,7 @@ impl<'a> Change<'a> {
                 "{}: a row image lacks columns, what it was before is not known",
                 table.name
             ))
-            .help("leave the table out with --exclude-table"));
+            .help("leave the table out with " + Means::ExcludeTable));
         }
         Ok(Self { before: self.after, after: self.before, ..self })
     }

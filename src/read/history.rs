@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use memchr::memmem::Finder;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Direction, Event, Op, TableName, maxwell, typed};
 use crate::filter;
@@ -92,8 +92,8 @@ fn check(spool: &Spool, table: &TableName, columns: &[String]) -> Result<()> {
     if known.is_empty() {
         let near = filter::near(table, &spool.tables()?);
         return Err(Error::usage(format!("the stream holds no row of {table}")).help(match near {
-            Some(near) => format!("did you mean {near}?"),
-            None => "`binsync stats` lists the tables".to_owned(),
+            Some(near) => format!("did you mean {near}?").into(),
+            None => Words::from(("`{}` lists the tables", [Means::Stats])),
         }));
     }
     if known.iter().all(|list| !list.is_empty() && list != columns) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result};
 use crate::event::landmark::Landmark;
 use crate::spool::{self, Seq, Spool};
 
@@ -33,7 +33,7 @@ impl Position {
     pub fn open(spool: &Spool, name: &str, what: &str) -> Result<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
-            return Err(Error::usage(format!("--name {name:?} cannot be a file's name"))
+            return Err(Error::usage(Means::Name + format!(" {name:?} cannot be a file's name"))
                 .help("take letters, digits, and - _ ."));
         }
         let new = Kept { spool: spool.id().to_owned(), what: what.to_owned(), next: 0, last: None };
@@ -43,10 +43,13 @@ impl Position {
             Some(bytes) => {
                 let kept: Kept = serde_json::from_slice(&bytes).context(file.display())?;
                 if kept.spool != new.spool || kept.what != new.what {
-                    return Err(Error::usage(format!(
-                        "--name {name} belongs to another export: {} (this one: {what})",
-                        kept.what
-                    ))
+                    return Err(Error::usage(
+                        Means::Name
+                            + format!(
+                                " {name} belongs to another export: {} (this one: {what})",
+                                kept.what
+                            ),
+                    )
                     .help(format!("take another name, or delete {}", file.display())));
                 }
                 kept

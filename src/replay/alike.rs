@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::history::History;
 use crate::spool::Seq;
@@ -41,8 +41,10 @@ fn refused(one: &TableName, other: &TableName) -> Error {
         true => ("databases", [one, other].map(|name| format!("{:?}", name.database))),
         false => ("tables", [one, other].map(TableName::to_string)),
     };
-    Error::stopped(format!("the {what} {one} and {other} would be one at the target"))
-        .help("write one of them under another name with --rename A=B, or leave it out with --exclude-table")
+    Error::stopped(format!("the {what} {one} and {other} would be one at the target")).help((
+        "write one of them under another name with {} A=B, or leave it out with {}",
+        [Means::Rename, Means::ExcludeTable],
+    ))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use super::cut::Bounds;
 use super::reversible::{losses, refusal};
 use super::snapshot::Snapshot;
 use super::{Definitions, Selection, alike, selected, standing};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::{Kind, TableDef};
 use crate::event::history::History;
 use crate::event::row::Value;
@@ -69,7 +69,7 @@ pub(super) fn time(bounds: &Bounds) -> Result<i64> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs() as i64);
     match bounds.until {
         Some(until) if until <= now => Ok(until),
-        Some(_) => Err(Error::usage("--until lies ahead: the source is not there yet")),
+        Some(_) => Err(Error::usage(Means::Until + " lies ahead: the source is not there yet")),
         None => Err(Error::usage("tables are copied as of a time, and none is named")),
     }
 }
@@ -130,7 +130,7 @@ fn copied(
     let found = losses(spool, &definitions, &selection, &rows, &[])?;
     if !found.losses.is_empty() {
         return Err(refusal(&found.losses.iter().collect::<Vec<_>>())
-            .help("take a later time, or leave the table out with --exclude-table"));
+            .help("take a later time, or leave the table out with " + Means::ExcludeTable));
     }
     let made: Vec<TableName> =
         found.created.into_iter().filter(|name| !name.table.is_empty()).collect();
@@ -150,21 +150,24 @@ fn chosen(base: &mut Base, filter: &Filter, mut told: Vec<TableName>) -> Result<
             "base: {} is kept by {}, which has no consistent snapshot",
             table.name, table.engine
         ))
-        .help("leave the table out with --exclude-table"));
+        .help("leave the table out with " + Means::ExcludeTable));
     }
     if let Some(table) = chosen.iter().find(|table| table.cascades && !logs_cascades) {
         return Err(Error::stopped(format!(
             "base: a foreign key changes rows of {}, and this server's binlog does not tell which",
             table.name
         ))
-        .help("leave the table out with --exclude-table"));
+        .help("leave the table out with " + Means::ExcludeTable));
     }
     let names = chosen.iter().map(|table| (0, table.name.clone()));
     alike::check(names, &History::default(), &mut |name| Ok(sqlite::known_as(name)))?;
     match chosen.is_empty() {
         true => {
             Err(Error::usage("base: it has none of the tables chosen, or its user may see none")
-                .help("name them as database.table with --table, and grant SELECT on them"))
+                .help((
+                    "name them as database.table with {}, and grant SELECT on them",
+                    [Means::Table],
+                )))
         }
         false => Ok(chosen.into_iter().map(|table| table.name).collect()),
     }
@@ -209,7 +212,7 @@ fn defs(
     for name in tables {
         let known = definitions.history.at(name, at).ok_or_else(|| {
             Error::stopped(format!("{name}: the definition of the table is not known"))
-                .help("store the source's definitions with: binsync schema add --from URL")
+                .help(("store the source's definitions with: {} URL", [Means::SchemaAdd]))
         })?;
         let found = base.definition(name)?;
         if !same_columns(&known, &found) {

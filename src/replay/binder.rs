@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Definitions;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::event::{Direction, Event, Op, TableName};
 use crate::plan::{Change, Table};
@@ -63,7 +63,7 @@ impl<'s> Binder<'s> {
                  no key to tell its rows apart",
                 table.name
             ))
-            .help("leave the table out with --exclude-table"));
+            .help("leave the table out with " + Means::ExcludeTable));
         }
         Ok(change)
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::selected;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::{BinlogPos, Direction};
 use crate::filter::Filter;
 use crate::spool::{Seq, Spool, Transaction, Zone};
@@ -68,7 +68,8 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
     if let (Some(since), Some(until)) = (bounds.since, bounds.until)
         && until < since
     {
-        return Err(Error::usage("--until lies before --since").help("swap the two times"));
+        return Err(Error::usage(("{} lies before {}", [Means::Until, Means::Since]))
+            .help("swap the two times"));
     }
     let end = spool.end()?;
     let whole = 1..end.open.unwrap_or(end.next);
@@ -171,15 +172,21 @@ fn stretch(spool: &Spool, bounds: &Bounds, whole: &Range<Seq>) -> Result<(Range<
     let by_position = bounds.from.is_some() || bounds.to.is_some();
     let epochs = if by_position { placed(spool, &inner)? } else { Vec::new() };
     if by_position && epochs.is_empty() {
-        return Err(Error::usage("--position: the stream carries no binlog positions")
-            .help("cut by time with --since and --until"));
+        return Err(Error::usage(Means::Position + ": the stream carries no binlog positions")
+            .help(("cut by time with {} and {}", [Means::Since, Means::Until])));
     }
     if by_position && epochs.len() > 1 {
-        return Err(Error::usage(format!(
-            "--position: binlog positions begin anew within the stretch (epochs {epochs:?}), so a \
-             position may stand for several places"
-        ))
-        .help("narrow it to one epoch with --since and --until; `binsync spool ls` lists them"));
+        return Err(Error::usage(
+            Means::Position
+                + format!(
+                    ": binlog positions begin anew within the stretch (epochs {epochs:?}), so a \
+                     position may stand for several places"
+                ),
+        )
+        .help((
+            "narrow it to one epoch with {} and {}; `{}` lists them",
+            [Means::Since, Means::Until, Means::SpoolLs],
+        )));
     }
     check_base(spool, bounds)?;
     let ahead = start.is_none() || bounds.from.is_some() && from.is_none();
@@ -214,14 +221,18 @@ fn check_base(spool: &Spool, bounds: &Bounds) -> Result<()> {
     bases.dedup();
     let asked = [&bounds.from, &bounds.to].into_iter().flatten();
     match asked.into_iter().find(|place| !bases.contains(&place.base)) {
-        Some(place) if !bases.is_empty() => Err(Error::usage(format!(
-            "--position: the binlog of this stream is called {}, not {}",
-            bases.join(" and "),
-            place.base
-        ))
-        .help(
-            "take the name and place as the source itself writes them; `binsync log` shows some",
-        )),
+        Some(place) if !bases.is_empty() => Err(Error::usage(
+            Means::Position
+                + format!(
+                    ": the binlog of this stream is called {}, not {}",
+                    bases.join(" and "),
+                    place.base
+                ),
+        )
+        .help((
+            "take the name and place as the source itself writes them; `{}` shows some",
+            [Means::Log],
+        ))),
         _ => Ok(()),
     }
 }
@@ -248,7 +259,7 @@ pub(super) fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> 
         let same: Vec<&Transaction> = found.iter().filter(|t| t.xid == Some(xid)).collect();
         if same.is_empty() {
             return Err(Error::usage(format!("no transaction with xid {xid} in the stretch"))
-                .help("`binsync log` lists the transactions"));
+                .help(("`{}` lists the transactions", [Means::Log])));
         }
         if same.len() > 1 {
             let list: Vec<String> = same.iter().map(|t| format!("  {t}")).collect();
@@ -258,7 +269,10 @@ pub(super) fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> 
                 same.len(),
                 list.join("\n")
             ))
-            .help("narrow the stretch to one of them with --since, --until or --position"));
+            .help((
+                "narrow the stretch to one of them with {}, {} or {}",
+                [Means::Since, Means::Until, Means::Position],
+            )));
         }
     }
     Ok(())

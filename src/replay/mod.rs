@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::ddl::{Server, Statement, Text, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::history::History;
@@ -79,11 +79,13 @@ impl Definitions {
                 let file = spool.dir().join(format!("schema/{seq:020}.json"));
                 spool.recognise(after, &format!("the snapshot {}", file.display())).map_err(
                     |e| {
-                        Error::stopped(e.message()).help(format!(
-                        "bring back the spool that it was, or remove {} and store the definitions \
-                         anew with binsync schema add --from URL",
-                        file.display()
-                    ))
+                        let file = file.display();
+                        let other = format!("bring back the spool that it was, or remove {file}");
+                        let anew = Words::from((
+                            "and store the definitions anew with {} URL",
+                            [Means::SchemaAdd],
+                        ));
+                        Error::stopped(e.message().clone()).help(Words::from(other) + anew)
                     },
                 )?;
             }
@@ -157,12 +159,18 @@ impl Definitions {
             let (what, help) = match outside.is_housekeeping() {
                 true => (
                     "is book-keeping and never written",
-                    "run what is meant for the other tables at the target by hand, and leave DDL \
-                     out with --type insert,update,delete",
+                    Words::from((
+                        "run what is meant for the other tables at the target by hand, and leave DDL out \
+                         with {} insert,update,delete",
+                        [Means::Type],
+                    )),
                 ),
                 false => (
                     "is not selected",
-                    "select that table too, or leave DDL out with --type insert,update,delete",
+                    Words::from((
+                        "select that table too, or leave DDL out with {} insert,update,delete",
+                        [Means::Type],
+                    )),
                 ),
             };
             return Err(Error::stopped(format!(
@@ -177,7 +185,8 @@ impl Definitions {
         Err(Error::stopped(format!(
             "{place}\n  {name} has other names at the target, and a statement on it is not rewritten"
         ))
-        .help("run it at the target by hand, and leave statements out with --type insert,update,delete"))
+        .help(("run it at the target by hand, and leave statements out with {} \
+                insert,update,delete", [Means::Type])))
     }
 
     /// The statements of which a message is selected, by the sequence of their first message.
@@ -220,7 +229,7 @@ impl Definitions {
                 "message {seq} and message {} have one statement, and say different things of it",
                 told.seq
             ))
-            .help("leave DDL out with --type insert,update,delete"));
+            .help(("leave DDL out with {} insert,update,delete", [Means::Type])));
         }
         told.tables.push(event.meta.name());
         told.before.extend(old.map(TableDef::parse).transpose()?);

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Definitions;
 use super::snapshot::Snapshot;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::filter::Filter;
 use crate::spool::{Seq, Spool, Survey, Transaction, Zone};
@@ -57,7 +57,7 @@ fn check_columns(spool: &Spool, filter: &Filter) -> Result<()> {
         });
         if !may_have {
             return Err(Error::usage(format!("no selected table has a column {column:?}"))
-                .help("`binsync schema show` lists tables and columns"));
+                .help(("`{}` lists tables and columns", [Means::SchemaShow])));
         }
     }
     Ok(())
@@ -166,13 +166,13 @@ impl Seen {
 
     fn check(self, filter: &Filter) -> Result<()> {
         if !filter.threads().is_empty() && !self.any_thread {
-            return Err(Error::usage("--thread-id: the stream carries no thread ids").help(
-                "MariaDB sends none; with MySQL set Maxwell's output_thread_id. --xid chooses \
-                 single transactions",
+            return Err(Error::usage(Means::ThreadId + ": the stream carries no thread ids").help(
+                ("MariaDB sends none; with MySQL set Maxwell's output_thread_id. {} chooses single \
+                  transactions", [Means::Xid]),
             ));
         }
         if !filter.servers().is_empty() && !self.any_server {
-            return Err(Error::usage("--server-id: the stream carries no server ids")
+            return Err(Error::usage(Means::ServerId + ": the stream carries no server ids")
                 .help("set Maxwell's output_server_id"));
         }
         if let Some(server) = filter.servers().iter().find(|n| !self.servers.contains(n)) {
@@ -186,7 +186,7 @@ impl Seen {
             let found: Vec<&Found> = starts.iter().flatten().filter(of).collect();
             if found.is_empty() {
                 return Err(Error::usage(format!("nothing of thread {thread} in the stretch"))
-                    .help("`binsync log` lists the transactions with their threads"));
+                    .help(("`{}` lists the transactions with their threads", [Means::Log])));
             }
             if found.len() > 1 {
                 return Err(ambiguous(thread, &found));
@@ -207,7 +207,10 @@ fn ambiguous(thread: u64, found: &[&Found]) -> Error {
         found.len(),
         list.join("\n")
     ))
-    .help("narrow the stretch to one of them with --since, --until or --position")
+    .help((
+        "narrow the stretch to one of them with {}, {} or {}",
+        [Means::Since, Means::Until, Means::Position],
+    ))
 }
 
 /// Joins the files of each server start. A restart begins a binlog file and counts transactions

@@ -11,7 +11,7 @@ use super::cut::{self, Bounds, Cut};
 use super::reversible::{Found, Loss, losses, refusal};
 use super::selected::{self, Selected};
 use super::{Definitions, Selection, origin};
-use crate::error::{Allow, Error, ErrorKind, Next, Result};
+use crate::error::{Error, ErrorKind, Means, Result, Words};
 use crate::event::def::ForeignKey;
 use crate::event::{Direction, TableName};
 use crate::filter::Filter;
@@ -42,8 +42,8 @@ pub struct Request<'r> {
     pub direction: Direction,
     /// Where its rows go.
     pub route: &'r Route,
-    /// What a reverse may leave as it is.
-    pub allowed: Vec<Allow>,
+    /// What a reverse may leave as it is, by what lets it.
+    pub allowed: Vec<Means>,
     /// Whether the source logs the rows its foreign keys change, where the caller knows; else the
     /// spool's snapshots tell it, or nothing does.
     pub logs_cascades: Option<bool>,
@@ -110,6 +110,9 @@ impl Fact<'_> {
     }
 }
 
+/// What may have been meant by a stretch without rows.
+pub const LEAVE_NONE: &str = "TRUNCATE and DROP leave no row changes";
+
 /// Finds the stretch, and holds what is asked against it.
 ///
 /// # Errors
@@ -134,8 +137,9 @@ pub fn select(
     Ok((Selection { range, filter, words }, cut))
 }
 
-/// Prepares a run; `None`, which is told, where nothing is selected. `foreign_keys` gives those of the target that change rows; it is asked where rows
-/// are taken back, with what is known of whether the source logs such changes.
+/// Prepares a run; `None`, which is told, where nothing is selected. `foreign_keys` gives those of
+/// the target that change rows; it is asked where rows are taken back, with what is known of whether
+/// the source logs such changes.
 ///
 /// # Errors
 /// When a step refuses; nothing is written, but for a copy.
@@ -245,21 +249,29 @@ fn late(cut: &Cut, filter: &Filter) -> Option<Loss> {
 ///
 /// # Errors
 /// When some of it is not allowed, or there is nothing to take back (usage).
-fn allowed(found: &Found, allowed: &[Allow], tell: &mut dyn FnMut(Fact<'_>)) -> Result<()> {
+fn allowed(found: &Found, allowed: &[Means], tell: &mut dyn FnMut(Fact<'_>)) -> Result<()> {
     if !found.created.is_empty() {
         tell(Fact::Created(found.created.len()));
     }
-    let is_allowed = |loss: &Loss| loss.allowance().is_some_and(|by| allowed.contains(&by));
+    let is_allowed = |loss: &Loss| loss.allowed_by().is_some_and(|by| allowed.contains(&by));
     let refused: Vec<&Loss> = found.losses.iter().filter(|loss| !is_allowed(loss)).collect();
     if !refused.is_empty() {
-        let mut by: Vec<Allow> = refused.iter().filter_map(|loss| loss.allowance()).collect();
+        let mut by: Vec<Means> = refused.iter().filter_map(|loss| loss.allowed_by()).collect();
         by.sort_unstable();
         by.dedup();
-        return Err(refusal(&refused).help(Next::Narrow(by)));
+        let narrow = Words::from((
+            "narrow the stretch with {}, {} or {}, or leave tables out with {}",
+            [Means::Since, Means::Until, Means::Position, Means::ExcludeTable],
+        ));
+        let on = ", or take the rest back all the same with ";
+        return Err(refusal(&refused).help(match by[..] {
+            [] => narrow,
+            _ => narrow + on + Words::joined(by.into_iter().map(Words::from), " "),
+        }));
     }
     if !found.rows {
         return Err(Error::usage("no row change is selected: there is nothing to take back")
-            .help(Next::OtherStretch));
+            .help("`" + Means::Log + "` lists what there is; " + LEAVE_NONE));
     }
     found.losses.iter().for_each(|loss| tell(Fact::Lost(loss)));
     Ok(())

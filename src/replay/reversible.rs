@@ -1,11 +1,10 @@
 //! What a reverse of a stretch cannot take back, found before anything is written.
 
-use std::fmt;
-use std::ops::Range;
+use std::ops::{Add as _, Range};
 
 use super::selected::{Rows, Selected};
 use super::{Ddl, Definitions, Selection, ahead};
-use crate::error::{Allow, Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::Columns;
 use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
@@ -52,49 +51,47 @@ pub enum Loss {
 }
 
 impl Loss {
-    /// What allows to go on all the same; none where there is nothing to go on with.
-    pub(super) fn allowance(&self) -> Option<Allow> {
+    /// What lets a run go on all the same; none where there is nothing to go on with.
+    pub(super) fn allowed_by(&self) -> Option<Means> {
         match self {
-            Self::Statement { .. } => Some(Allow::Ddl),
-            Self::Cascade { .. } => Some(Allow::Cascades),
-            Self::Incomplete(_) | Self::Unnamed { .. } => Some(Allow::Incomplete),
+            Self::Statement { .. } => Some(Means::AllowDdl),
+            Self::Cascade { .. } => Some(Means::AllowCascades),
+            Self::Incomplete(_) | Self::Unnamed { .. } => Some(Means::AllowIncomplete),
             Self::Images { .. } => None,
         }
     }
-}
 
-impl fmt::Display for Loss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// What is lost.
+    pub fn words(&self) -> Words {
         match self {
             Self::Statement { table, seq, sql } => {
-                write!(
-                    f,
-                    "{table}: a statement (message {seq}) is no row event: {}",
-                    printable(sql)
-                )
+                let sql = printable(sql);
+                format!("{table}: a statement (message {seq}) is no row event: {sql}").into()
             }
-            Self::Cascade { key, known } => {
-                let (child, parent) = (&key.child, &key.parent);
-                write!(f, "{child}: what its foreign key to {parent} deleted or changed is ")?;
-                f.write_str(match known {
-                    true => "not in the source's binlog",
+            Self::Cascade { key: ForeignKey { child, parent, .. }, known } => {
+                let what =
+                    format!("{child}: what its foreign key to {parent} deleted or changed is ");
+                match known {
+                    true => (what + "not in the source's binlog").into(),
                     false => {
-                        "in the binlog only of MySQL 9.6 and later; which the source is, \
-                         `binsync schema add --from URL` asks it"
+                        Words::from(what)
+                            + "in the binlog only of MySQL 9.6 and later; which the source is, `"
+                            + Means::SchemaAdd
+                            + " URL` asks it"
                     }
-                })
+                }
             }
-            Self::Incomplete(what) => f.write_str(&printable(what)),
-            Self::Images { table, seq } => write!(
-                f,
+            Self::Incomplete(what) => printable(what).into_owned().into(),
+            Self::Images { table, seq } => format!(
                 "{table}: a row image (message {seq}) lacks columns or what they were, what it was \
                  before is not known (binlog_row_image=FULL and output_nulls=true send them)"
-            ),
-            Self::Unnamed { table, seq } => write!(
-                f,
+            )
+            .into(),
+            Self::Unnamed { table, seq } => format!(
                 "{table}: an update (message {seq}) names no former value, what it changed is not \
                  known"
-            ),
+            )
+            .into(),
         }
     }
 }
@@ -113,14 +110,19 @@ pub(super) struct Found {
 /// Losses that are listed.
 const LISTED: usize = 20;
 
+/// The first of them, each on a line of its own.
+fn listed(what: &str, losses: &[&Loss]) -> Words {
+    let lines = losses.iter().take(LISTED).map(|loss| Words::from("\n  ") + loss.words());
+    let list = lines.fold(what.into(), Words::add);
+    match losses.len().saturating_sub(LISTED) {
+        0 => list,
+        more => list + format!("\n  … and {more} more"),
+    }
+}
+
 /// The refusal to take back a stretch with these losses.
 pub(super) fn refusal(losses: &[&Loss]) -> Error {
-    let mut list: Vec<String> =
-        losses.iter().take(LISTED).map(|loss| format!("  {loss}")).collect();
-    if losses.len() > LISTED {
-        list.push(format!("  … and {} more", losses.len() - LISTED));
-    }
-    Error::stopped(format!("what cannot be taken back:\n{}", list.join("\n")))
+    Error::stopped(listed("what cannot be taken back:", losses))
 }
 
 /// Finds what a reverse of the selection cannot take back. `rows` are its rows; `foreign_keys` are
@@ -230,14 +232,10 @@ pub(super) fn no_cascades(
     if losses.is_empty() {
         return Ok(());
     }
-    let list: Vec<String> = losses.iter().take(LISTED).map(|loss| format!("  {loss}")).collect();
-    Err(Error::stopped(format!(
-        "rows that foreign keys changed at the source would stay as they were:\n{}",
-        list.join("\n")
-    ))
-    .help(
-        "apply to a server, which has the foreign keys itself; or leave these tables out with \
-         --exclude-table",
+    let what = "rows that foreign keys changed at the source would stay as they were:";
+    Err(Error::stopped(listed(what, &losses.iter().collect::<Vec<_>>())).help(
+        "apply to a server, which has the foreign keys itself; or leave these tables out with "
+            + Means::ExcludeTable,
     ))
 }
 

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::Records;
 use super::packing::{Bytes, unpack};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result};
 
 /// Bytes asked for at a time, and so the size of a batch.
 const BLOCK: usize = 1 << 20;
@@ -188,10 +188,11 @@ impl Lines {
 
     fn unreadable(&self, error: &io::Error) -> Error {
         let place = format!("{} (byte {} on disk)", self.name, self.read());
-        Error::failed(format!("cannot be read on: {error}")).at(place).help(
-            "what came before is in the spool; a whole copy of the file goes on from there. \
-             A file packed with a window over 128 MiB: zstd -dc --long=31 FILE | binsync import -",
-        )
+        Error::failed(format!("cannot be read on: {error}")).at(place).help((
+            "what came before is in the spool; a whole copy of the file goes on from there. A \
+             file packed with a window over 128 MiB: zstd -dc --long=31 FILE | {} -",
+            [Means::Import],
+        ))
     }
 }
 
@@ -245,7 +246,7 @@ fn open(path: &Path) -> Result<File> {
     })?;
     match file.metadata() {
         Ok(meta) if meta.is_dir() => Err(Error::usage(format!("{shown} is a folder"))
-            .help(format!("name its files: binsync import {shown}/*"))),
+            .help("name its files: " + Means::Import + format!(" {shown}/*"))),
         _ => Ok(file),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Works on AMQP's reply codes and texts, so that it can be tested without a broker.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Means, Words};
 
 /// Where a connection goes, without the password.
 #[derive(Clone)]
@@ -15,9 +15,12 @@ pub struct Place {
     pub vhost: String,
 }
 
-const ONE_CONSUMER: &str = "stop it: two consumers would each get a part of the stream. A killed \
-     capture's goes by itself within seconds. A queue with x-single-active-consumer admits more: \
-     where the broker does not tell this user so, add --shared";
+fn one_consumer() -> Words {
+    "stop it: two consumers would each get a part of the stream. A killed capture's goes by itself \
+     within seconds. A queue with x-single-active-consumer admits more: where the broker does not \
+     tell this user so, add "
+        + Means::Shared
+}
 
 /// Why there is no session.
 pub struct Refusal {
@@ -36,11 +39,12 @@ impl From<Error> for Refusal {
 impl Place {
     /// A stream is read from a place of one's own and keeps what was read.
     pub fn stream(&self, queue: &str) -> Error {
-        Error::failed(format!("queue {queue} in vhost {} is a stream", self.vhost)).help(
+        Error::failed(format!("queue {queue} in vhost {} is a stream", self.vhost)).help((
             "a stream forgets no message when it is acknowledged, and shows a new reader only \
-             what comes from now on: bind a queue of its own to the exchange, \
-             --queue NAME --declare --bind EXCHANGE:KEY",
-        )
+             what comes from now on: bind a queue of its own to the exchange, {} NAME {} {} \
+             EXCHANGE:KEY",
+            [Means::Queue, Means::Declare, Means::Bind],
+        ))
     }
 
     /// Another consumer is there, before this one or beside it.
@@ -50,7 +54,7 @@ impl Place {
             self.vhost,
             if consumers == 1 { "" } else { "s" }
         ));
-        Refusal { error: error.help(ONE_CONSUMER), held: true }
+        Refusal { error: error.help(one_consumer()), held: true }
     }
 
     /// Another consumer has come beside this one.
@@ -68,7 +72,10 @@ impl Place {
         let Self { host, user, vhost } = self;
         match code {
             Some(403) => Error::failed(format!("{host} refuses the login of user {user}: {text}"))
-                .help("check user and password in --amqp-url (BINSYNC_AMQP_URL, --password-file)"),
+                .help((
+                    "check user and password in {} (BINSYNC_AMQP_URL, {})",
+                    [Means::AmqpUrl, Means::PasswordFile],
+                )),
             Some(530) => Error::failed(format!("{host} refuses vhost {vhost}: {text}")).help(
                 "see rabbitmqctl list_vhosts and list_user_permissions; \
                  the usual vhost / is written %2f in the URL",
@@ -82,8 +89,8 @@ impl Place {
                 )
             }
             None => lost(format!("no connection to RabbitMQ at {host}: {text}")).help(
-                "check host and port in --amqp-url (default amqp://guest:guest@127.0.0.1:5672/%2f) \
-                 and that the broker runs: rabbitmqctl status",
+                ("check host and port in {} (default amqp://guest:guest@127.0.0.1:5672/%2f) and that \
+                  the broker runs: rabbitmqctl status", [Means::AmqpUrl]),
             ),
         }
     }
@@ -102,21 +109,32 @@ impl Place {
         let (message, help) = match code {
             Some(404) if declaring => (
                 told,
-                "the exchange is made by whoever publishes: start Maxwell first, \
-                 or see rabbitmqctl list_exchanges for its name",
+                Words::from(
+                    "the exchange is made by whoever publishes: start Maxwell first, or see \
+                     rabbitmqctl list_exchanges for its name",
+                ),
             ),
             Some(404) => (
                 format!("no queue {queue} in vhost {vhost}"),
-                "see rabbitmqctl list_queues, or make it: --declare --bind maxwell:#",
+                Words::from((
+                    "see rabbitmqctl list_queues, or make it: {} {} maxwell:#",
+                    [Means::Declare, Means::Bind],
+                )),
             ),
             Some(403 | 405) if in_use => {
-                (format!("queue {queue} has another consumer ({text})"), ONE_CONSUMER)
+                (format!("queue {queue} has another consumer ({text})"), one_consumer())
             }
-            Some(403) => (told, "give the user read permission: rabbitmqctl set_permissions"),
-            Some(406) => {
-                (told, "the queue exists with other settings: leave --declare out to use it as is")
+            Some(403) => {
+                (told, "give the user read permission: rabbitmqctl set_permissions".into())
             }
-            _ => (told, "see the broker's log"),
+            Some(406) => (
+                told,
+                Words::from((
+                    "the queue exists with other settings: leave {} out to use it as is",
+                    [Means::Declare],
+                )),
+            ),
+            _ => (told, "see the broker's log".into()),
         };
         Refusal {
             error: Error::failed(message).help(help),

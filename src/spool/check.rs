@@ -15,7 +15,7 @@ use super::store::recovery;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, Decoder};
 use super::types::{Recovery, Seq};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Means, Result};
 
 /// Something wrong in the spool's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn verify(dir: &Path) -> Result<Report> {
             None
         }
         Err(e) if e.kind() == ErrorKind::Damaged => {
-            report.add(INDEX, 0, e.message());
+            report.add(INDEX, 0, &e.message().plain());
             None
         }
         Err(e) => return Err(e),
@@ -66,7 +66,7 @@ pub fn verify(dir: &Path) -> Result<Report> {
         && let Err(e) = verify_index(dir, index, spool, &mut report)
     {
         match e.kind() {
-            ErrorKind::Damaged => report.add(INDEX, 0, e.message()),
+            ErrorKind::Damaged => report.add(INDEX, 0, &e.message().plain()),
             _ => return Err(e),
         }
     }
@@ -149,7 +149,7 @@ fn verify_segment(
             Found::Frame { place, header, body } => {
                 report.bytes += place.len;
                 if let Err(e) = decoder.decode(&header, &body, place) {
-                    report.add(&name, place.offset, e.message());
+                    report.add(&name, place.offset, &e.message().plain());
                     continue;
                 }
                 report.frames += 1;
@@ -213,6 +213,6 @@ fn spool_id(dir: &Path) -> Result<SpoolId> {
         false => None,
     };
     spool.ok_or_else(|| {
-        Error::usage(format!("{}: no spool here", dir.display())).help("--spool names it")
+        Error::usage(format!("{}: no spool here", dir.display())).help(Means::Spool + " names it")
     })
 }

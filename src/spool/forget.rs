@@ -24,7 +24,7 @@ use super::store::recovery;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, sync_dir, tombstone};
 use super::types::{BadFrame, Seq, Transaction, TransactionKind};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result};
 use crate::event::Direction;
 
 /// What stands in stretches of the spool, and what beside them depends on it.
@@ -149,7 +149,7 @@ fn check(place: Place, header: &Header, stretches: &[Range<Seq>]) -> Result<()> 
             header.first,
             header.end() - 1
         ))
-        .help("only an import can be taken out; `binsync spool ls` lists them"));
+        .help(("only an import can be taken out; `{}` lists them", [Means::SpoolLs])));
     }
     match stretches.iter().any(|s| s.start <= header.first && header.end() <= s.end) {
         true => Ok(()),
@@ -158,7 +158,7 @@ fn check(place: Place, header: &Header, stretches: &[Range<Seq>]) -> Result<()> 
             header.first,
             header.end() - 1
         ))
-        .help("take all of them or none; `binsync spool ls` lists the imports")),
+        .help(("take all of them or none; `{}` lists the imports", [Means::SpoolLs]))),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::reader::Spool;
 use super::types::{Seq, Transaction};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::landmark::Landmark;
 use crate::event::{BinlogPos, Direction};
 
@@ -31,19 +31,26 @@ impl Spool {
 }
 
 /// Which of the two is behind, in words, and the way on.
-fn compared(spool: &Spool, known: &Landmark, last: Option<&Landmark>) -> Result<(String, String)> {
+fn compared(spool: &Spool, known: &Landmark, last: Option<&Landmark>) -> Result<(String, Words)> {
     const BACK: &str = "bring back the spool that it was, then run the same command again";
     let places = known.place().zip(last.and_then(Landmark::place));
     let Some((known, last)) = places.filter(|(known, last)| known.base == last.base) else {
         let what =
             "without binlog positions of one server which of the two is behind cannot be told";
-        return Ok((what.to_owned(), format!("{BACK}; or begin anew under another --name")));
+        return Ok((
+            what.to_owned(),
+            Words::from(BACK) + "; or begin anew under another " + Means::Name,
+        ));
     };
     let next = BinlogPos { offset: known.offset + 1, ..known };
-    let on = format!("go on under another --name with --position {next}..");
+    let on =
+        "go on under another " + Means::Name + " with " + Means::Position + format!(" {next}..");
     if known.order() > last.order() {
         let what = "the spool is behind: it was restored from an older copy, or has lost its end";
-        return Ok((what.to_owned(), format!("{BACK}; or let it get what is missing, then {on}")));
+        return Ok((
+            what.to_owned(),
+            Words::from(BACK) + "; or let it get what is missing, then " + on,
+        ));
     }
     let (before, after) = around(spool, &known)?;
     if let Some((seq, place)) = &before
@@ -61,7 +68,7 @@ fn compared(spool: &Spool, known: &Landmark, last: Option<&Landmark>) -> Result<
         shown(before.map(|(_, place)| place), "its begin"),
         shown(after, "its end")
     );
-    Ok((what, format!("{BACK}; or {on}, and mend what neither has")))
+    Ok((what, Words::from(BACK) + "; or " + on + ", and mend what neither has"))
 }
 
 /// The last transaction at or before a place in the binlog, with its message and its place; and
@@ -83,7 +90,7 @@ fn around(spool: &Spool, known: &BinlogPos<&str>) -> Result<Around> {
 
 #[cfg(test)]
 mod tests {
-    use crate::error::{Context as _, Result};
+    use crate::error::{Context as _, Means, Result};
     use crate::spool::{Batch, Spool, SpoolWriter, WriterOptions};
 
     /// A spool of one-row transactions at these places.
@@ -111,7 +118,8 @@ mod tests {
         whole.recognise(&known, "x")?;
         let refused = |spool: &Spool| {
             let refused = spool.recognise(&known, "x").expect_err("another spool");
-            refused.to_string()
+            let named = |means| if means == Means::Position { "--position" } else { "" };
+            refused.words().worded(named)
         };
         let cut = refused(&spool(b.path(), 1..=9)?);
         assert!(cut.contains("ends at message 9 (bin.000001:9): the spool is behind"), "{cut}");

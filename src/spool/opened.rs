@@ -12,7 +12,7 @@ use super::store::files;
 use super::store::lock::{Lock, Purpose};
 use super::store::recovery;
 use super::types::{BadFrame, Seq};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Means, Result};
 
 /// An index as far as it could be brought.
 pub(super) struct Opened {
@@ -87,7 +87,7 @@ fn catch_up(home: &Home) -> Result<Option<String>> {
     let dir = home.dir();
     let spool = recovery::spool_id(dir)?.ok_or_else(|| {
         Error::usage(format!("{}: the spool is empty", dir.display()))
-            .help("binsync capture or binsync import fills it")
+            .help(("{} or {} fills it", [Means::Capture, Means::Import]))
     })?;
     let (mut indexer, unfit) = Indexer::open(home)?;
     indexer.catch_up(spool, Seq::MAX)?;

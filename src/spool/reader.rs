@@ -20,7 +20,7 @@ use super::types::{
     BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq, Transaction,
 };
 use super::walk::{self, Frames, Transactions};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result, Words};
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, Nulls, TableName};
 
@@ -39,7 +39,10 @@ impl Spool {
     /// When there is no spool, or a file of it cannot be read.
     pub fn open(dir: &Path) -> Result<Self> {
         let place = dir.display();
-        let fills = "binsync capture or binsync import fills one; --spool names it";
+        let fills = Words::from((
+            "{} or {} fills one; {} names it",
+            [Means::Capture, Means::Import, Means::Spool],
+        ));
         let missing = |what: &str| Err(Error::usage(format!("{place}: {what}")).help(fills));
         let there = match dir.metadata() {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return missing("no spool here"),
@@ -160,7 +163,7 @@ impl Spool {
         let row = self.opened.index.frame_of(seq)?.filter(|row| row.first + row.records > seq);
         let row = row.ok_or_else(|| {
             Error::failed(format!("{}: no record {seq}", self.dir.display()))
-                .help("binsync spool ls shows which records there are")
+                .help(Means::SpoolLs + " shows which records there are")
         })?;
         let (_, frame) = SegmentReader::new(&self.dir)?.read(row.place)?;
         Ok(frame.get((seq - frame.first()) as usize).bytes.to_vec())

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::index::db;
 use super::store::{scan, segment};
 use super::*;
-use crate::error::{Context, Result};
+use crate::error::{Context, Means, Result};
 use crate::event::{Direction, TableName};
 
 mod damage;
@@ -285,7 +285,8 @@ fn a_newer_version_is_refused_by_name() -> Result<()> {
 fn a_missing_or_empty_spool_says_what_to_do() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     for dir in [dir.path().join("none"), dir.path().to_owned()] {
-        let error = Spool::open(&dir).err().map(|e| e.to_string()).unwrap_or_default();
+        let named = |means| if means == Means::Capture { "binsync capture" } else { "" };
+        let error = Spool::open(&dir).err().map(|e| e.words().worded(named)).unwrap_or_default();
         assert!(error.contains("binsync capture"), "{error}");
     }
     Ok(())

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Means, Result};
 use crate::event::def::Column;
 use crate::event::printable;
 
@@ -38,10 +38,11 @@ pub(super) fn meant<'a>(column: &Column, arrived: Cow<'a, str>) -> Result<Cow<'a
             printable(&label),
             printable(other),
         ))
-        .help(
-            "look at the source which it is; leave the table out with --exclude-table, or the \
-             column with --drop-column, and write it by hand",
-        )),
+        .help((
+            "look at the source which it is; leave the table out with {}, or the column with \
+             {}, and write it by hand",
+            [Means::ExcludeTable, Means::DropColumn],
+        ))),
         (None, _) if own().next().is_some() && is_number(text) => Err(Error::new(
             ErrorKind::Conflict,
             format!(

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::{Direction, Seq};
 use crate::plan::Table;
 use crate::plan::op::{Act, RowOp, Verb};
@@ -181,5 +181,8 @@ fn too_large(open: &Open, size: usize, most: usize) -> Error {
         open.seq,
         open.verb.name()
     ))
-    .help("raise --max-packet, and max_allowed_packet of the server and the client that run it")
+    .help((
+        "raise {}, and max_allowed_packet of the server and the client that run it",
+        [Means::MaxPacket],
+    ))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::{Dialect, label, number, shape};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::{Column, Kind};
 use crate::event::row::Value;
 use crate::event::{TableName, printable};
@@ -195,7 +195,7 @@ fn json<'a>(column: &Column, value: Value<'a>) -> Result<Cow<'a, str>> {
             column.name,
             shorten(value.0)
         ))
-        .help("store the source's definitions with: binsync schema add --from URL")),
+        .help(("store the source's definitions with: {} URL", [Means::SchemaAdd]))),
     }
 }
 
@@ -315,7 +315,7 @@ fn unfit(column: &Column, value: Value<'_>) -> Error {
         column.type_name,
         shorten(value.0)
     ))
-    .help("store the source's definitions with: binsync schema add --from URL")
+    .help(("store the source's definitions with: {} URL", [Means::SchemaAdd]))
 }
 
 fn unknown(column: &Column) -> Error {
@@ -327,7 +327,10 @@ fn unknown(column: &Column) -> Error {
             name => name,
         }
     ))
-    .help("leave the table out with --exclude-table, or store the source's definitions with: binsync schema add --from URL")
+    .help((
+        "leave the table out with {}, or store the source's definitions with: {} URL",
+        [Means::ExcludeTable, Means::SchemaAdd],
+    ))
 }
 
 fn shorten(token: &str) -> String {

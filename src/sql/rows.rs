@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Dialect, Expect, Images, Insert, Open, Statements, quote};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::Direction;
 use crate::event::def::Kind;
 use crate::event::row::Value;
@@ -316,7 +316,7 @@ impl Statements {
                 "{}: a row without a key and without a value cannot be found",
                 table.name
             ))
-            .help("leave the table out with --exclude-table"));
+            .help("leave the table out with " + Means::ExcludeTable));
         }
         if self.form.dialect == Dialect::Sqlite {
             self.same_text_first(table, image)?;

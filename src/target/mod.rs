@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Means, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::landmark::Landmark;
@@ -324,13 +324,13 @@ fn same_run(run: &Run, spool: &str, direction: &str, selection: &str) -> Result<
          selection {selection}\n  this run:  {run}",
         run.name
     ))
-    .help("give this run a --name of its own"))
+    .help(("give this run a {} of its own", [Means::Name])))
 }
 
 /// Another run has taken the name over.
 fn taken_over(name: &str) -> Error {
     Error::stopped(format!("another apply has taken over the name {name:?}"))
-        .help("let that one finish, or give this one a --name of its own")
+        .help(("let that one finish, or give this one a {} of its own", [Means::Name]))
 }
 
 /// The beginning of a statement, safe to print.

@@ -17,7 +17,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
 use super::{Claim, Mark, Point, Run, Session, Sessions, Standing, Target};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
 use crate::event::{Direction, Seq, TableName, printable};
@@ -165,7 +165,7 @@ impl Target for Sqlite {
             return Err(Error::stopped(format!(
                 "{name}: the definition of the table is not known"
             ))
-            .help("store the source's definitions with: binsync schema add --from URL"));
+            .help(("store the source's definitions with: {} URL", [Means::SchemaAdd])));
         };
         let session = &mut self.session;
         if let Some((known, table)) = session.tables.get(name)

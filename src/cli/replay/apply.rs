@@ -119,7 +119,7 @@ fn go(
         }
     };
     let mut report = |report| match report {
-        Report::Note(text) => output.say(&text),
+        Report::Note(words) => output.failed(&words),
         Report::Keyless(table) => say_keyless(table),
         Report::Reached(seq, _) => {
             output.reached(done(job.run.direction, job.selection, seq), total);
@@ -132,7 +132,7 @@ fn go(
     output.clear();
     output.note("following what is captured; Ctrl-C ends it");
     let mut report = |report| match report {
-        Report::Note(text) => output.say(&text),
+        Report::Note(words) => output.failed(&words),
         Report::Keyless(table) => say_keyless(table),
         Report::Reached(seq, ts) => output.following(seq.saturating_sub(from), ts),
     };

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::output::{Output, count};
 use crate::capture::Watch as _;
-use crate::error::Allow;
+use crate::error::Means;
 use crate::event::{Direction, Seq};
 use crate::replay::Selection;
 
@@ -53,11 +53,11 @@ struct AllowArgs {
 }
 
 impl AllowArgs {
-    fn allowed(&self) -> Vec<Allow> {
+    fn allowed(&self) -> Vec<Means> {
         let all = [
-            (self.allow_cascades, Allow::Cascades),
-            (self.allow_ddl, Allow::Ddl),
-            (self.allow_incomplete, Allow::Incomplete),
+            (self.allow_cascades, Means::AllowCascades),
+            (self.allow_ddl, Means::AllowDdl),
+            (self.allow_incomplete, Means::AllowIncomplete),
         ];
         all.into_iter().filter_map(|(is, what)| is.then_some(what)).collect()
     }

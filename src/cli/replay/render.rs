@@ -12,7 +12,7 @@ use super::{AllowArgs, direction, done, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, counted};
 use crate::cli::select::SelectArgs;
-use crate::cli::{DIFFERS, DONE, Global, facts, size, stop_flag};
+use crate::cli::{DIFFERS, DONE, Global, facts, size, stop_flag, words};
 use crate::error::{Error, Result};
 use crate::event::Seq;
 use crate::replay::apply::Report;
@@ -261,7 +261,7 @@ fn script(
             return render::render(spool, what, &mut sink, &mut |seq| reached(what, output, seq));
         }
         let mut report = |report| match report {
-            Report::Note(text) => output.note(&text),
+            Report::Note(words) => output.note(&words::text(&words)),
             Report::Keyless(table) => {
                 output.note(&format!("{table} has no key: rows are found by their content"));
             }

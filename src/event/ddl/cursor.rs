@@ -4,15 +4,20 @@ use std::ops::Range;
 
 use super::parts::table;
 use super::token::{Kind, Token};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::{TableName, printable};
 
 /// The next step where a statement is not run.
-pub const BY_HAND: &str = "do at the target by hand what it means, then run the same command again; or leave DDL out with \
-     --type insert,update,delete";
+pub fn by_hand() -> Words {
+    Words::from((
+        "do at the target by hand what it means, then run the same command again; or leave \
+         DDL out with {} insert,update,delete",
+        [Means::Type],
+    ))
+}
 
-pub(super) fn refused(why: impl Into<String>) -> Error {
-    Error::stopped(why).help(BY_HAND)
+pub(super) fn refused(why: impl Into<Words>) -> Error {
+    Error::stopped(why).help(by_hand())
 }
 
 /// Names that a server of either kind may take for the same.

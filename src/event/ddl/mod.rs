@@ -19,7 +19,7 @@ mod told;
 mod words;
 
 pub use clause::{Clause, Text};
-pub use cursor::BY_HAND;
+pub use cursor::by_hand;
 pub use server::Server;
 pub use statement::Statement;
 pub use told::Told;

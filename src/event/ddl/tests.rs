@@ -3,6 +3,7 @@
 use super::super::TableName;
 use super::super::def::TableDef;
 use super::*;
+use crate::error::Means;
 
 fn def(name: &str) -> TableDef {
     let (database, table) = name.split_once('.').expect("a database and a table");
@@ -55,7 +56,7 @@ fn refuses(op: Op, tables: &str, sql: &str) -> String {
         Ok(statement) => panic!("{sql} became {}", statement.text()),
         Err(e) => {
             assert!(e.next_step().is_some(), "{e}");
-            e.to_string()
+            e.words().worded(|means| if means == Means::SchemaAdd { "schema add" } else { "" })
         }
     }
 }

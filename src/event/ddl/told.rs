@@ -2,10 +2,10 @@
 
 use super::super::def::TableDef;
 use super::super::{Op, Seq, TableName, printable};
-use super::cursor::{BY_HAND, refused};
+use super::cursor::{by_hand, refused};
 use super::server::{Server, has_run};
 use super::token::{self, Token, Unread};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 
 /// What the messages of one statement say.
 #[derive(Clone, Debug)]
@@ -117,9 +117,9 @@ fn unread(unread: Unread) -> Error {
                 "some servers run what stands in {:?}, and whether the source has is not known",
                 printable(&short)
             ))
-            .help(format!(
-                "store the source's version with `binsync schema add --from URL`; else {BY_HAND}"
-            ))
+            .help(
+                "store the source's version with `" + Means::SchemaAdd + " URL`; else " + by_hand(),
+            )
         }
     }
 }

@@ -127,7 +127,7 @@ fn adopt(
         "the progress {:?} was kept by an older version, which did not say what it has come to: \
          {last} of this spool is taken for it",
         job.run.name
-    )));
+    ).into()));
     if standing.window.is_some() {
         // It comes with the end of the window.
         return Ok(());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Means, Result, Words};
 use crate::event::printable;
 use crate::plan::op::{Act, RowOp, Verb};
 use crate::plan::present::Present;
@@ -280,7 +280,7 @@ impl<'w> Writer<'w> {
             verb: op.act.verb(),
             message: op.seq,
             event: (self.policy.describe)(op.seq),
-            reason: error.message().to_owned(),
+            reason: error.message().plain(),
             key: cells(op.table, op.act.found_by(), |i| op.table.key.contains(&i)),
             before: before.map(|image| cells(op.table, image, |_| true)),
             after: after.map(|image| cells(op.table, image, |_| true)),
@@ -299,20 +299,26 @@ fn cells<'a>(table: &'a Table, image: &Image<'a>, takes: impl Fn(usize) -> bool)
     all.filter_map(cell).collect()
 }
 
-fn advice(op: &RowOp<'_, '_>, now: Option<&[(String, Option<String>)]>) -> String {
-    let rest = "nothing of this transaction was written; decide with --on-conflict skip or \
-                overwrite, or mend the row, then run the same command again";
+fn advice(op: &RowOp<'_, '_>, now: Option<&[(String, Option<String>)]>) -> Words {
+    let rest = Words::from((
+        "nothing of this transaction was written; decide with {} skip or overwrite, or mend \
+         the row, then run the same command again",
+        [Means::OnConflict],
+    ));
     match now {
         Some(row) => {
             let values = row.iter().map(|(name, value)| {
                 format!("{name}={}", value.as_deref().map_or("NULL".into(), |v| format!("'{v}'")))
             });
             let row = values.collect::<Vec<_>>().join(" ");
-            format!("the target's row is not as the source had it: {}; {rest}", printable(&row))
+            Words::from(format!(
+                "the target's row is not as the source had it: {}; ",
+                printable(&row)
+            )) + rest
         }
         // What was to be written does not fit: there is no row to name.
-        None if matches!(op.act, Act::Insert(_) | Act::Replace(_)) => rest.to_owned(),
-        None if op.table.has_key() => format!("the target has no row with that key; {rest}"),
-        None => format!("the target has too few such rows; {rest}"),
+        None if matches!(op.act, Act::Insert(_) | Act::Replace(_)) => rest,
+        None if op.table.has_key() => Words::from("the target has no row with that key; ") + rest,
+        None => Words::from("the target has too few such rows; ") + rest,
     }
 }

@@ -7,7 +7,7 @@ use super::conflict::{Policy, Writer};
 use super::job::{Job, Mode, Outcome};
 use super::lanes::{Lanes, Pace};
 use super::reader::Events;
-use crate::error::{Error, Next, Result};
+use crate::error::{Error, Result, Words};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
 use crate::event::landmark::Landmark;
@@ -286,10 +286,10 @@ impl<'p, 's> Executor<'p, 's> {
     }
 
     /// Goes on behind a statement that somebody has to do by hand, when it is done.
-    pub(super) fn by_hand(&mut self, told: &Told, why: &str, next: &Next) -> Result<()> {
+    pub(super) fn by_hand(&mut self, told: &Told, why: &Words, next: &Words) -> Result<()> {
         let behind = self.point(told.seq + 1)?;
         if !self.target.settled(told, Some(&behind))? {
-            return Err(Error::stopped(why).help(next.clone()));
+            return Err(Error::stopped(why.clone()).help(next.clone()));
         }
         self.target.settle(told, &behind)?;
         self.reached(behind.last);

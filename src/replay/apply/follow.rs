@@ -42,7 +42,7 @@ fn go_on(
     while !job.stop.load(Ordering::Relaxed) {
         let to = whole_end(&spool)?;
         if to <= at {
-            applier.keep_alive().unwrap_or_else(|e| report(Report::Note(e.to_string())));
+            applier.keep_alive().unwrap_or_else(|e| report(Report::Note(e.words())));
             if refreshed.elapsed() > REFRESH {
                 spool.refresh()?;
                 applier.recognise(&spool, job)?;

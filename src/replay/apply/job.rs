@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use super::conflict::{OnConflict, Sink};
+use crate::error::Words;
 use crate::event::TableName;
 use crate::event::landmark::Landmark;
 use crate::replay::{Definitions, Selection};
@@ -146,7 +147,7 @@ pub enum Report {
     /// 1970.
     Reached(Seq, Option<i64>),
     /// What went wrong and is tried again, or is worth knowing.
-    Note(String),
+    Note(Words),
     /// A table has no key at the target.
     Keyless(TableName),
 }

@@ -118,8 +118,8 @@ impl<'o> Applier<'o> {
                 kind if self.passes(kind) && tries < TRIES => {
                     tries += 1;
                     self.target = None;
-                    let what = e.message();
-                    report(Report::Note(format!("{what}; trying again ({tries} of {TRIES})")));
+                    let again = format!("; trying again ({tries} of {TRIES})");
+                    report(Report::Note(e.message().clone() + again));
                     back_off(tries, job.stop);
                 }
                 ErrorKind::Retry | ErrorKind::Lost | ErrorKind::ReadOnly if self.connected => {
@@ -174,7 +174,7 @@ impl<'o> Applier<'o> {
         let seen = &mut self.seen;
         let mut reached = |report: &mut dyn FnMut(Report), seq| {
             let written = seen.as_mut().map_or(Ok(()), |seen| seen.reached(spool, seq));
-            written.unwrap_or_else(|e| report(Report::Note(e.to_string())));
+            written.unwrap_or_else(|e| report(Report::Note(e.words())));
         };
         let begin = (standing, fresh);
         let (careful, outcome) = (self.careful, &mut self.outcome);
@@ -197,7 +197,7 @@ impl<'o> Applier<'o> {
     /// Writes down how far the run has come.
     fn settle(&mut self, spool: &Spool, report: &mut dyn FnMut(Report)) {
         let written = self.seen.as_mut().map_or(Ok(()), |seen| seen.settle(spool));
-        written.unwrap_or_else(|e| report(Report::Note(e.to_string())));
+        written.unwrap_or_else(|e| report(Report::Note(e.words())));
     }
 
     /// Refuses a spool that is not the one the run has come so far in.

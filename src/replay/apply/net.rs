@@ -13,7 +13,7 @@ use super::job::{Mode, Report};
 use super::reader::{Events, Stretch, events_of};
 use super::shared::{Pass, WORKERS, lock};
 use super::spill::{Parts, Spill};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::Direction;
 use crate::plan::Table;
 use crate::plan::window::Plan;
@@ -182,10 +182,11 @@ impl Pass<'_, '_> {
             let rows = parts.rows(&records)?;
             if Plan::new(&rows, self.direction(), self.chunk as usize)?.ordered {
                 return Err(Error::stopped(
-                    "--net: rows have to be written in the source's order (others between them \
-                     were not selected, or a unique value is taken back)",
+                    Means::Net
+                        + ": rows have to be written in the source's order (others between them \
+                           were not selected, or a unique value is taken back)",
                 )
-                .help("run without --net"));
+                .help("run without " + Means::Net));
             }
         }
     }

@@ -12,7 +12,7 @@ use super::job::{Job, Mode, OnDdl, Outcome, Report};
 use super::reader::{Cut, Events, Limits, Reader};
 use super::shared::{Pass, WORKERS, lock};
 use super::{net, preflight, statements, whole};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::Direction;
 use crate::plan::window::Plan;
 use crate::replay::binder::Binder;
@@ -76,7 +76,7 @@ pub(super) fn run(
         (None, false) => 1,
     };
     if begun.is_none() && chunked && job.how.mode == Mode::Net {
-        report(Report::Note(net::announcement(direction, parts)));
+        report(Report::Note(net::announcement(direction, parts).into()));
     }
     // A limited rate is kept within seconds, and no connection is idle for longer.
     let a_second = job.how.most_rows.map_or(usize::MAX, |rows| rows as usize);
@@ -153,7 +153,7 @@ fn left(range: &Range<Seq>, direction: Direction, standing: &Standing) -> Result
              which is beyond the end of this one",
             window.end
         ))
-        .help("run the earlier command again, then this one under another --name"));
+        .help("run the earlier command again, then this one under another " + Means::Name));
     }
     // A window that was begun is finished first, exactly as it was cut.
     let to = standing.window.map_or(direction.end(range), |window| window.end);

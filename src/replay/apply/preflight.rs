@@ -1,10 +1,10 @@
 //! Every table of the selection held against the target, before the first write.
 
-use std::ops::Range;
+use std::ops::{Add as _, Range};
 
 use super::job::{Job, Report};
 use super::statements::{Met, Statements};
-use crate::error::{Error, ErrorKind, Next, Result};
+use crate::error::{Error, ErrorKind, Means, Result, Words};
 use crate::event::{Direction, Op, TableName};
 use crate::replay::binder::Binder;
 use crate::replay::{Selection, alike, selected};
@@ -44,14 +44,14 @@ pub(super) fn check(
         }
         let def = job.definitions.history.at(&name, rows.seqs.start);
         if def.as_ref().is_some_and(|def| def.is_sequence()) {
-            report(Report::Note(sequence(&name)));
+            report(Report::Note(sequence(&name).into()));
             continue;
         }
         if back && job.route.renames(&name) {
             target.rescue(&job.route.table(&name), &name)?;
         }
         match binder.table(&name, def.as_deref(), |name, def| target.table(name, def)) {
-            Ok(table) if table.is_sequence() => report(Report::Note(sequence(&name))),
+            Ok(table) if table.is_sequence() => report(Report::Note(sequence(&name).into())),
             Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
             Ok(_) => {}
             Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
@@ -62,19 +62,16 @@ pub(super) fn check(
         0 => Ok(()),
         1 => Err(refused.remove(0)),
         n => {
-            let list: Vec<String> = refused.iter().map(|e| format!("  {}", e.message())).collect();
-            let mut steps: Vec<Next> = Vec::new();
+            let list = refused.iter().map(|e| Words::from("\n  ") + e.message().clone());
+            let mut steps: Vec<Words> = Vec::new();
             for step in refused.iter().filter_map(Error::next_step) {
                 if !steps.contains(step) {
                     steps.push(step.clone());
                 }
             }
-            steps.push("or leave tables out with --exclude-table".into());
-            Err(Error::stopped(format!(
-                "{n} tables cannot be written, nothing was:\n{}",
-                list.join("\n")
-            ))
-            .help(Next::All(steps)))
+            steps.push("or leave tables out with " + Means::ExcludeTable);
+            let what = Words::from(format!("{n} tables cannot be written, nothing was:"));
+            Err(Error::stopped(list.fold(what, Words::add)).help(Words::joined(steps, "; ")))
         }
     }
 }
@@ -115,13 +112,18 @@ fn exist_already(
         "statements of the stretch make what the target has already, nothing was written:\n{}",
         found.join("\n")
     ))
-    .help(SEEDED))
+    .help(seeded()))
 }
 
 /// The way on where a target has what the stream begins with.
-const SEEDED: &str = "if the target was loaded from a dump, begin where the dump ends, \
-    with --position FILE:POS.. (docs/operations.md); to run the rows only, --ddl skip; else drop \
-    them at the target, then run the same command again";
+fn seeded() -> Words {
+    Words::from((
+        "if the target was loaded from a dump, begin where the dump ends, with {} \
+         FILE:POS.. (docs/operations.md); to run the rows only, {} skip; else drop them at \
+         the target, then run the same command again",
+        [Means::Position, Means::Ddl],
+    ))
+}
 
 fn sequence(name: &TableName) -> String {
     format!("{name} is a sequence: it is left as it is, SETVAL at the target sets it")

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::job::{Job, TableOutcome};
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result, Words};
 use crate::event::landmark::Landmark;
 use crate::event::{BinlogPos, Direction, TableName};
 use crate::replay::selected;
@@ -130,7 +130,7 @@ impl Seen {
         standing: Option<&Standing>,
         first: Seq,
         target: &mut dyn Target,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Words>> {
         let (at, name) = (self.kept.target.clone(), self.kept.name.clone());
         if let Some(standing) = standing {
             let stands = match spool.landmark(standing.seq)? {
@@ -138,14 +138,16 @@ impl Seen {
                 _ => format!("message {}", standing.seq),
             };
             return Ok(self.is_behind(standing.seq).then(|| {
-                format!(
+                Words::from(format!(
                     "{at} stands at {stands}, and had come to {} when it was seen last: it was \
                      restored from a backup, or another server has taken its place. It goes on \
                      from where it stands, which is right if its tables are of the same moment as \
-                     its progress; if they are of another, the way on is another --name with the \
-                     --position of the tables",
+                     its progress; if they are of another, the way on is another ",
                     self.place()
-                )
+                )) + Means::Name
+                    + " with the "
+                    + Means::Position
+                    + " of the tables"
             }));
         }
         if !self.is_behind(first) {
@@ -163,14 +165,15 @@ impl Seen {
                     "{what}. To begin anew would write the rows of {table}, which has no key, a \
                      second time"
                 ))
-                .help(format!("{}; {}", self.way(), self.anew())));
+                .help(self.way() + "; " + self.anew()));
             }
         }
         self.known = false;
-        Ok(Some(format!(
-            "{what}. It begins anew, and stops at the first row that is there already; {}",
-            self.way()
-        )))
+        Ok(Some(
+            Words::from(what)
+                + ". It begins anew, and stops at the first row that is there already; "
+                + self.way(),
+        ))
     }
 
     /// Holds the tables that the run has written against what they were when it stood where it
@@ -182,7 +185,7 @@ impl Seen {
         &mut self,
         stands: Seq,
         target: &mut dyn Target,
-    ) -> Result<Option<String>> {
+    ) -> Result<Option<Words>> {
         // Statements of its own may have come since.
         if !self.known || stands != self.kept.seq {
             return Ok(None);
@@ -200,15 +203,19 @@ impl Seen {
         }
         self.made_anew = !anew.is_empty();
         Ok(self.made_anew.then(|| {
-            format!(
+            Words::from(format!(
                 "{}: made anew since the run {:?} was seen there last, by a dump that was loaded or \
                  by TRUNCATE, OPTIMIZE or ALTER: {}. If their rows are older than the progress, what \
-                 the run has written since is not written again: go on with them under another \
-                 --name, with --table and with the --position of the dump",
+                 the run has written since is not written again: go on with them under another ",
                 self.kept.target,
                 self.kept.name,
                 anew.join(", ")
-            )
+            )) + Means::Name
+                + ", with "
+                + Means::Table
+                + " and with the "
+                + Means::Position
+                + " of the dump"
         }))
     }
 
@@ -233,18 +240,20 @@ impl Seen {
         self.unsaved = true;
     }
 
-    fn way(&self) -> String {
+    fn way(&self) -> Words {
         let place = self.kept.last.as_ref().and_then(Landmark::place);
         match place.filter(|_| self.direction == Direction::Forward) {
             Some(place) => {
                 let behind = BinlogPos { offset: place.offset + 1, ..place };
-                format!(
-                    "if its tables are as that run left them, go on under another --name with \
-                     --position {behind}.., if they were loaded from a dump, with the position of \
-                     the dump"
-                )
+                "if its tables are as that run left them, go on under another "
+                    + Means::Name
+                    + " with "
+                    + Means::Position
+                    + format!(
+                        " {behind}.., if they were loaded from a dump, with the position of the dump"
+                    )
             }
-            None => "look whether its rows are as that run left them".to_owned(),
+            None => "look whether its rows are as that run left them".into(),
         }
     }
 

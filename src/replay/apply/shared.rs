@@ -7,7 +7,7 @@ use super::execute::Executor;
 use super::job::{Job, OnDdl};
 use super::reader::Reader;
 use super::statements::{Met, Statements};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::Direction;
 use crate::replay::binder::{Binder, Tables};
 use crate::spool::Seq;
@@ -82,7 +82,10 @@ impl<'p, 's> Pass<'p, 's> {
                 "a statement is next\n  {}",
                 told.place()
             ))
-            .help("run it at the target yourself and go on with --ddl skip, or let it run with --ddl apply")),
+            .help((
+                "run it at the target yourself and go on with {} skip, or let it run with {} apply",
+                [Means::Ddl, Means::Ddl],
+            ))),
             (Some(Met::Left(_)), _) => executor.pass_over(seq, true),
             (Some(Met::Run(statement)), _) => {
                 executor.ddl(statement)?;

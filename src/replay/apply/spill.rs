@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek, Write};
 use std::sync::Arc;
 
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result};
 use crate::event::row::Value;
 use crate::event::typed;
 use crate::plan::bind::complete;
@@ -61,12 +61,15 @@ impl Spill {
     pub(super) fn add(&mut self, all: Vec<Rows<'_>>, look: bool) -> Result<()> {
         for Rows { table, changes } in all {
             if table.in_order && !look {
-                return Err(Error::stopped(format!(
-                    "--net: the changes of {} have to be written one by one (a foreign key acts, \
-                     or a unique index holds what the events do not carry)",
-                    table.name
-                ))
-                .help("leave the table out with --exclude-table, or run without --net"));
+                return Err(Error::stopped(
+                    Means::Net
+                        + format!(
+                            ": the changes of {} have to be written one by one (a foreign key acts, \
+                             or a unique index holds what the events do not carry)",
+                            table.name
+                        ),
+                )
+                .help(("leave the table out with {}, or run without {}", [Means::ExcludeTable, Means::Net])));
             }
             let known = self.tables.iter().position(|known| Arc::ptr_eq(known, &table));
             let index = known.unwrap_or_else(|| {
@@ -80,12 +83,15 @@ impl Spill {
             untold.0 |= changes.iter().any(|change| change.partial);
             untold.1 |= changes.iter().any(|change| change.before.is_some());
             if !look && !table.has_key() && *untold == (true, true) {
-                return Err(Error::stopped(format!(
-                    "--net: {} has no key, and rows are told without the columns that have their \
-                     defaults: they are found in the source's order only",
-                    table.name
-                ))
-                .help("leave the table out with --exclude-table, or run without --net"));
+                return Err(Error::stopped(
+                    Means::Net
+                        + format!(
+                            ": {} has no key, and rows are told without the columns that have their \
+                             defaults: they are found in the source's order only",
+                            table.name
+                        ),
+                )
+                .help(("leave the table out with {}, or run without {}", [Means::ExcludeTable, Means::Net])));
             }
             for change in changes {
                 self.change(index as u32, &table, change, look)?;
@@ -101,12 +107,15 @@ impl Spill {
         match (from, to) {
             (Some(from), Some(to)) if from != to => {
                 if change.partial {
-                    return Err(Error::stopped(format!(
-                        "--net: {} (message {}): a row gets another key, and its image lacks \
-                         columns",
-                        table.name, change.seq
-                    ))
-                    .help("run without --net"));
+                    return Err(Error::stopped(
+                        Means::Net
+                            + format!(
+                                ": {} (message {}): a row gets another key, and its image lacks \
+                                 columns",
+                                table.name, change.seq
+                            ),
+                    )
+                    .help("run without " + Means::Net));
                 }
                 let gone = Change { after: None, ..change.clone() };
                 self.put(from, index, &gone)?;

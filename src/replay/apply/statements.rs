@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::job::{Job, Mode, OnDdl};
-use crate::error::{Error, Next, Result};
-use crate::event::ddl::{BY_HAND, Statement, Text, Told};
+use crate::error::{Error, Means, Result, Words};
+use crate::event::ddl::{Statement, Text, Told, by_hand};
 use crate::event::{Direction, TableName};
 use crate::filter::Type;
 use crate::replay::{Selection, selected};
@@ -17,7 +17,7 @@ pub(super) enum Met {
     /// It is run.
     Run(Box<Statement>),
     /// It cannot be run, for that reason: it has to be done by hand.
-    ByHand(Box<Told>, String, Next),
+    ByHand(Box<Told>, Words, Words),
     /// It is not to be run.
     Left(Box<Told>),
 }
@@ -70,7 +70,7 @@ pub(super) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements> {
             OnDdl::Apply => {
                 match definitions.statement(told.clone(), &selection.filter, job.route) {
                     Ok(statement) => Met::Run(Box::new(statement)),
-                    Err(e) => by_hand(told, &e),
+                    Err(e) => not_run(told, &e),
                 }
             }
         };
@@ -79,9 +79,9 @@ pub(super) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements> {
     Ok(all)
 }
 
-fn by_hand(told: Told, why: &Error) -> Met {
-    let next = why.next_step().cloned().unwrap_or_else(|| BY_HAND.into());
-    Met::ByHand(Box::new(told), why.message().to_owned(), next)
+fn not_run(told: Told, why: &Error) -> Met {
+    let next = why.next_step().cloned().unwrap_or_else(by_hand);
+    Met::ByHand(Box::new(told), why.message().clone(), next)
 }
 
 /// Holds the statements against the target before anything is written. What cannot be run there
@@ -112,7 +112,7 @@ pub(super) fn check(
     for (seq, e) in refused {
         if let Some(Met::Run(statement)) = statements.get(&seq) {
             let told = statement.told().clone();
-            statements.insert(seq, by_hand(told, &e));
+            statements.insert(seq, not_run(told, &e));
         }
     }
     let mut open: Vec<&Met> =
@@ -135,12 +135,9 @@ pub(super) fn check(
         }
         let next = match next_up {
             true => next.clone(),
-            false => {
-                let before = "apply what comes before it, with --until".into();
-                Next::All(vec![before, next.clone()])
-            }
+            false => "apply what comes before it, with " + Means::Until + "; " + next.clone(),
         };
-        return Err(Error::stopped(why).help(next));
+        return Err(Error::stopped(why.clone()).help(next));
     }
     Ok(())
 }
@@ -180,10 +177,11 @@ fn is_ordered(
                  at the target may be another than at the source",
                 told.place()
             ))
-            .help(
-                "apply the table with --serial from its CREATE TABLE on; or copy it from the source \
-                 by hand as it was then, then run the same command again",
-            ));
+            .help((
+                "apply the table with {} from its CREATE TABLE on; or copy it from the source by \
+                 hand as it was then, then run the same command again",
+                [Means::Serial],
+            )));
         }
     }
     target.refuses(statement)

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::job::Job;
 use super::statements::Statements;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Direction, Event, Op, TableName};
 use crate::filter::Type;
@@ -250,8 +250,8 @@ fn refuse(missing: &BTreeMap<TableName, String>) -> Result<()> {
         "the stretch does not hold these tables whole, nothing was written:\n{}",
         list.join("\n")
     ))
-    .help(
-        "copy them from the source with --until TIME --base URL, or leave them out with \
-         --exclude-table",
-    ))
+    .help((
+        "copy them from the source with {} TIME {} URL, or leave them out with {}",
+        [Means::Until, Means::Base, Means::ExcludeTable],
+    )))
 }

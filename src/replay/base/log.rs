@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use super::stretch::Stretch;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::{BinlogPos, Direction, TableName};
 use crate::spool::Spool;
 use crate::target::mysql::base::{Base, Did};
@@ -100,21 +100,23 @@ pub(super) fn check(
         }
     }
     match tables.iter().find(|name| changed.contains(&logged(name))) {
-        Some(name) => Err(Error::stopped(format!(
-            "{name}: the source's binlog has changes of it since --until, the spool has none: the \
-             producer leaves the table out"
-        ))
-        .help("leave it out with --exclude-table")),
+        Some(name) => Err(Error::stopped(
+            Words::from(format!("{name}: the source's binlog has changes of it since "))
+                + Means::Until
+                + ", the spool has none: the producer leaves the table out",
+        )
+        .help("leave it out with " + Means::ExcludeTable)),
         None => Ok(unseen),
     }
 }
 
 fn untold(table: &TableName, at: &BinlogPos, sql: &str) -> Error {
-    Error::stopped(format!(
-        "{table}: the stream does not tell the rows of a statement since --until ({at}): {}",
-        crate::event::printable(sql)
-    ))
-    .help("choose a time after it, or leave the table out with --exclude-table")
+    Error::stopped(
+        Words::from(format!("{table}: the stream does not tell the rows of a statement since "))
+            + Means::Until
+            + format!(" ({at}): {}", crate::event::printable(sql)),
+    )
+    .help("choose a time after it, or leave the table out with " + Means::ExcludeTable)
 }
 
 /// The statement's words, lower case, without comments and quotes; after `use db;` where the

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result, Words};
 use crate::event::{BinlogPos, Direction, TableName};
 use crate::filter::Filter;
 use crate::spool::{Seq, Spool, Transaction, Trouble};
@@ -65,15 +65,17 @@ pub(super) fn find(spool: &Spool, until: i64, place: &BinlogPos) -> Result<Stret
     let is_whole = end.is_some();
     let end = end.unwrap_or(whole.end);
     if is_whole && start.is_none() && begin(spool, until)? > end {
-        return Err(Error::stopped(format!(
-            "base: its binlog is at {place}, and the spool holds transactions from before --until \
-             that lie behind that"
-        ))
+        return Err(Error::stopped(
+            Words::from(format!(
+                "base: its binlog is at {place}, and the spool holds transactions from before "
+            )) + Means::Until
+                + " that lie behind that",
+        )
         .help("name the server that is recorded; if it is that one, run the same command again"));
     }
     let before = before.unwrap_or_else(|| last.clone());
     let Some((before, last)) = before.clone().zip(last.or(before)) else {
-        return Err(Error::stopped("the spool holds nothing from before --until")
+        return Err(Error::stopped("the spool holds nothing from before " + Means::Until)
             .help("what came before the capture began is not known: choose a later time"));
     };
     if last.position.is_none() || before.position.is_none() {
@@ -102,21 +104,23 @@ impl Stretch {
         let base = |t: &Transaction| t.position.as_ref().is_some_and(|p| p.base == place.base);
         let newest = spool.epochs()?.last().map_or(0, |epoch| epoch.number);
         if !base(&self.last) || !base(&self.before) || self.before.epoch != newest {
-            return Err(Error::stopped(format!(
-                "the spool's positions since --until are not all of the base's binlog {:?}: the \
-                 last before is {}",
-                place.base,
-                self.before
-            ))
+            return Err(Error::stopped(
+                "the spool's positions since "
+                    + Means::Until
+                    + format!(
+                        " are not all of the base's binlog {:?}: the last before is {}",
+                        place.base, self.before
+                    ),
+            )
             .help("name the server that is recorded; a time before its binlog began anew cannot be reached from it"));
         }
         // A hole noticed at the first message behind the stretch lies in it.
         let inside = self.before.last + 1..self.end + 1;
         match spool.troubles(&inside)?.into_iter().find(Trouble::loses) {
-            Some(what) => {
-                Err(Error::stopped(format!("the spool is not whole since --until: {what}"))
-                    .help("choose a time after it"))
-            }
+            Some(what) => Err(Error::stopped(
+                "the spool is not whole since " + Means::Until + format!(": {what}"),
+            )
+            .help("choose a time after it")),
             None => Ok(()),
         }
     }
@@ -134,11 +138,15 @@ impl Stretch {
         for b in spool.bootstraps()? {
             let overlaps = b.start < self.end && b.end.is_none_or(|end| end > self.start);
             if overlaps && tables.contains(&b.table) {
-                return Err(Error::stopped(format!(
-                    "{}: the producer copied it since --until (message {}), its events are not in order",
-                    b.table, b.start
-                ))
-                .help("choose a time after that copy, or leave the table out with --exclude-table"));
+                return Err(Error::stopped(
+                    Words::from(format!("{}: the producer copied it since ", b.table))
+                        + Means::Until
+                        + format!(" (message {}), its events are not in order", b.start),
+                )
+                .help(
+                    "choose a time after that copy, or leave the table out with "
+                        + Means::ExcludeTable,
+                ));
             }
         }
         for transaction in spool.transactions(self.range(), Direction::Forward) {
@@ -146,11 +154,14 @@ impl Stretch {
             let taken = |name: &TableName| filter.takes_table(name);
             let rows = t.tables.iter().filter(|(name, counts)| counts.rows() > 0 && taken(name));
             if let Some((name, _)) = rows.into_iter().find(|(name, _)| !tables.contains(name)) {
-                return Err(Error::stopped(format!(
-                    "base: it has no table {name}, whose rows changed since --until ({t})"
-                ))
+                return Err(Error::stopped(
+                    Words::from(format!("base: it has no table {name}, whose rows changed since "))
+                        + Means::Until
+                        + format!(" ({t})"),
+                )
                 .help(
-                    "name the server that is recorded, or leave the table out with --exclude-table",
+                    "name the server that is recorded, or leave the table out with "
+                        + Means::ExcludeTable,
                 ));
             }
         }

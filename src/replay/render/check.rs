@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::job::What;
 use super::sheet::Split;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::ForeignKey;
 use crate::event::{Direction, TableName};
 use crate::replay::alike;
@@ -32,7 +32,10 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
                  rows of all",
                 ddl.told().place()
             ))
-            .help("leave DDL out with --type insert,update,delete, or use --split transaction"));
+            .help((
+                "leave DDL out with {} insert,update,delete, or use {} transaction",
+                [Means::Type, Means::Split],
+            )));
         }
         all.insert(seq, script::ddl(what.form.dialect, &ddl, what.form.packet)?);
     }
@@ -69,11 +72,12 @@ pub(super) fn replaces(spool: &Spool, what: &What<'_>) -> Result<()> {
              first, and a foreign key of {child} deletes or changes what refers to it then"
         ));
         return Err(match copied {
-            true => refused.help(
-                "the producer copied (bootstrapped) the table: use `apply`, or leave it out with \
-                 --exclude-table",
-            ),
-            false => refused.help("use --insert-mode upsert, which changes the row in its place"),
+            true => refused.help((
+                "the producer copied (bootstrapped) the table: use `{}`, or leave it out with {}",
+                [Means::Apply, Means::ExcludeTable],
+            )),
+            false => refused
+                .help(("use {} upsert, which changes the row in its place", [Means::InsertMode])),
         });
     }
     Ok(())

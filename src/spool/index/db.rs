@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ToSql, Transaction};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::schema::{APPLICATION_ID, KEYS, PAGE, TABLES, VERSION};
-use crate::error::{Context, Error, ErrorKind, Result};
+use crate::error::{Context, Error, ErrorKind, Means, Result};
 use crate::spool::store::files;
 use crate::spool::store::segment::Decoder;
 
@@ -408,7 +408,7 @@ fn failed(e: rusqlite::Error) -> Error {
 /// The error of an index that is not as it was written.
 pub(crate) fn damaged(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Damaged, format!("index.sqlite is damaged: {what}"))
-        .help("it is derived from the segments: binsync spool reindex builds it anew")
+        .help(("it is derived from the segments: {} builds it anew", [Means::SpoolReindex]))
 }
 
 /// Keys of `meta` that are about the moment, and no answer of the segments alone: a torn end, …

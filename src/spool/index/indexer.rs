@@ -116,7 +116,7 @@ impl Indexer {
                 return Ok(Err(Unfit { reason, damaged: false, past: Past::default() }));
             }
             Err(e) if e.kind() == ErrorKind::Damaged => {
-                let reason = e.message().to_owned();
+                let reason = e.message().plain();
                 return Ok(Err(Unfit { reason, damaged: true, past: Past::default() }));
             }
             Err(e) => return Err(e),
@@ -126,12 +126,12 @@ impl Indexer {
         match misfit(home, &index) {
             Ok(None) => {}
             Ok(Some(reason)) => return unfit(reason, false),
-            Err(e) if e.kind() == ErrorKind::Damaged => return unfit(e.message().to_owned(), true),
+            Err(e) if e.kind() == ErrorKind::Damaged => return unfit(e.message().plain(), true),
             Err(e) => return Err(e),
         }
         match Self::resume(home, index) {
             Ok(indexer) => Ok(Ok(indexer)),
-            Err(e) if e.kind() == ErrorKind::Damaged => unfit(e.message().to_owned(), true),
+            Err(e) if e.kind() == ErrorKind::Damaged => unfit(e.message().plain(), true),
             Err(e) => Err(e),
         }
     }

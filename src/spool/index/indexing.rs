@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::indexer::Indexer;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Result, Words};
 use crate::spool::store::format::{Header, SpoolId};
 use crate::spool::store::frame::Frame;
 use crate::spool::types::Summary;
@@ -35,7 +35,7 @@ pub(crate) struct Indexing {
     thread: Option<JoinHandle<Result<Summary>>>,
     budget: Arc<Budget>,
     damaged: Arc<AtomicU64>,
-    failed: Option<String>,
+    failed: Option<Words>,
 }
 
 /// Bytes on their way; `None` once nobody takes them any more.
@@ -114,10 +114,12 @@ impl Indexing {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished)
             && let Err(e) = self.join()
         {
-            self.failed = Some(e.to_string());
+            self.failed = Some(e.words());
         }
         match &self.failed {
-            Some(why) => Err(Error::failed(format!("the index cannot be written: {why}"))),
+            Some(why) => {
+                Err(Error::failed(Words::from("the index cannot be written: ") + why.clone()))
+            }
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::db::Index;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::Direction;
 use crate::event::maxwell;
 use crate::spool::follow::resend::{Entry, EventRows, Ident, Stored};
@@ -78,7 +78,7 @@ impl Lookup {
 
 fn missing(seq: Seq) -> Error {
     Error::failed(format!("index: record {seq} is not stored"))
-        .help("binsync spool reindex builds the index anew")
+        .help(Means::SpoolReindex + " builds the index anew")
 }
 
 /// What a stored frame holds, re-sends left out.

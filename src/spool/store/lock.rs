@@ -10,7 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::files;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result};
 
 /// How long the holder's word is not believed: whoever may only read takes the lock for a blink,
 /// and writes nothing into it.
@@ -47,7 +47,7 @@ impl Lock {
                     "{}: process {pid} is writing this spool",
                     dir.display()
                 ))
-                .help("wait for it, stop it, or use another --spool"));
+                .help("wait for it, stop it, or use another " + Means::Spool));
             }
             thread::sleep(Duration::from_millis(20));
         }

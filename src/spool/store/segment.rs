@@ -16,7 +16,7 @@ use super::frame::{Batch, Frame};
 use super::place::Place;
 pub(crate) use super::place::name;
 use super::ranges::Ranges;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result};
 use crate::spool::types::Seq;
 
 /// What the index has compressed.
@@ -253,7 +253,7 @@ impl SegmentReader {
 /// The error of a frame that cannot be read.
 pub(crate) fn unreadable(what: &str, place: Place) -> Error {
     Error::failed(format!("{place}: {what}"))
-        .help("binsync spool verify names every unreadable frame; the others stay readable")
+        .help(Means::SpoolVerify + " names every unreadable frame; the others stay readable")
 }
 
 /// The error of a header that cannot be read.

@@ -12,7 +12,7 @@ use mysql::{Conn, DriverError, OptsBuilder};
 
 use super::server::Server;
 use super::tunnel::{self, CONNECT_TIME};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Means, Result};
 use crate::event::printable;
 
 /// The server ends a session that says nothing for so long: a client that was frozen, or whose
@@ -105,27 +105,27 @@ fn no_login(server: &Server, way: Way, error: &mysql::Error) -> Error {
         |why: &str| Error::failed(format!("{place}: login refused for user {user:?}: {why}"));
     match (error, sql_code(error), way) {
         (_, Some(1045), Way::Plain) => refused(&text).help(
-            "check user and password of the URL (or BINSYNC_TARGET, --password-file); a user who \
-             has to use TLS (REQUIRE SSL, X509) needs --ssl-mode required",
+            ("check user and password of the URL (or BINSYNC_TARGET, {}); a user who has to use \
+              TLS (REQUIRE SSL, X509) needs {} required", [Means::PasswordFile, Means::SslMode]),
         ),
         (_, Some(1045), Way::Tls { identified: false }) => refused(&text).help(
-            "check user and password of the URL (or BINSYNC_TARGET, --password-file); a user with \
-             REQUIRE X509 needs --ssl-cert and --ssl-key",
+            ("check user and password of the URL (or BINSYNC_TARGET, {}); a user with REQUIRE \
+              X509 needs {} and {}", [Means::PasswordFile, Means::SslCert, Means::SslKey]),
         ),
         (_, Some(1045), Way::Tls { .. }) => refused(&text).help(
-            "check user and password of the URL (or BINSYNC_TARGET, --password-file), and that the \
-             certificate of --ssl-cert is the one the user is to have (REQUIRE ISSUER, SUBJECT)",
+            ("check user and password of the URL (or BINSYNC_TARGET, {}), and that the \
+              certificate of {} is the one the user is to have (REQUIRE ISSUER, SUBJECT)", [Means::PasswordFile, Means::SslCert]),
         ),
         (_, Some(1251 | 3159), Way::Plain) => {
-            refused(&text).help("the server takes TLS only: --ssl-mode required")
+            refused(&text).help(("the server takes TLS only: {} required", [Means::SslMode]))
         }
-        (mysql::Error::IoError(e), _, Way::Plain) if e.kind() == io::ErrorKind::NotFound => refused(
-            "the server asks for the password itself, and the way to it is not encrypted",
-        )
-        .help(
-            "--ssl-mode required encrypts the way; where it is a safe one, --get-server-public-key \
-             asks the server for a key and encrypts the password with that",
-        ),
+        (mysql::Error::IoError(e), _, Way::Plain) if e.kind() == io::ErrorKind::NotFound => {
+            refused("the server asks for the password itself, and the way to it is not encrypted")
+                .help(
+                    ("{} required encrypts the way; where it is a safe one, {} asks the server for a key \
+                      and encrypts the password with that", [Means::SslMode, Means::GetServerPublicKey]),
+                )
+        }
         (
             mysql::Error::DriverError(
                 DriverError::UnknownAuthPlugin(_)
@@ -177,11 +177,12 @@ pub(super) fn failed(place: &str, error: &mysql::Error) -> Error {
         Some(1044 | 1045 | 1142 | 1143 | 1227) => {
             made(ErrorKind::Failed).help("grant the rights named, then run the same command again")
         }
-        Some(1007 | 1050) => made(ErrorKind::Stopped).help(
-            "if the target was loaded from a dump, begin where the dump ends, with --position \
-             FILE:POS.. (docs/operations.md); else drop it at the target, then run the same command \
-             again",
-        ),
+        Some(1007 | 1050) => made(ErrorKind::Stopped).help((
+            "if the target was loaded from a dump, begin where the dump ends, with {} \
+             FILE:POS.. (docs/operations.md); else drop it at the target, then run the same \
+             command again",
+            [Means::Position],
+        )),
         Some(1049) => made(ErrorKind::Stopped)
             .help("create the database at the target, then run the same command again"),
         Some(1146) => made(ErrorKind::Stopped)

@@ -3,8 +3,8 @@
 use mysql::prelude::Queryable;
 
 use super::{Mysql, failed, schema};
-use crate::error::{Error, Result};
-use crate::event::ddl::{BY_HAND, Statement, Told};
+use crate::error::{Error, Result, Words};
+use crate::event::ddl::{Statement, Told, by_hand};
 use crate::event::{Op, Seq, TableName, printable};
 use crate::target::{Mark, Point, Session};
 
@@ -24,17 +24,19 @@ impl Mysql {
                     // The server went down in the middle: what is left goes the same way.
                     Err(_) if told.op == Op::DatabaseDrop => true,
                     Err(e) => {
-                        return Err(Error::stopped(format!(
-                        "{place}: was begun before and neither left its tables as they were nor \
-                         as the source had them\nbefore: {before}\nnow: {now}\n{e}"
-                    ))
+                        return Err(Error::stopped(
+                            Words::from(format!(
+                                "{place}: was begun before and neither left its tables as they \
+                                 were nor as the source had them\nbefore: {before}\nnow: {now}\n"
+                            )) + e.words(),
+                        )
                     .help("bring the tables to either state by hand, then run the same command again"));
                     }
                 }
             }
         };
         if run {
-            self.run_ddl(ddl).map_err(|e| e.at(&place).or_help(BY_HAND))?;
+            self.run_ddl(ddl).map_err(|e| e.at(&place).or_help(by_hand()))?;
             self.check(told).map_err(|e| e.at(&place))?;
         }
         self.pass(told.seq, next)
@@ -155,7 +157,7 @@ impl Mysql {
                     return Err(Error::stopped(format!(
                         "{place}: the target has no {what} {name}"
                     ))
-                    .help(BY_HAND));
+                    .help(by_hand()));
                 }
             }
         }

@@ -7,7 +7,7 @@ use mysql::prelude::Queryable;
 
 use super::connect::failed;
 use super::narrow;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
@@ -30,7 +30,10 @@ pub(super) fn check(
             "{name}: its engine at the target has no transactions, and it has no key: after a \
              crash nobody could tell which rows are written"
         ))
-        .help("ALTER TABLE … ENGINE=InnoDB at the target, or leave it out with --exclude-table"));
+        .help(
+            "ALTER TABLE … ENGINE=InnoDB at the target, or leave it out with "
+                + Means::ExcludeTable,
+        ));
     }
     if !allow_triggers {
         refuse_triggers(conn, &name)?;
@@ -43,11 +46,16 @@ pub(super) fn check(
                 "{name}: the source's column {:?} is missing at the target",
                 column.name
             ))
-            .help(format!(
-                "if it has another name there now: --map {0}=NEW; if it is not wanted any more: \
-                 --drop-column {0}; or add it to the target's table, then run it again",
-                column.name
-            )));
+            .help(
+                "if it has another name there now: "
+                    + Means::Map
+                    + format!(" {}=NEW; if it is not wanted any more: ", column.name)
+                    + Means::DropColumn
+                    + format!(
+                        " {}; or add it to the target's table, then run it again",
+                        column.name
+                    ),
+            ));
         };
         if narrow::is(here, column, source.complete) {
             return Err(Error::stopped(format!(
@@ -73,7 +81,7 @@ fn transactional(conn: &mut Conn, name: &TableName, source: Option<&TableDef>) -
     match row {
         Some((kind, _)) if kind.contains("VIEW") => {
             Err(Error::stopped(format!("{name}: is a view at the target"))
-                .help("leave it out with --exclude-table"))
+                .help("leave it out with " + Means::ExcludeTable))
         }
         Some((kind, _)) if kind == "SYSTEM VERSIONED" => {
             refuse_periods(conn, name, source)?;
@@ -99,7 +107,7 @@ fn refuse_periods(conn: &mut Conn, name: &TableName, source: Option<&TableDef>) 
             "{name}: is system-versioned, with its former rows in the stream (column {column:?}), \
              and these cannot be written"
         ))
-        .help("leave it out with --exclude-table")),
+        .help("leave it out with " + Means::ExcludeTable)),
     }
 }
 
@@ -116,7 +124,7 @@ fn refuse_triggers(conn: &mut Conn, name: &TableName) -> Result<()> {
         "{name}: the target has a trigger on it ({trigger}); what the source's triggers did is in \
          the stream already, so it would be done twice"
     ))
-    .help("drop the target's triggers, or let them fire with --allow-triggers"))
+    .help("drop the target's triggers, or let them fire with " + Means::AllowTriggers))
 }
 
 /// Refuses a column that only the target has and that an INSERT must name.

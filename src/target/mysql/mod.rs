@@ -9,7 +9,7 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::{Claim, Needs, Point, Run, Session, Sessions, Standing, Target, Window, taken_over};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::landmark::Landmark;
@@ -135,8 +135,8 @@ impl Mysql {
                     table.name
                 ))
                 .help(
-                    "store the source's version with `binsync schema add --from URL`, or say \
-                     --source-logs-cascades yes (MySQL 9.6 and later) or no (MariaDB, older MySQL)",
+                    ("store the source's version with `{} URL`, or say {} yes (MySQL 9.6 and later) or \
+                      no (MariaDB, older MySQL)", [Means::SchemaAdd, Means::SourceLogsCascades]),
                 ));
             }
         }
@@ -193,8 +193,10 @@ impl Target for Mysql {
             rights::check_visible(self.conn(), name)?;
         }
         let mut table = table.ok_or_else(|| {
-            Error::stopped(format!("{name}: the target has no such table"))
-                .help("say where its rows go with --rename A=B, or create it at the target, then run again")
+            Error::stopped(format!("{name}: the target has no such table")).help((
+                "say where its rows go with {} A=B, or create it at the target, then run again",
+                [Means::Rename],
+            ))
         })?;
         fit::check(self.conn(), &mut table, def, allow_triggers)?;
         self.mind_foreign_keys(&mut table)?;

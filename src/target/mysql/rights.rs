@@ -11,7 +11,7 @@ use mysql::prelude::Queryable;
 
 use super::grants::Grants;
 use super::{keyless, progress, schema};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::ddl::Told;
 use crate::event::def::TableDef;
 use crate::event::{Op, TableName, printable};
@@ -82,8 +82,11 @@ pub(super) fn check(conn: &mut Conn, needs: &Needs<'_>) -> Result<()> {
         .collect();
     let text =
         format!("the target's user lacks rights, nothing was written:\n{}", lines.join("\n"));
-    Err(Error::failed(printable_lines(&text))
-        .help("grant them as listed, or leave tables out with --exclude-table and statements with --ddl skip; then run the same command again"))
+    Err(Error::failed(printable_lines(&text)).help((
+        "grant them as listed, or leave tables out with {} and statements with {} skip; \
+         then run the same command again",
+        [Means::ExcludeTable, Means::Ddl],
+    )))
 }
 
 /// Refuses a table that the user may not see, which looks as if it were not there.

@@ -15,7 +15,7 @@ use rustls::{
     SignatureScheme,
 };
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Means, Result, Words};
 
 /// How the way to a server is encrypted, as the stock clients name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Client {
                 let read = read.map_err(|e| file(key, "an unencrypted private key (PEM)", &e))?;
                 builder
                     .with_client_auth_cert(certificates(certificate)?, read)
-                    .map_err(|e| file(key, "the key of --ssl-cert", &e))?
+                    .map_err(|e| file(key, "the key of " + Means::SslCert, &e))?
             }
         };
         // A resumed session would be one with the rights of another login.
@@ -106,8 +106,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-fn file(path: &Path, wanted: &str, why: &dyn std::fmt::Display) -> Error {
-    Error::usage(format!("{}: {why}", path.display())).help(format!("name a file with {wanted}"))
+fn file(path: &Path, wanted: impl Into<Words>, why: &dyn std::fmt::Display) -> Error {
+    Error::usage(format!("{}: {why}", path.display()))
+        .help(Words::from("name a file with ") + wanted)
 }
 
 /// Holds a server's certificate against what was asked for.
@@ -221,39 +222,44 @@ pub(super) fn refused(place: &str, error: &io::Error) -> Error {
     match inner {
         Some(rustls::Error::InvalidCertificate(why)) => certificate(place, why),
         Some(rustls::Error::AlertReceived(alert)) => {
-            Error::failed(format!("{place}: the server refused TLS: {alert:?}")).help(
-                "if it is the client's certificate, give --ssl-cert and --ssl-key that the \
-                 server's own CA has signed; else the server speaks no TLS 1.2 or 1.3",
-            )
+            Error::failed(format!("{place}: the server refused TLS: {alert:?}")).help((
+                "if it is the client's certificate, give {} and {} that the server's own CA has \
+                 signed; else the server speaks no TLS 1.2 or 1.3",
+                [Means::SslCert, Means::SslKey],
+            ))
         }
         Some(other) => Error::failed(format!("{place}: TLS: {other}"))
-            .help("--ssl-mode disabled connects without TLS"),
-        None => Error::new(ErrorKind::Lost, format!("{place}: cannot connect: TLS: {error}"))
-            .help("check that the server's TLS works; --ssl-mode disabled connects without"),
+            .help(Means::SslMode + " disabled connects without TLS"),
+        None => Error::new(ErrorKind::Lost, format!("{place}: cannot connect: TLS: {error}")).help(
+            ("check that the server's TLS works; {} disabled connects without", [Means::SslMode]),
+        ),
     }
 }
 
 fn certificate(place: &str, why: &CertificateError) -> Error {
     use CertificateError as E;
-    let said = |text: &str| Error::failed(format!("{place}: the server's certificate {text}"));
+    let said = |text: Words| {
+        Error::failed(Words::from(format!("{place}: the server's certificate ")) + text)
+    };
     match why {
-        E::UnknownIssuer | E::BadSignature => said("is not signed by one of --ssl-ca")
+        E::UnknownIssuer | E::BadSignature => said("is not signed by one of " + Means::SslCa)
             .help("name the CA that has signed it, or ask who answers there in the server's place"),
         E::Expired | E::ExpiredContext { .. } => {
-            said("has expired").help("give the server a new one; check this machine's clock")
+            said("has expired".into()).help("give the server a new one; check this machine's clock")
         }
-        E::NotValidYet | E::NotValidYetContext { .. } => {
-            said("is not valid yet").help("check the clocks of this machine and of its maker")
-        }
+        E::NotValidYet | E::NotValidYetContext { .. } => said("is not valid yet".into())
+            .help("check the clocks of this machine and of its maker"),
         E::NotValidForName | E::NotValidForNameContext { .. } => {
-            said(&format!("is not made out to this host: {why}")).help(
-                "connect by a name that it holds (as subjectAltName), or take --ssl-mode \
-                 verify-ca, which does not look at the name",
-            )
+            said(format!("is not made out to this host: {why}").into()).help((
+                "connect by a name that it holds (as subjectAltName), or take {} verify-ca, which \
+                 does not look at the name",
+                [Means::SslMode],
+            ))
         }
-        other => said(&format!("cannot be checked: {other}")).help(
-            "the server needs one of X.509 version 3, signed by one of --ssl-ca; --ssl-mode required takes \
+        other => said(format!("cannot be checked: {other}").into()).help((
+            "the server needs one of X.509 version 3, signed by one of {}; {} required takes \
              any certificate",
-        ),
+            [Means::SslCa, Means::SslMode],
+        )),
     }
 }

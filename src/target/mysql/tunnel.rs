@@ -23,7 +23,7 @@ use rustls::{ClientConnection, StreamOwned};
 
 use super::server::{Server, Tls};
 use super::tls::{Client, refused};
-use crate::error::{Context as _, Error, ErrorKind, Result};
+use crate::error::{Context as _, Error, ErrorKind, Means, Result};
 use crate::event::printable;
 
 /// A server that does not answer is not waited for longer.
@@ -65,8 +65,10 @@ pub(super) fn dial(server: &Server, tls: &Tls) -> Result<Option<Line>> {
         return Ok(Some(Line { far, greeting, client, place }));
     }
     if tls.must {
-        return Err(Error::failed(format!("{place}: the server offers no TLS"))
-            .help("set it up there (ssl_cert, ssl_key), or connect with --ssl-mode disabled"));
+        return Err(Error::failed(format!("{place}: the server offers no TLS")).help((
+            "set it up there (ssl_cert, ssl_key), or connect with {} disabled",
+            [Means::SslMode],
+        )));
     }
     tls.is_not_offered();
     Ok(None)

@@ -1,7 +1,7 @@
 //! SQL for the stock clients: what stands around the row changes, and statements that change
 //! definitions.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::ddl::Statement;
 use crate::event::def::TableDef;
@@ -103,7 +103,7 @@ pub fn table(dialect: Dialect, def: &TableDef) -> Result<Table> {
                      would see other statements than the server",
                     def.name()
                 ))
-                .help("leave the table out with --exclude-table, or use apply"));
+                .help(("leave the table out with {}, or use {}", [Means::ExcludeTable, Means::Apply])));
             }
             Ok(Table::from_def(def))
         }
@@ -154,9 +154,10 @@ pub fn ddl(dialect: Dialect, ddl: &Statement, packet: usize) -> Result<String> {
             ddl.told().place(),
             text.len()
         ))
-        .help(
-            "raise --max-packet, and max_allowed_packet of the server and the client that run it",
-        )),
+        .help((
+            "raise {}, and max_allowed_packet of the server and the client that run it",
+            [Means::MaxPacket],
+        ))),
     }
 }
 

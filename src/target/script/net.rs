@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Switch;
-use crate::error::{Context, Error, Result};
+use crate::error::{Context, Error, Means, Result};
 use crate::event::TableName;
 use crate::event::ddl::Statement;
 use crate::event::def::TableDef;
@@ -138,6 +138,8 @@ impl Target for Script {
 
 /// No definition of a table, so that its values cannot be written.
 pub fn unknown(name: &TableName) -> Error {
-    Error::stopped(format!("{name}: the table's definition is not known"))
-        .help("store it in the spool with: binsync schema add --from mysql://user@host, then render again")
+    Error::stopped(format!("{name}: the table's definition is not known")).help((
+        "store it in the spool with: {} mysql://user@host, then render again",
+        [Means::SchemaAdd],
+    ))
 }

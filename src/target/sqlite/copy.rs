@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Point, Run, Session as _, Sqlite, SqliteSession, Standing, schema};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
@@ -54,7 +54,7 @@ impl Copy<'_> {
         let name = def.name();
         if schema::find(&self.0.conn, &name)? {
             return Err(Error::stopped(format!("{}: {name} is in it already", self.0.file))
-                .help("name a new file, or leave the table out with --exclude-table"));
+                .help("name a new file, or leave the table out with " + Means::ExcludeTable));
         }
         schema::create(&self.0.conn, def)?;
         Ok(Arc::new(schema::as_made(def)))

@@ -10,7 +10,7 @@ use super::super::shown;
 use super::convert::Defined;
 use super::fault::failed;
 use super::schema::{self, quoted, same};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::ddl::attributes::Attributes;
 use crate::event::ddl::{Clause, Statement};
 use crate::event::def::{Column, TableDef};
@@ -72,13 +72,16 @@ pub(super) fn takes(ddl: &Statement) -> Result<()> {
             "{}: rows come or go with a partition, and which those are is not told",
             ddl.told().place()
         ))
-        .help("leave the table out with --exclude-table, or the stretch after it with --until")),
+        .help((
+            "leave the table out with {}, or the stretch after it with {}",
+            [Means::ExcludeTable, Means::Until],
+        ))),
     }
 }
 
 pub(super) fn not_told() -> Error {
     Error::stopped("the message does not tell the table's definition")
-        .help("go on without statements, with --type insert,update,delete")
+        .help(("go on without statements, with {} insert,update,delete", [Means::Type]))
 }
 
 fn drop_table(conn: &Connection, name: &TableName) -> Result<()> {
@@ -211,7 +214,7 @@ impl<'a> Change<'a> {
             "{}: column {:?} {what}: what its old rows hold afterwards is not told, and not guessed",
             self.name, column.name
         ))
-        .help("leave the table out with --exclude-table")
+        .help("leave the table out with " + Means::ExcludeTable)
     }
 
     fn rebuild(&self, conn: &Connection, from: &[From<'_>]) -> Result<()> {
@@ -296,6 +299,6 @@ impl<'a> Change<'a> {
             "{}: column {:?} changes from {} to {}: what becomes of {value} is not known exactly",
             self.name, column.name, was.type_name, column.type_name
         ))
-        .help("leave the table out with --exclude-table")
+        .help("leave the table out with " + Means::ExcludeTable)
     }
 }

@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, Result as Sql};
 use super::super::{Point, Run, Standing, same_run};
 use super::fault::failed;
 use super::value::stored;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::{Column, Kind, TableDef};
 use crate::event::landmark::Landmark;
 use crate::event::{TableName, printable};
@@ -233,7 +233,7 @@ fn same_name(name: &TableName, other: &str) -> Error {
         printable(&source_name(name)),
         printable(other)
     ))
-    .help("apply them to two files, leaving one of them out with --exclude-table")
+    .help("apply them to two files, leaving one of them out with " + Means::ExcludeTable)
 }
 
 /// Says which source table the table of that name is.
@@ -332,7 +332,7 @@ pub(super) fn check_widths(def: &TableDef) -> Result<()> {
             def.name(),
             column.name
         ))
-        .help("store the source's definitions with: binsync schema add --from URL")),
+        .help(("store the source's definitions with: {} URL", [Means::SchemaAdd]))),
     }
 }
 

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 
 use super::ddl::{Change, From, NEW, not_told, takes};
 use super::schema::{self, column_name, quoted};
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::ddl::Statement;
 use crate::event::def::TableDef;
 use crate::event::{Op, TableName};
@@ -25,7 +25,7 @@ pub fn table(def: &TableDef) -> Result<Table> {
             "{}: a carriage return in a name, which the sqlite3 client would take out",
             def.name()
         ))
-        .help("leave the table out with --exclude-table"));
+        .help("leave the table out with " + Means::ExcludeTable));
     }
     Ok(schema::as_made(def))
 }
@@ -61,9 +61,10 @@ pub fn ddl(statement: &Statement) -> Result<String> {
             })
         }
         Op::TableDrop => Ok(ddl.tables.iter().map(drop).collect()),
-        Op::DatabaseDrop => Err(Error::stopped("which tables go is not known to a script").help(
-            "leave DDL out with --type insert,update,delete, or use apply --target sqlite:FILE",
-        )),
+        Op::DatabaseDrop => Err(Error::stopped("which tables go is not known to a script").help((
+            "leave DDL out with {} insert,update,delete, or use {} {} sqlite:FILE",
+            [Means::Type, Means::Apply, Means::Target],
+        ))),
         _ => Ok(String::new()),
     };
     text.map_err(refused)
@@ -98,7 +99,10 @@ fn alter(ddl: &Statement, before: &TableDef, after: &TableDef) -> Result<String>
                      to a script",
                     column.name
                 ))
-                .help("leave DDL out with --type insert,update,delete, or use apply --target sqlite:FILE"));
+                .help((
+                    "leave DDL out with {} insert,update,delete, or use {} {} sqlite:FILE",
+                    [Means::Type, Means::Apply, Means::Target],
+                )));
             }
         });
     }

@@ -139,7 +139,7 @@ impl Indexer {
                     self.take(&header, frame, events)?;
                 }
                 Err(e) => {
-                    let (offset, bytes, reason) = (place.offset, place.len, e.message().to_owned());
+                    let (offset, bytes, reason) = (place.offset, place.len, e.message().plain());
                     state.bad.get_or_insert((segment, Unread { offset, bytes, reason }));
                 }
             }

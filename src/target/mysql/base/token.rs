@@ -5,7 +5,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::wkt;
-use crate::error::{Error, Result};
+use crate::error::{Error, Means, Result};
 use crate::event::def::{Column, Kind};
 
 /// The token of a value of the text protocol; `None` is NULL. `json`: the server has a JSON type
@@ -27,7 +27,7 @@ pub(super) fn token(column: &Column, json: bool, value: Option<&[u8]>) -> Result
         Kind::Json | Kind::JsonOrText => text.into_owned(),
         Kind::Geometry => string(&wkt::text(bytes).ok_or_else(|| {
             Error::failed(format!("column {:?}: a geometry that is not known", column.name))
-                .help("leave the table out with --exclude-table")
+                .help("leave the table out with " + Means::ExcludeTable)
         })?),
         Kind::Text | Kind::Enum | Kind::Set | Kind::Temporal | Kind::Unknown => string(&text),
     })
