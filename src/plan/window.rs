@@ -46,6 +46,15 @@ pub struct Chunk<'b, 'a> {
     pub ops: Vec<RowOp<'b, 'a>>,
 }
 
+/// A half of what is planned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Half {
+    /// The rows that leave their place.
+    Leaving,
+    /// All the others.
+    Coming,
+}
+
 /// The phases of a window, each a list of target transactions.
 #[derive(Debug, Default)]
 pub struct Plan<'b, 'a> {
@@ -151,10 +160,11 @@ impl<'b, 'a> Plan<'b, 'a> {
         staying.append(&mut inserts);
     }
 
-    /// Only the rows that leave their place, or all the others: for rows that are planned in
-    /// parts, all of which must have left before any comes.
+    /// A half of it: for rows that are planned in parts, all of which must have left before any
+    /// comes.
     #[must_use]
-    pub fn half(self, leaving: bool, most: usize) -> Self {
+    pub fn half(self, half: Half, most: usize) -> Self {
+        let leaving = half == Half::Leaving;
         let all = self.phases.into_iter().flatten().flat_map(|chunk| chunk.ops);
         let ops = all.filter(|op| matches!(op.act, Act::Delete(_)) == leaving).collect();
         Self { phases: [pack(ops, most), Vec::new(), Vec::new()], ..Self::default() }

@@ -25,7 +25,7 @@ use crate::spool::{Seq, Spool};
 use crate::target::mysql::base::{Base, Found};
 use crate::target::mysql::server::Server;
 use crate::target::sqlite::{self, Copy, Sqlite};
-use crate::target::{Point, Run, Standing};
+use crate::target::{Catalog as _, Point, Run, Standing};
 
 mod log;
 mod stretch;
@@ -84,7 +84,7 @@ pub(super) fn copy(
     file: &mut Sqlite,
     report: &mut dyn FnMut(String),
 ) -> Result<Copied> {
-    if let Some(Standing { seq, last, .. }) = file.copied(wanted.run)? {
+    if let Some(Standing { seq, last, .. }) = file.standing(wanted.run)? {
         let spool = Spool::open(wanted.spool)?;
         standing::recognise(&spool, wanted.run, seq, last.as_ref())?;
         let start = stretch::begin(&spool, wanted.until)?.min(seq);

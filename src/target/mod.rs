@@ -11,159 +11,117 @@ use crate::plan::Table;
 use crate::plan::op::RowOp;
 use crate::sql::Expect;
 
-pub mod dry;
 pub mod mysql;
 mod run;
 pub mod script;
 pub mod sqlite;
 
-pub use run::{Changes, Claim, Mark, Needs, Point, Run, Standing, Window};
+pub use run::{Changes, ChunkId, Claim, Mark, Needs, Point, Run, Settled, Standing, Window};
+
 /// A database that changes are applied to.
-pub trait Target: Send {
-    /// Claims the progress row and returns where the run stands; a new row stands at `first`.
-    ///
-    /// # Errors
-    /// When the name belongs to another run (usage), or the target cannot be reached.
-    fn start(&mut self, run: &Run, first: &Point) -> Result<Standing>;
+pub trait Target: Catalog + Ledger {}
 
-    /// Refuses what the user has no right to do, all of it named.
-    ///
-    /// # Errors
-    /// As said.
-    fn check_rights(&mut self, _: &Needs<'_>) -> Result<()> {
-        Ok(())
-    }
+impl<T: Catalog + Ledger> Target for T {}
 
-    /// Where the run stands, without claiming it; `None` when the target knows nothing of it.
-    ///
-    /// # Errors
-    /// As [`Target::start`].
-    fn standing(&mut self, _: &Run) -> Result<Option<Standing>> {
-        Ok(None)
-    }
+/// What a database has: it is asked, and nothing in it changes. Each question fails when the
+/// database cannot be asked.
+pub trait Catalog: Send {
+    /// Where it is, without what is secret, so that it is told from others; `None` where nothing
+    /// outlives the process.
+    fn place(&self) -> Option<String>;
 
-    /// Gives the name up where nothing was done under it: it still stands at `first`, and neither a
-    /// window nor a statement was begun.
-    ///
-    /// # Errors
-    /// When the target cannot be reached.
-    fn forget(&mut self, _first: Seq) -> Result<()> {
-        Ok(())
-    }
-
-    /// The table as it stands at the target; `def` is the source's definition, where known.
+    /// The table as it stands there; `def` is the source's definition, where known.
     ///
     /// # Errors
     /// When there is no such table, or the rows of the stream do not fit it.
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>>;
 
-    /// The name under which the target knows a table, or a database: the same for what it takes for
-    /// one.
-    ///
-    /// # Errors
-    /// When the target cannot be asked.
-    fn known_as(&mut self, name: &TableName) -> Result<TableName> {
-        Ok(name.clone())
-    }
-
-    /// The foreign keys that change rows by themselves; none where they are not checked.
-    ///
-    /// # Errors
-    /// When the target cannot be asked.
-    fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>> {
-        Ok(Vec::new())
-    }
-
-    /// Where it is, without what is secret, so that it is told from other targets; `None` where
-    /// nothing outlives the process.
-    fn place(&self) -> Option<String> {
-        None
-    }
-
-    /// True unless it is only looked at.
-    fn is_written(&self) -> bool {
-        true
-    }
+    /// The name under which it knows a table, or a database: the same for what it takes for one.
+    fn known_as(&mut self, name: &TableName) -> Result<TableName>;
 
     /// True when it has such a table, or such a database where no table is named.
-    ///
-    /// # Errors
-    /// When the target cannot be asked.
-    fn exists(&mut self, _: &TableName) -> Result<bool> {
-        Ok(false)
-    }
+    fn exists(&mut self, name: &TableName) -> Result<bool>;
+
+    /// True when it makes a table that it lacks for its first row.
+    fn makes_tables(&self) -> bool;
+
+    /// How many connections write the chunks of a window; 0 where a window is one transaction.
+    fn lanes(&self) -> usize;
+
+    /// False where no foreign key changes rows: what they did at the source is done only if the
+    /// source has logged it.
+    fn acts(&self) -> bool;
+
+    /// The foreign keys that change rows by themselves; none where they are not checked.
+    fn foreign_keys(&mut self) -> Result<Vec<ForeignKey>>;
 
     /// What tells each of these tables from one that is made anew under its name, as a dump that is
-    /// loaded makes it; nothing of those of which the target does not tell.
-    ///
-    /// # Errors
-    /// When the target cannot be asked.
-    fn identities(&mut self, _: &[TableName]) -> Result<Vec<(TableName, String)>> {
-        Ok(Vec::new())
-    }
+    /// loaded makes it; nothing of those of which it does not tell.
+    fn identities(&mut self, names: &[TableName]) -> Result<Vec<(TableName, String)>>;
 
     /// True when there is such a table, without a key to tell its rows apart, and a row in it.
-    ///
-    /// # Errors
-    /// When the target cannot be asked.
-    fn holds_keyless_rows(&mut self, _: &TableName) -> Result<bool> {
-        Ok(false)
-    }
+    fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool>;
 
-    /// True when there is such a table, or the target makes it for its first row.
-    ///
-    /// # Errors
-    /// When the target cannot be asked.
-    fn has(&mut self, _: &TableName) -> Result<bool> {
-        Ok(true)
-    }
+    /// Refuses what the user has no right to do, all of it named.
+    fn check_rights(&mut self, needs: &Needs<'_>) -> Result<()>;
 
-    /// Makes a table for recovered rows, with the columns of the table it is like, unless the
-    /// target has it.
-    ///
-    /// # Errors
-    /// When the target refuses.
-    fn rescue(&mut self, _name: &TableName, _like: &TableName) -> Result<()> {
-        Ok(())
-    }
+    /// Refuses, before anything is written, a statement that cannot run there at all.
+    fn refuses(&mut self, ddl: &Statement) -> Result<()>;
 
-    /// True when the target lacks the table and would make it for its first row.
+    /// Whether the tables are as a statement leaves them that is not run here, but by hand, in the
+    /// course of the run of that name.
+    fn settled(&mut self, run: &str, told: &Told) -> Result<Settled>;
+
+    /// Where a run stands; `None` when nothing is known of it.
     ///
     /// # Errors
-    /// When the target cannot be asked.
-    fn makes(&mut self, _: &TableName) -> Result<bool> {
-        Ok(false)
-    }
+    /// When the name belongs to another run (usage).
+    fn standing(&mut self, run: &Run) -> Result<Option<Standing>>;
+
+    /// Asks whether the rows are as these changes have to meet them when they are taken back.
+    ///
+    /// # Errors
+    /// A conflict when one is not.
+    fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()>;
+
+    /// As [`Session::find`].
+    fn find(&mut self, op: &RowOp<'_, '_>) -> Result<Option<FoundRow>>;
+
+    /// How many rows a second one connection writes, tried on a temporary table in that database;
+    /// none where it cannot be tried.
+    fn pace(&mut self, database: &str) -> Option<f64>;
+
+    /// Keeps idle connections open; the server ends those that say nothing for a while, so that
+    /// the locks of a client that is gone do not stay.
+    fn keep_alive(&mut self) -> Result<()>;
+}
+
+/// The progress of a run, and what moves it: each call is done with the progress, or not at all.
+/// Each fails when the database cannot be reached, or another run has taken over.
+pub trait Ledger: Send {
+    /// Claims the progress row and returns where the run stands; a new row stands at `first`.
+    ///
+    /// # Errors
+    /// When the name belongs to another run (usage).
+    fn start(&mut self, run: &Run, first: &Point) -> Result<Standing>;
+
+    /// Gives the name up where nothing was done under it: it still stands at `first`, and neither a
+    /// window nor a statement was begun.
+    fn forget(&mut self, first: Seq) -> Result<()>;
 
     /// The sessions that write: one that may move the progress, and the lanes that write the
     /// chunks of a window side by side.
     fn sessions(&mut self) -> Sessions<'_>;
 
-    /// Opens lanes that are not open yet, as many as are wanted. False for a target that cannot
-    /// commit a window in chunks, so that each is one transaction.
-    ///
-    /// # Errors
-    /// When the target refuses the connections.
-    fn open_lanes(&mut self) -> Result<bool> {
-        Ok(false)
-    }
+    /// Opens the lanes that are not open yet.
+    fn open_lanes(&mut self) -> Result<()>;
 
-    /// Begins a window at where the run stands; only asked of a target that commits in chunks.
-    /// `last` is the last record it takes.
-    ///
-    /// # Errors
-    /// When another run has taken over.
-    fn open_window(&mut self, _: Window, _last: Option<&Landmark>) -> Result<()> {
-        Ok(())
-    }
+    /// Begins a window at where the run stands; only asked where there are lanes. `last` is the
+    /// last record it takes.
+    fn open_window(&mut self, window: Window, last: Option<&Landmark>) -> Result<()>;
 
     /// Ends the window: the run stands behind it, its chunks are forgotten, in one transaction.
-    ///
-    /// # Errors
-    /// As [`Target::open_window`].
-    fn close_window(&mut self, _: Window) -> Result<()> {
-        Ok(())
-    }
+    fn close_window(&mut self, window: Window) -> Result<()>;
 
     /// Runs a DDL statement exactly once, the progress standing at `next` afterwards.
     ///
@@ -171,52 +129,16 @@ pub trait Target: Send {
     /// When it fails or its outcome is not what the source had.
     fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()>;
 
-    /// Looks, before anything is written, whether the target can run a statement at all.
-    ///
-    /// # Errors
-    /// When it is known that it cannot.
-    fn refuses(&mut self, _: &Statement) -> Result<()> {
-        Ok(())
-    }
-
-    /// True when the target's tables are as a statement leaves them that is not run here: somebody
-    /// has done it by hand. Where that does not show, how they are is kept with where the run will
-    /// stand then (`note`), so that the next start can tell.
-    ///
-    /// # Errors
-    /// When the target cannot be asked.
-    fn settled(&mut self, _: &Told, _note: Option<&Point>) -> Result<bool> {
-        Ok(false)
-    }
-
-    /// False where no foreign key changes rows: what they did at the source is done only if the
-    /// source has logged it.
-    fn acts(&self) -> bool {
-        true
-    }
+    /// Keeps how the tables of a statement are that is to be done by hand, `now` from
+    /// [`Catalog::settled`], so that the next start can tell; and the record the run stands at then.
+    fn note(&mut self, told: &Told, now: &str, next: &Point) -> Result<()>;
 
     /// Moves the progress to `next`, behind a statement that was done by hand.
-    ///
-    /// # Errors
-    /// When another run has taken over.
-    fn settle(&mut self, _: &Told, _next: &Point) -> Result<()> {
-        Ok(())
-    }
+    fn settle(&mut self, told: &Told, next: &Point) -> Result<()>;
 
-    /// How many rows a second one connection writes, tried on a temporary table in that database;
-    /// none where it cannot be tried.
-    fn pace(&mut self, _: &str) -> Option<f64> {
-        None
-    }
-
-    /// Keeps idle connections open; the server ends those that say nothing for a while, so that
-    /// the locks of a client that is gone do not stay.
-    ///
-    /// # Errors
-    /// When a connection is lost.
-    fn keep_alive(&mut self) -> Result<()> {
-        Ok(())
-    }
+    /// Makes a table for recovered rows, with the columns of the table it is like, unless it is
+    /// there, or will be made for its first row.
+    fn make(&mut self, name: &TableName, like: &TableName) -> Result<()>;
 }
 
 /// A row as the target has it: column names, and values as it prints them, NULL as none.
@@ -229,7 +151,7 @@ pub struct Sessions<'t> {
     /// The session that moves the progress.
     pub main: &'t mut dyn Session,
     /// Sessions for chunks, if there is more than one to write at once.
-    pub lanes: &'t mut [Box<dyn Session>],
+    pub lanes: Vec<&'t mut dyn Session>,
 }
 
 /// One connection that writes rows, a transaction at a time.
@@ -247,15 +169,6 @@ pub trait Session: Send {
     /// When the target refuses one or touches another number of rows; what was written of these
     /// changes is to be rolled back.
     fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64>;
-
-    /// Asks whether the rows are as these changes have to meet them when they are taken back, and
-    /// changes nothing. Returns how many statements that took.
-    ///
-    /// # Errors
-    /// A conflict when one is not; when the target cannot be asked.
-    fn look(&mut self, _: &[RowOp<'_, '_>]) -> Result<u64> {
-        Ok(0)
-    }
 
     /// Marks a place in the transaction to go back to.
     ///
@@ -279,23 +192,13 @@ pub trait Session: Send {
     ///
     /// # Errors
     /// When the target cannot be written.
-    fn skipped(&mut self, _claim: &Claim, _mark: Mark) -> Result<()> {
-        Ok(())
-    }
+    fn skipped(&mut self, claim: &Claim, mark: Mark) -> Result<()>;
 
     /// Commits the open transaction; with `to` the progress moves there in it.
     ///
     /// # Errors
     /// When the commit fails, or whether it took place is not known.
     fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()>;
-
-    /// Says something to the server, so that it does not take the client for dead.
-    ///
-    /// # Errors
-    /// When the connection is lost.
-    fn keep_alive(&mut self) -> Result<()> {
-        Ok(())
-    }
 
     /// Rolls the open transaction back, if there is one.
     fn rollback(&mut self);

@@ -112,9 +112,36 @@ pub enum Mark {
     Step,
     /// It is a numbered part of the open window, planned with this hash.
     Chunk {
-        /// The number.
+        /// [`ChunkId::number`].
         n: u64,
         /// [`crate::plan::window::Chunk::hash`].
         hash: u64,
     },
+}
+
+/// Which chunk of a window it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ChunkId {
+    /// The part of a net effect; those of its second half are counted on.
+    pub part: u32,
+    /// The phase.
+    pub phase: u8,
+    /// The place in the phase.
+    pub n: u32,
+}
+
+impl ChunkId {
+    /// The number that is kept in the target; a rerun by another version has to find the same.
+    pub fn number(self) -> u64 {
+        u64::from(self.part) << 40 | u64::from(self.phase) << 32 | u64::from(self.n)
+    }
+}
+
+/// Whether a statement was done by hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It was.
+    Done,
+    /// It was not, or that does not show; with how the tables are where that is to be kept.
+    Open(Option<String>),
 }

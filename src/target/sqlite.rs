@@ -11,22 +11,20 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, OpenFlags};
 
-use super::{Claim, Mark, Point, Run, Session, Sessions, Standing, Target};
-use crate::error::{Error, Means, Result};
-use crate::event::ddl::{Statement, Told};
-use crate::event::def::TableDef;
-use crate::event::{Direction, Seq, TableName, printable};
-use crate::plan::Table;
+use super::Claim;
+use crate::error::Result;
+use crate::event::{Direction, TableName, printable};
 
+mod catalog;
 mod convert;
 mod copy;
 mod ddl;
 mod fault;
+mod ledger;
 mod schema;
 pub mod script;
 mod session;
@@ -35,7 +33,7 @@ mod value;
 pub use copy::Copy;
 use fault::failed;
 use session::SqliteSession;
-use value::{spelled, stored};
+use value::spelled;
 
 /// An SQLite file as a target.
 pub struct Sqlite {
@@ -123,148 +121,6 @@ pub fn known_as(name: &TableName) -> TableName {
         false => {
             TableName::new("", format!("{}.{}", name.database, name.table).to_ascii_lowercase())
         }
-    }
-}
-
-impl Target for Sqlite {
-    fn start(&mut self, run: &Run, first: &Point) -> Result<Standing> {
-        let session = &mut self.session;
-        session.rollback();
-        session.direction = run.direction;
-        session.run("BEGIN IMMEDIATE")?;
-        session.in_transaction = true;
-        let claimed = schema::claim(&session.conn, &session.file, run, first)
-            .and_then(|claimed| session.run("COMMIT").map(|()| claimed));
-        if claimed.is_err() {
-            session.rollback();
-        }
-        let (epoch, standing) = claimed?;
-        session.in_transaction = false;
-        self.claim = Claim { name: run.name.clone(), epoch, seq: standing.seq };
-        Ok(standing)
-    }
-
-    fn known_as(&mut self, name: &TableName) -> Result<TableName> {
-        Ok(known_as(name))
-    }
-
-    fn standing(&mut self, run: &Run) -> Result<Option<Standing>> {
-        self.session.direction = run.direction;
-        schema::standing(&self.session.conn, &self.session.file, run)
-    }
-
-    fn forget(&mut self, first: Seq) -> Result<()> {
-        let delete = "DELETE FROM binsync_progress WHERE name=?1 AND epoch=?2 AND seq=?3";
-        let values = (&self.claim.name, stored(self.claim.epoch)?, stored(first)?);
-        let done = self.session.conn.execute(delete, values);
-        done.map(|_| ()).map_err(|e| failed(&self.session.file, &e))
-    }
-
-    fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
-        let Some(def) = def else {
-            return Err(Error::stopped(format!(
-                "{name}: the definition of the table is not known"
-            ))
-            .help(("store the source's definitions with: {} URL", [Means::SchemaAdd])));
-        };
-        let session = &mut self.session;
-        if let Some((known, table)) = session.tables.get(name)
-            && known == def
-        {
-            return Ok(table.clone());
-        }
-        schema::check_widths(def)?;
-        let back = session.direction.is_reverse();
-        let sql = |e: rusqlite::Error| failed(&session.file, &e);
-        let found = schema::find(&session.conn, name).map_err(|e| e.at(&session.file))?;
-        let table = match found {
-            true => Table {
-                rescue: back && schema::is_rescue(&session.conn, name).map_err(sql)?,
-                ..schema::table(&session.conn, def).map_err(sql)?
-            },
-            // A reverse can only bring back rows of a table that is not here.
-            false => Table { rescue: back, ..schema::as_made(def) },
-        };
-        if !found {
-            session.absent.insert(name.clone(), def.clone());
-        }
-        let table = Arc::new(table);
-        session.tables.insert(name.clone(), (def.clone(), table.clone()));
-        Ok(table)
-    }
-
-    fn place(&self) -> Option<String> {
-        let path = std::fs::canonicalize(self.session.conn.path()?).ok()?;
-        Some(printable(&format!("sqlite:{}", path.display())).into_owned())
-    }
-
-    fn acts(&self) -> bool {
-        false
-    }
-
-    fn refuses(&mut self, ddl: &Statement) -> Result<()> {
-        ddl::takes(ddl)
-    }
-
-    fn settled(&mut self, told: &Told, _: Option<&Point>) -> Result<bool> {
-        let mut left = told.shows();
-        for name in told.names().iter().filter(|name| !name.table.is_empty()) {
-            let found = schema::columns(&self.session.conn, name)
-                .map_err(|e| failed(&name.to_string(), &e))?;
-            left &= found.iter().map(|(name, _)| &**name).eq(told.columns_left(name));
-        }
-        Ok(left)
-    }
-
-    fn settle(&mut self, _: &Told, next: &Point) -> Result<()> {
-        let (session, claim) = (&mut self.session, &mut self.claim);
-        let done =
-            session.begin(claim, Mark::Step).and_then(|()| session.commit(claim, Some(next)));
-        match done {
-            Ok(()) => claim.seq = next.seq,
-            Err(_) => session.rollback(),
-        }
-        session.tables.clear();
-        session.absent.clear();
-        done
-    }
-
-    fn exists(&mut self, name: &TableName) -> Result<bool> {
-        let found = schema::find(&self.session.conn, name);
-        found.map_err(|e| e.at(&self.session.file))
-    }
-
-    fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool> {
-        let keyless = schema::is_keyless(&self.session.conn, name);
-        if !self.exists(name)? || !keyless.map_err(|e| failed(&self.session.file, &e))? {
-            return Ok(false);
-        }
-        let sql = format!("SELECT 1 FROM {} LIMIT 1", schema::quoted(name));
-        let row = self.session.conn.query_row(&sql, (), |_| Ok(())).optional();
-        row.map(|row| row.is_some()).map_err(|e| failed(&self.session.file, &e))
-    }
-
-    fn makes(&mut self, name: &TableName) -> Result<bool> {
-        self.exists(name).map(|found| !found)
-    }
-
-    fn sessions(&mut self) -> Sessions<'_> {
-        Sessions { claim: &mut self.claim, main: &mut self.session, lanes: &mut [] }
-    }
-
-    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
-        let (session, claim) = (&mut self.session, &mut self.claim);
-        let done = session
-            .begin(claim, Mark::Step)
-            .and_then(|()| ddl::run(&session.conn, ddl).map_err(|e| e.at(ddl.told().place())))
-            .and_then(|()| session.commit(claim, Some(next)));
-        match done {
-            Ok(()) => claim.seq = next.seq,
-            Err(_) => session.rollback(),
-        }
-        session.tables.clear();
-        session.absent.clear();
-        done
     }
 }
 

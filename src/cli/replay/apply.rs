@@ -9,12 +9,12 @@ use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
 use crate::cli::{DIFFERS, DONE, Global, facts, stop_flag};
 use crate::error::Result;
-use crate::event::TableName;
 use crate::replay::Selection;
+use crate::replay::apply::look::look;
 use crate::replay::apply::{Applier, Job, Outcome, Report, follow};
 use crate::replay::prepare::{self, Base, Fact, Request, prepare};
 use crate::spool::Spool;
-use crate::target::Run;
+use crate::target::{Catalog, Run};
 
 mod args;
 
@@ -77,12 +77,15 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         journal: if args.dry_run { &findings } else { &journal },
         stop: &stop,
     };
-    let mut applier = Applier::new(&mut open);
-    let done = go(&spool, &job, args.follow, &mut applier, &output);
+    let (done, outcome, pace) = match args.dry_run {
+        true => looked(&spool, &job, &mut *open()?, &output),
+        false => {
+            let mut applier = Applier::new(&mut open);
+            let done = go(&spool, &job, args.follow, &mut applier, &output);
+            (done, applier.outcome, None)
+        }
+    };
     output.clear();
-    let database = applier.outcome.tables.keys().next().map(|name| name.database.clone());
-    let pace = database.filter(|_| args.dry_run).and_then(|database| applier.pace(&database));
-    let outcome = applier.outcome;
     if outcome.conflicts > 0 && !args.dry_run {
         output.say(&format!(
             "{} written to {}",
@@ -100,6 +103,44 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     Ok(if differs || left || outcome.conflicts > 0 { DIFFERS } else { DONE })
 }
 
+/// What the run would do, and how fast the target is.
+fn looked(
+    spool: &Spool,
+    job: &Job<'_>,
+    target: &mut dyn Catalog,
+    output: &Output,
+) -> (Result<()>, Outcome, Option<f64>) {
+    match look(spool, job, target, &mut reporter(job, output)) {
+        Ok(outcome) => {
+            let database = outcome.tables.keys().next().map(|name| name.database.clone());
+            let pace = database.and_then(|database| target.pace(&database));
+            (Ok(()), outcome, pace)
+        }
+        Err(e) => (Err(e), Outcome::default(), None),
+    }
+}
+
+/// Says what is told while it runs.
+fn reporter(job: &Job<'_>, output: &Output) -> impl FnMut(Report) {
+    let range = &job.selection.range;
+    let total = range.end - range.start;
+    // Told again with each new connection, but once is enough.
+    let mut keyless = HashSet::new();
+    move |report| match report {
+        Report::Note(words) => output.failed(&words),
+        Report::Keyless(table) => {
+            if keyless.insert(table.clone()) {
+                output.note(&format!(
+                    "{table} has no key at the target: rows are found by their content"
+                ));
+            }
+        }
+        Report::Reached(seq, _) => {
+            output.reached(done(job.run.direction, job.selection, seq), total);
+        }
+    }
+}
+
 fn go(
     spool: &Spool,
     job: &Job<'_>,
@@ -107,34 +148,17 @@ fn go(
     applier: &mut Applier<'_>,
     output: &Output,
 ) -> Result<()> {
-    let range = &job.selection.range;
-    let (from, total) = (range.end, range.end - range.start);
-    // Told again with each new connection, but once is enough.
-    let mut keyless = HashSet::new();
-    let mut say_keyless = |table: TableName| {
-        if keyless.insert(table.clone()) {
-            output.note(&format!(
-                "{table} has no key at the target: rows are found by their content"
-            ));
-        }
-    };
-    let mut report = |report| match report {
-        Report::Note(words) => output.failed(&words),
-        Report::Keyless(table) => say_keyless(table),
-        Report::Reached(seq, _) => {
-            output.reached(done(job.run.direction, job.selection, seq), total);
-        }
-    };
+    let mut report = reporter(job, output);
     applier.run(spool, job, &mut report)?;
     if !follow {
         return Ok(());
     }
     output.clear();
     output.note("following what is captured; Ctrl-C ends it");
-    let mut report = |report| match report {
-        Report::Note(words) => output.failed(&words),
-        Report::Keyless(table) => say_keyless(table),
+    let from = job.selection.range.end;
+    let mut report = |event| match event {
         Report::Reached(seq, ts) => output.following(seq.saturating_sub(from), ts),
+        other => report(other),
     };
     follow::follow(spool, job, applier, &mut report)
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 use crate::target::Target;
-use crate::target::dry::Dry;
 use crate::target::mysql::server::Server;
 use crate::target::mysql::{Mysql, Options};
 use crate::target::sqlite::Sqlite;
@@ -16,18 +15,16 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Opens it; a `dry` one is only looked at, by so many lanes as would write.
+    /// Opens it; a `dry` one is only looked at.
     ///
     /// # Errors
     /// As the target refuses.
     pub(super) fn open(&self, options: Options, dry: bool) -> Result<Box<dyn Target>> {
-        let lanes = if matches!(self, Self::File(_)) { 1 } else { options.lanes };
-        let target: Box<dyn Target> = match self {
+        Ok(match self {
             Self::File(file) if dry => Box::new(Sqlite::look(file)?),
             Self::File(file) => Box::new(Sqlite::open(file)?),
             Self::Server(server) => Box::new(Mysql::open(server, options)?),
-        };
-        Ok(if dry { Box::new(Dry::new(target, lanes)) } else { target })
+        })
     }
 }
 

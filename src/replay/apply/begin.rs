@@ -1,41 +1,38 @@
 //! What stands before the first write: where the run stands, and whether that is in this spool.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::conflict::OnConflict;
 use super::job::{Job, OnDdl, Report};
 use super::seen::Seen;
 use super::statements::{self, Met};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Means, Result};
 use crate::event::{Direction, TableName};
-use crate::replay::Selection;
 use crate::replay::selected::{self, Rows};
 use crate::replay::standing::recognise;
 use crate::spool::{Counts, Seq, Spool};
-use crate::target::{Changes, Mark, Needs, Point, Standing, Target};
+use crate::target::{Catalog, Changes, Mark, Needs, Point, Standing, Target};
 
-/// Where a run of that selection begins.
-pub(super) fn first(job: &Job<'_>) -> Seq {
-    job.run.direction.begin(&job.selection.range)
-}
-
-/// Claims the run, held against the spool before and after: before, so that a wrong spool does not
-/// end a run that is right.
+/// Where the run stands, as far as the target knows it, held against the spool; with what was seen of
+/// it before. The target is only asked, and where it `looks` no more than that will be done.
 ///
 /// # Errors
-/// When the name belongs to another run (usage), or what the target says is not of this spool.
-pub(super) fn claim(
+/// When the name belongs to another run (usage), what the target says is not of this spool, or the
+/// user has not the rights that are needed.
+pub(super) fn known(
     spool: &Spool,
     job: &Job<'_>,
-    target: &mut dyn Target,
+    target: &mut dyn Catalog,
+    looks: bool,
     report: &mut dyn FnMut(Report),
-) -> Result<(Standing, Option<Seen>)> {
-    let first = first(job);
+) -> Result<(Option<Standing>, Option<Seen>)> {
+    let first = job.begin();
     let known = target.standing(job.run)?;
     if let Some(known) = &known {
         recognise(spool, job.run, known.seq, known.last.as_ref())?;
     }
-    let mut seen = Seen::open(spool, job.run, target)?;
+    let mut seen = Seen::open(spool, job.run, target, looks)?;
     if let Some(seen) = &mut seen
         && let Some(note) = seen.check(spool, job, known.as_ref(), first, target)?
     {
@@ -48,20 +45,56 @@ pub(super) fn claim(
     }
     let stands = known.as_ref().map_or(first, |known| known.seq);
     check_rights(spool, job, stands, target)?;
+    Ok((known, seen))
+}
+
+/// Claims the run, held against the spool before and after: before, so that a wrong spool does not
+/// end a run that is right.
+///
+/// # Errors
+/// As [`known`].
+pub(super) fn claim(
+    spool: &Spool,
+    job: &Job<'_>,
+    target: &mut dyn Target,
+    report: &mut dyn FnMut(Report),
+) -> Result<(Standing, Option<Seen>)> {
+    let (_, seen) = known(spool, job, target, false, report)?;
+    let first = job.begin();
     let begin = Point { seq: first, last: spool.landmark(first)? };
     let standing = target.start(job.run, &begin)?;
     recognise(spool, job.run, standing.seq, standing.last.as_ref())?;
-    if standing.last.is_none() && target.is_written() {
+    if standing.last.is_none() {
         adopt(spool, job, target, &standing, begin, report)?;
     }
     Ok((standing, seen))
+}
+
+/// What is still to be done of a run that stands there.
+///
+/// # Errors
+/// When a window was begun that goes beyond the end.
+pub(super) fn left(job: &Job<'_>, standing: &Standing) -> Result<Range<Seq>> {
+    let (range, direction) = (&job.selection.range, job.run.direction);
+    let outside = |end: Seq| !direction.has_come(direction.end(range), end);
+    if let Some(window) = standing.window.filter(|window| outside(window.end)) {
+        return Err(Error::stopped(format!(
+            "an earlier run of this name was interrupted while it wrote the messages up to {}, \
+             which is beyond the end of this one",
+            window.end
+        ))
+        .help("run the earlier command again, then this one under another " + Means::Name));
+    }
+    // A window that was begun is finished first, exactly as it was cut.
+    let to = standing.window.map_or(direction.end(range), |window| window.end);
+    Ok(direction.range(direction.last(standing.seq, direction.begin(range)), to))
 }
 
 /// Why the spool could not be read, if it is another one by now.
 pub(super) fn explained(
     spool: &Spool,
     job: &Job<'_>,
-    target: &mut dyn Target,
+    target: &mut dyn Catalog,
     error: Error,
 ) -> Error {
     if !matches!(error.kind(), ErrorKind::Failed | ErrorKind::Damaged) {
@@ -75,7 +108,7 @@ pub(super) fn explained(
 }
 
 /// Asks whether the user may do what is left to do.
-fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Target) -> Result<()> {
+fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Catalog) -> Result<()> {
     let (range, direction) = (&job.selection.range, job.run.direction);
     let back = direction.is_reverse();
     let begin = direction.last(stands, direction.begin(range));
@@ -89,7 +122,6 @@ fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Targ
     };
     let run = ddl.values().filter(|met| matches!(met, Met::Run(_))).map(Met::told);
     let statements = run.filter(|told| left.contains(&told.seq)).collect();
-    let selection = Selection { range: left, ..job.selection.clone() };
     let wins = job.how.on_conflict == OnConflict::Overwrite;
     let changes = |name: &TableName, rows: &Rows| {
         let Counts { insert, update, delete } = rows.counts;
@@ -101,10 +133,10 @@ fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Targ
             update: mixed,
             delete: go > 0 || mixed,
             leave: go + update,
-            made: back && job.route.renames(name),
+            made: job.recovers(name),
         }
     };
-    let tables = selected::rows(spool, &selection)?;
+    let tables = selected::rows(spool, &job.of(left))?;
     let tables = tables.iter().map(|(name, rows)| (job.route.table(name), changes(name, rows)));
     target.check_rights(&Needs { tables: tables.collect(), statements })
 }

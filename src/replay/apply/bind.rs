@@ -1,77 +1,150 @@
-//! Binds a window's events to the target's tables.
+//! Finds the target's tables for events, and binds them, table by table.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use super::reader::Events;
-use super::shared::{Pass, lock};
-use super::statements::Met;
-use crate::error::{ErrorKind, Result};
-use crate::event::{Event, TableName};
+use super::statements::{Met, Statements};
+use super::taker::Taker;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::TableName;
+use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::bind::complete;
 use crate::plan::window::Rows;
-use crate::replay::binder::{Recent, describe};
-use crate::spool::Seq;
+use crate::replay::binder::{Binder, Recent, Tables, describe};
 
-impl Pass<'_, '_> {
-    /// Binds events to the target's tables, table by table.
-    pub(super) fn bind<'f>(&self, events: &Events<'f>) -> Result<Vec<Rows<'f>>> {
+/// Which table of the stream each of some events is of.
+pub(super) struct Placed<'e, 'f> {
+    events: &'e Events<'f>,
+    tables: Vec<Place>,
+    /// For each event its place in `tables`.
+    at: Vec<usize>,
+}
+
+/// A table as the stream has it for some messages, and which event is the first of it.
+struct Place {
+    name: TableName,
+    def: Option<Arc<TableDef>>,
+    first: usize,
+}
+
+impl<'e, 'f> Placed<'e, 'f> {
+    /// Finds the tables of events.
+    pub(super) fn of(events: &'e Events<'f>, binder: &Binder<'_>) -> Self {
+        let at = Vec::with_capacity(events.len());
+        let mut placed = Self { events, tables: Vec::new(), at };
+        let mut recent = Recent::default();
+        for (first, (seq, event)) in events.iter().enumerate() {
+            let known = recent.find(*seq, event).copied();
+            placed.at.push(known.unwrap_or_else(|| {
+                let name = event.meta.name();
+                let (def, seqs) = binder.definition(&name, *seq);
+                recent.put(name.clone(), seqs, placed.tables.len());
+                placed.tables.push(Place { name, def, first });
+                placed.tables.len() - 1
+            }));
+        }
+        placed
+    }
+
+    /// Binds the events to `tables`, which are from [`Known::of`].
+    ///
+    /// # Errors
+    /// As [`Binder::change`].
+    pub(super) fn bind(
+        &self,
+        tables: Option<Vec<Option<Arc<Table>>>>,
+        binder: &Binder<'_>,
+    ) -> Result<Vec<Rows<'f>>> {
+        let tables = tables.ok_or_else(|| Error::failed("a table was not asked for"))?;
         let mut all: Vec<Rows<'f>> = Vec::new();
-        // Where their changes go: nowhere for a sequence, which is left as it is.
-        let mut recent: Recent<Option<usize>> = Recent::default();
-        for (seq, event) in events {
-            let place = match recent.find(*seq, event) {
-                Some(place) => *place,
-                None => {
-                    let name = event.meta.name();
-                    let (table, seqs) = self.table(&name, *seq, event)?;
-                    let place = table.map(|table| {
-                        let known = all.iter().position(|rows| Arc::ptr_eq(&rows.table, &table));
-                        known.unwrap_or_else(|| {
-                            all.push(Rows { table, changes: Vec::new() });
-                            all.len() - 1
-                        })
-                    });
-                    recent.put(name, seqs, place);
-                    place
-                }
-            };
-            let Some(rows) = place.map(|place| &mut all[place]) else { continue };
-            rows.changes.push(self.binder.change(*seq, event, &rows.table)?);
+        let mut place = |table: &Arc<Table>| {
+            let known = all.iter().position(|rows| Arc::ptr_eq(&rows.table, table));
+            known.unwrap_or_else(|| {
+                all.push(Rows { table: table.clone(), changes: Vec::new() });
+                all.len() - 1
+            })
+        };
+        let places: Vec<Option<usize>> =
+            tables.iter().map(|table| table.as_ref().map(&mut place)).collect();
+        for ((seq, event), at) in self.events.iter().zip(&self.at) {
+            let Some(rows) = places[*at].map(|place| &mut all[place]) else { continue };
+            rows.changes.push(binder.change(*seq, event, &rows.table)?);
         }
         complete(&mut all);
         Ok(all)
     }
+}
 
-    /// The target's table for an event, and over which messages it is the same; none for a
-    /// sequence.
-    fn table(
-        &self,
+/// The tables that were asked for.
+#[derive(Default)]
+pub(super) struct Known {
+    tables: Tables,
+    /// Rows without a key are stored in the source's order: a statement will number them by it.
+    in_order: bool,
+}
+
+impl Known {
+    /// None so far; `ddl` are the statements that will be met.
+    pub(super) fn new(ddl: &Statements) -> Self {
+        Self { tables: Tables::default(), in_order: ddl.values().any(Met::numbers_rows) }
+    }
+
+    /// Asks for a table.
+    ///
+    /// # Errors
+    /// As [`Binder::table`].
+    pub(super) fn ask(
+        &mut self,
+        binder: &Binder<'_>,
         name: &TableName,
-        seq: Seq,
-        event: &Event<'_>,
-    ) -> Result<(Option<Arc<Table>>, Range<Seq>)> {
-        let (def, seqs) = self.binder.definition(name, seq);
-        if def.as_ref().is_some_and(|def| def.is_sequence()) {
-            return Ok((None, seqs));
-        }
-        let some = |table: Arc<Table>| Some(table).filter(|table| !table.is_sequence());
-        let mut tables = lock(&self.tables);
-        if let Some(table) = tables.get(name, def.as_ref()) {
-            return Ok((some(table), seqs));
-        }
-        let made = |name: &TableName, def: Option<&_>| lock(&self.executor).table(name, def);
-        let table = self.binder.table(name, def.as_deref(), made);
-        let mut table = table.map_err(|e| match e.kind() {
-            ErrorKind::Retry | ErrorKind::Lost => e,
-            _ => e.at(describe(seq, event)),
-        })?;
-        // Its rows have to be stored in the source's order: they may be numbered by it.
-        if !table.has_key() && self.ddl.values().any(Met::numbers_rows) {
+        def: Option<Arc<TableDef>>,
+        taker: &mut dyn Taker,
+    ) -> Result<Arc<Table>> {
+        let made = |at: &_, def: Option<&_>| taker.table(name, at, def);
+        let mut table = binder.table(name, def.as_deref(), made)?;
+        if self.in_order && !table.has_key() {
             Arc::make_mut(&mut table).in_order = true;
         }
-        tables.put(name.clone(), def, table.clone());
-        Ok((some(table), seqs))
+        self.tables.put(name.clone(), def, table.clone());
+        Ok(table)
+    }
+
+    /// The tables of events, none for a sequence, which is left as it is. `None` when one is not known
+    /// and there is no taker to ask.
+    ///
+    /// # Errors
+    /// As [`Binder::table`], with the event.
+    pub(super) fn of(
+        &mut self,
+        placed: &Placed<'_, '_>,
+        binder: &Binder<'_>,
+        mut taker: Option<&mut dyn Taker>,
+    ) -> Result<Option<Vec<Option<Arc<Table>>>>> {
+        let mut all = Vec::new();
+        for Place { name, def, first } in &placed.tables {
+            let table = match (self.tables.get(name, def.as_ref()), &mut taker) {
+                _ if def.as_ref().is_some_and(|def| def.is_sequence()) => None,
+                (Some(table), _) => Some(table),
+                (None, None) => return Ok(None),
+                (None, Some(taker)) => {
+                    let asked = self.ask(binder, name, def.clone(), *taker);
+                    Some(asked.map_err(|e| match e.kind() {
+                        ErrorKind::Retry | ErrorKind::Lost => e,
+                        _ => {
+                            let (seq, event) = &placed.events[*first];
+                            e.at(describe(*seq, event))
+                        }
+                    })?)
+                }
+            };
+            all.push(table.filter(|table| !table.is_sequence()));
+        }
+        Ok(Some(all))
+    }
+
+    /// A statement was run: what was known may be otherwise now.
+    pub(super) fn forget(&mut self) {
+        self.tables.clear();
     }
 }

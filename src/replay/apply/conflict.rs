@@ -13,7 +13,6 @@ use serde_json::value::RawValue;
 use crate::error::{Context, Error, ErrorKind, Means, Result, Words};
 use crate::event::printable;
 use crate::plan::op::{Act, RowOp, Verb};
-use crate::plan::present::Present;
 use crate::plan::{Image, Table};
 use crate::spool::Seq;
 use crate::target::{Claim, FoundRow, Mark, Session};
@@ -116,6 +115,37 @@ pub struct Conflict<'a> {
     pub target: Option<BTreeMap<String, Option<String>>>,
 }
 
+impl<'a> Conflict<'a> {
+    /// A row that `op` met otherwise: `error` tells how, `now` is the target's row.
+    pub(super) fn new(
+        run: &'a str,
+        policy: OnConflict,
+        op: &RowOp<'a, 'a>,
+        event: String,
+        error: &Error,
+        now: Option<FoundRow>,
+    ) -> Self {
+        let (before, after) = match op.act {
+            Act::Delete(before) => (Some(before), None),
+            Act::Update(before, after) => (Some(before), Some(after)),
+            Act::Insert(after) | Act::Replace(after) => (None, Some(after)),
+        };
+        Self {
+            run,
+            policy,
+            table: op.table.name.to_string(),
+            verb: op.act.verb(),
+            message: op.seq,
+            event,
+            reason: error.message().plain(),
+            key: cells(op.table, op.act.found_by(), |i| op.table.key.contains(&i)),
+            before: before.map(|image| cells(op.table, image, |_| true)),
+            after: after.map(|image| cells(op.table, image, |_| true)),
+            target: now.map(|row| row.into_iter().collect()),
+        }
+    }
+}
+
 /// Where conflicts go.
 pub trait Sink: Sync {
     /// Takes a conflict that does not end the apply.
@@ -137,8 +167,6 @@ pub(super) struct Policy<'d> {
     pub(super) on_conflict: OnConflict,
     pub(super) journal: &'d dyn Sink,
     pub(super) run: &'d str,
-    /// Rows that leave, so that they are in nobody's way.
-    pub(super) present: &'d Present,
     /// An event in words.
     pub(super) describe: &'d (dyn Fn(Seq) -> String + Sync),
 }
@@ -212,15 +240,21 @@ impl<'w> Writer<'w> {
 
     fn decide(&mut self, op: &RowOp<'_, '_>, error: Error) -> Result<()> {
         let now = self.session.find(op)?;
-        if self.leaves(op, now.as_deref()) {
-            return Ok(());
-        }
         let error = error.at((self.policy.describe)(op.seq));
         if self.policy.on_conflict == OnConflict::Stop {
             return Err(error.help(advice(op, now.as_deref())));
         }
         let exists = now.is_some();
-        self.note(op, &error, now)?;
+        let policy = self.policy;
+        let event = (policy.describe)(op.seq);
+        policy.journal.add(&Conflict::new(
+            policy.run,
+            policy.on_conflict,
+            op,
+            event,
+            &error,
+            now,
+        ))?;
         self.conflicts += 1;
         if self.policy.on_conflict == OnConflict::Skip {
             self.skipped.insert((Arc::as_ptr(op.table), op.seq));
@@ -230,13 +264,6 @@ impl<'w> Writer<'w> {
             ErrorKind::Conflict => e.at("cannot be overwritten").kept_as(ErrorKind::Stopped),
             _ => e,
         })
-    }
-
-    /// True when the row in the place of one that comes back is itself one that leaves: its key
-    /// is another one that the target's collation takes for the same.
-    fn leaves(&self, op: &RowOp<'_, '_>, now: Option<&[(String, Option<String>)]>) -> bool {
-        let (Act::Insert(image), Some(row)) = (op.act, now) else { return false };
-        self.policy.present.has(op.table, image, row)
     }
 
     fn overwrite(&mut self, op: &RowOp<'_, '_>, exists: bool) -> Result<()> {
@@ -265,27 +292,6 @@ impl<'w> Writer<'w> {
     fn forced<'b, 'a>(&mut self, op: &RowOp<'b, 'a>, act: Act<'b, 'a>) -> Result<()> {
         self.statements += self.session.write(&[RowOp { act, any: true, ..*op }])?;
         Ok(())
-    }
-
-    fn note(&self, op: &RowOp<'_, '_>, error: &Error, now: Option<FoundRow>) -> Result<()> {
-        let (before, after) = match op.act {
-            Act::Delete(before) => (Some(before), None),
-            Act::Update(before, after) => (Some(before), Some(after)),
-            Act::Insert(after) | Act::Replace(after) => (None, Some(after)),
-        };
-        self.policy.journal.add(&Conflict {
-            run: self.policy.run,
-            policy: self.policy.on_conflict,
-            table: op.table.name.to_string(),
-            verb: op.act.verb(),
-            message: op.seq,
-            event: (self.policy.describe)(op.seq),
-            reason: error.message().plain(),
-            key: cells(op.table, op.act.found_by(), |i| op.table.key.contains(&i)),
-            before: before.map(|image| cells(op.table, image, |_| true)),
-            after: after.map(|image| cells(op.table, image, |_| true)),
-            target: now.map(|row| row.into_iter().collect()),
-        })
     }
 }
 

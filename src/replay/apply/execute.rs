@@ -6,29 +6,21 @@ use std::sync::Arc;
 use super::conflict::{Policy, Writer};
 use super::job::{Job, Mode, Outcome};
 use super::lanes::{Lanes, Pace};
-use super::reader::Events;
+use super::statements::Met;
+use super::taker::{Taker, Work};
 use crate::error::{Error, Result, Words};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, TableName};
 use crate::plan::Table;
-use crate::plan::present::Present;
-use crate::plan::window::{Plan, Rows};
-use crate::replay::binder::describe;
 use crate::spool::{Records, Seq};
-use crate::target::{Mark, Point, Standing, Target, Window};
+use crate::target::{ChunkId, Mark, Point, Settled, Standing, Target, Window};
 
-/// A window's events, bound and planned.
-pub(super) struct Work<'w, 'f> {
-    pub(super) rows: &'w [Rows<'f>],
-    pub(super) plan: Plan<'w, 'f>,
-    pub(super) events: &'w Events<'f>,
-}
-
+/// Writes to a database.
 pub(super) struct Executor<'p, 's> {
     job: &'p Job<'s>,
-    target: &'p mut dyn Target,
+    pub(super) target: &'p mut dyn Target,
     /// The window an earlier run has begun, and which of its chunks are committed.
     begun: Option<Window>,
     committed: HashMap<u64, u64>,
@@ -36,14 +28,14 @@ pub(super) struct Executor<'p, 's> {
     /// The target can commit a window in chunks, …
     chunked: bool,
     /// … of at most so many row changes.
-    chunk: u32,
+    pub(super) chunk: u32,
     lanes: Lanes,
     /// Tells the records by which a place in the spool is known again.
     records: Records,
     /// A transaction larger than a window is being written on the main session.
     open: bool,
     pending: Outcome,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
 }
 
 impl<'p, 's> Executor<'p, 's> {
@@ -53,70 +45,21 @@ impl<'p, 's> Executor<'p, 's> {
         target: &'p mut dyn Target,
         standing: Standing,
         careful: bool,
-        chunked: bool,
-        chunk: u32,
     ) -> Self {
-        let lanes = Lanes::new(target.sessions().lanes.len().max(1), Pace::new(job.how.most_rows));
+        let lanes = Lanes::new(target.lanes().max(1), Pace::new(job.how.most_rows));
         Self {
             job,
+            chunked: target.lanes() > 0,
             target,
             begun: standing.window,
             committed: standing.chunks,
             careful,
-            chunked,
-            chunk,
+            chunk: 0,
             lanes,
             records,
             open: false,
             pending: Outcome::default(),
             outcome: Outcome::default(),
-        }
-    }
-
-    pub(super) fn into_outcome(self) -> Outcome {
-        self.outcome
-    }
-
-    pub(super) fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
-        self.target.table(name, def)
-    }
-
-    /// Writes whole transactions; afterwards the progress stands at `to`.
-    pub(super) fn window(&mut self, work: &Work<'_, '_>, to: Seq) -> Result<()> {
-        let lanes = self.target.sessions().lanes.len();
-        let wide = lanes > 0
-            && !self.open
-            && self.job.how.mode != Mode::Serial
-            && work.plan.ops() > 2 * self.chunk as usize;
-        let done = match self.begun.take() {
-            Some(window) => self.chunks(work, window),
-            None if wide => {
-                let window = Window { end: to, parts: 1, chunk: self.chunk };
-                self.open_window(window).and_then(|()| self.chunks(work, window))
-            }
-            None => self.transaction(work, Some(to)),
-        };
-        done?;
-        self.count(work);
-        self.outcome.add(std::mem::take(&mut self.pending));
-        Ok(())
-    }
-
-    /// Where the run stands.
-    pub(super) fn seq(&mut self) -> Seq {
-        self.target.sessions().claim.seq
-    }
-
-    pub(super) fn keep_alive(&mut self) -> Result<()> {
-        self.target.keep_alive()
-    }
-
-    /// Begins a net effect, or goes on with one.
-    pub(super) fn begin_net(&mut self, window: Window) -> Result<()> {
-        match self.begun.take() {
-            Some(_) => Ok(()),
-            None if self.chunked => self.open_window(window),
-            None => Ok(()),
         }
     }
 
@@ -141,46 +84,12 @@ impl<'p, 's> Executor<'p, 's> {
         Ok(Point { seq: to, last: self.records.landmark(to)? })
     }
 
-    /// Writes a part of a net effect, its chunks numbered from `first`.
-    pub(super) fn part(&mut self, work: &Work<'_, '_>, first: u64) -> Result<()> {
-        self.target.keep_alive()?;
-        match self.chunked {
-            true => self.phases(work, first)?,
-            false => self.transaction(work, None)?,
-        }
-        self.count(work);
-        Ok(())
-    }
-
-    /// Ends a net effect.
-    pub(super) fn end_net(&mut self, window: Window, events: &[(Arc<Table>, u64)]) -> Result<()> {
-        match self.chunked {
-            true => self.target.close_window(window)?,
-            false => self.move_to(window.end)?,
-        }
-        self.committed.clear();
-        for (table, events) in events {
-            let sum = self.pending.tables.entry(table.name.clone()).or_default();
-            sum.events += events;
-            sum.keyless |= !table.has_key();
-        }
-        self.outcome.add(std::mem::take(&mut self.pending));
-        Ok(())
-    }
-
-    /// Writes a part of a transaction, which stays open.
-    pub(super) fn piece(&mut self, work: &Work<'_, '_>) -> Result<()> {
-        self.transaction(work, None)?;
-        self.count(work);
-        Ok(())
-    }
-
     /// Writes on the main session; commits when the progress is to move.
     fn transaction(&mut self, work: &Work<'_, '_>, to: Option<Seq>) -> Result<()> {
         self.lanes.pace.wait(work.plan.ops(), self.job.stop);
         let to = to.map(|to| self.point(to)).transpose()?;
-        let describe = |seq| describe_event(work.events, seq);
-        let policy = self.policy(&describe, &work.plan.present);
+        let describe = |seq| work.describe(seq);
+        let policy = self.policy(&describe);
         let sessions = self.target.sessions();
         let mut writer = Writer::new(sessions.main, &policy, self.careful);
         let mut write = || -> Result<()> {
@@ -215,11 +124,7 @@ impl<'p, 's> Executor<'p, 's> {
         Ok(())
     }
 
-    fn policy<'d>(
-        &self,
-        describe: &'d (dyn Fn(Seq) -> String + Sync),
-        present: &'d Present,
-    ) -> Policy<'d>
+    fn policy<'d>(&self, describe: &'d (dyn Fn(Seq) -> String + Sync)) -> Policy<'d>
     where
         's: 'd,
         'p: 'd,
@@ -228,27 +133,26 @@ impl<'p, 's> Executor<'p, 's> {
             on_conflict: self.job.how.on_conflict,
             journal: self.job.journal,
             run: &self.job.run.name,
-            present,
             describe,
         }
     }
 
     /// Writes a window as chunks that are committed each on its own.
     fn chunks(&mut self, work: &Work<'_, '_>, window: Window) -> Result<()> {
-        self.phases(work, 0)?;
+        self.phases(work, ChunkId::default())?;
         self.target.close_window(window)?;
         self.committed.clear();
         Ok(())
     }
 
-    fn phases(&mut self, work: &Work<'_, '_>, first: u64) -> Result<()> {
-        let describe = |seq| describe_event(work.events, seq);
-        let policy = self.policy(&describe, &work.plan.present);
-        for (phase, chunks) in work.plan.phases.iter().enumerate() {
+    fn phases(&mut self, work: &Work<'_, '_>, first: ChunkId) -> Result<()> {
+        let describe = |seq| work.describe(seq);
+        let policy = self.policy(&describe);
+        for (phase, chunks) in (0..).zip(&work.plan.phases) {
             let sessions = self.target.sessions();
             let done = self.lanes.run(
                 chunks,
-                first + ((phase as u64) << 32),
+                ChunkId { phase, ..first },
                 sessions,
                 &self.committed,
                 &policy,
@@ -261,23 +165,7 @@ impl<'p, 's> Executor<'p, 's> {
         Ok(())
     }
 
-    fn count(&mut self, work: &Work<'_, '_>) {
-        for rows in work.rows {
-            let table = self.pending.tables.entry(rows.table.name.clone()).or_default();
-            table.events += rows.changes.len() as u64;
-            table.keyless |= !rows.table.has_key();
-            table.in_order |= rows.table.in_order;
-        }
-        // Changes that follow one another are mostly of one table.
-        for chunk in work.plan.phases.iter().flatten() {
-            for run in chunk.ops.chunk_by(|a, b| Arc::ptr_eq(a.table, b.table)) {
-                let table = self.pending.tables.entry(run[0].table.name.clone()).or_default();
-                table.written += run.len() as u64;
-            }
-        }
-    }
-
-    pub(super) fn ddl(&mut self, ddl: &Statement) -> Result<()> {
+    fn run(&mut self, ddl: &Statement) -> Result<()> {
         let next = self.point(ddl.told().seq + 1)?;
         self.target.ddl(ddl, &next)?;
         self.outcome.ddl += 1;
@@ -286,32 +174,99 @@ impl<'p, 's> Executor<'p, 's> {
     }
 
     /// Goes on behind a statement that somebody has to do by hand, when it is done.
-    pub(super) fn by_hand(&mut self, told: &Told, why: &Words, next: &Words) -> Result<()> {
+    fn by_hand(&mut self, told: &Told, why: &Words, next: &Words) -> Result<()> {
         let behind = self.point(told.seq + 1)?;
-        if !self.target.settled(told, Some(&behind))? {
-            return Err(Error::stopped(why.clone()).help(next.clone()));
+        match self.target.settled(&self.job.run.name, told)? {
+            Settled::Done => self.target.settle(told, &behind)?,
+            Settled::Open(now) => {
+                now.map_or(Ok(()), |now| self.target.note(told, &now, &behind))?;
+                return Err(Error::stopped(why.clone()).help(next.clone()));
+            }
         }
-        self.target.settle(told, &behind)?;
         self.reached(behind.last);
         Ok(())
     }
 
-    /// Moves the progress where there is nothing to write.
-    pub(super) fn move_to(&mut self, to: Seq) -> Result<()> {
-        let work = Work { rows: &[], plan: Plan::default(), events: &Events::new() };
-        self.transaction(&work, Some(to))
-    }
-
-    /// Moves the progress behind a DDL message that is not run.
-    pub(super) fn pass_over(&mut self, seq: Seq, counts: bool) -> Result<()> {
-        self.move_to(self.job.run.direction.after(seq))?;
-        self.outcome.ddl_skipped += u64::from(counts);
-        Ok(())
+    fn settle(&mut self) {
+        self.outcome.add(std::mem::take(&mut self.pending));
     }
 }
 
-fn describe_event(events: &Events<'_>, seq: Seq) -> String {
-    // A reverse reads them from the last to the first.
-    let found = events.iter().find(|(s, _)| *s == seq);
-    found.map_or_else(|| format!("message {seq}"), |(seq, event)| describe(*seq, event))
+impl Taker for Executor<'_, '_> {
+    fn table(
+        &mut self,
+        of: &TableName,
+        name: &TableName,
+        def: Option<&TableDef>,
+    ) -> Result<Arc<Table>> {
+        if self.job.recovers(of) {
+            self.target.make(name, of)?;
+        }
+        self.target.table(name, def)
+    }
+
+    fn take(&mut self, work: &Work<'_, '_>, to: Option<Seq>) -> Result<()> {
+        let Some(to) = to else {
+            self.transaction(work, None)?;
+            work.count(&mut self.pending);
+            return Ok(());
+        };
+        let wide = self.target.lanes() > 1
+            && !self.open
+            && self.job.how.mode != Mode::Serial
+            && work.plan.ops() > 2 * self.chunk as usize;
+        match self.begun.take() {
+            Some(window) => self.chunks(work, window)?,
+            None if wide => {
+                let window = Window { end: to, parts: 1, chunk: self.chunk };
+                self.open_window(window)?;
+                self.chunks(work, window)?;
+            }
+            None => self.transaction(work, Some(to))?,
+        }
+        work.count(&mut self.pending);
+        self.settle();
+        Ok(())
+    }
+
+    fn statement(&mut self, seq: Seq, met: Option<&Met>) -> Result<()> {
+        match met {
+            Some(Met::Run(statement)) => self.run(statement),
+            Some(Met::ByHand(told, why, next)) => self.by_hand(told, why, next),
+            Some(Met::Left(_)) | None => {
+                let to = self.job.run.direction.after(seq);
+                self.transaction(&Work::default(), Some(to))?;
+                self.outcome.ddl_skipped += u64::from(met.is_some());
+                Ok(())
+            }
+        }
+    }
+
+    fn part(&mut self, work: &Work<'_, '_>, window: Window, first: ChunkId) -> Result<()> {
+        self.target.keep_alive()?;
+        if first.part == 0 && self.begun.take().is_none() && self.chunked {
+            self.open_window(window)?;
+        }
+        match self.chunked {
+            true => self.phases(work, first)?,
+            false => self.transaction(work, None)?,
+        }
+        work.count(&mut self.pending);
+        Ok(())
+    }
+
+    fn end_net(&mut self, window: Window, events: &[(Arc<Table>, u64)]) -> Result<()> {
+        match self.chunked {
+            true => self.target.close_window(window)?,
+            false => self.transaction(&Work::default(), Some(window.end))?,
+        }
+        self.committed.clear();
+        self.pending.count_net(events);
+        self.settle();
+        Ok(())
+    }
+
+    fn keep_alive(&mut self) -> Result<()> {
+        self.target.keep_alive()
+    }
 }

@@ -1,12 +1,13 @@
 //! What is applied, how, and what became of it.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use super::conflict::{OnConflict, Sink};
 use crate::error::Words;
-use crate::event::TableName;
 use crate::event::landmark::Landmark;
+use crate::event::{Direction, TableName};
 use crate::replay::{Definitions, Selection};
 use crate::route::Route;
 use crate::spool::Seq;
@@ -32,16 +33,6 @@ pub enum Mode {
     Serial,
     /// Only the net effect of the whole selection is written.
     Net,
-    /// Nothing is written: the whole selection is folded, and each row looked at, whether it is as
-    /// it has to be.
-    Look,
-}
-
-impl Mode {
-    /// True when the whole selection is folded.
-    pub(super) fn folds_all(self) -> bool {
-        matches!(self, Self::Net | Self::Look)
-    }
 }
 
 /// How a selection is applied.
@@ -138,6 +129,23 @@ pub struct Job<'s> {
     pub journal: &'s dyn Sink,
     /// Raised to end the apply at the next chance.
     pub stop: &'s AtomicBool,
+}
+
+impl Job<'_> {
+    /// Where it begins.
+    pub(super) fn begin(&self) -> Seq {
+        self.run.direction.begin(&self.selection.range)
+    }
+
+    /// What is selected of a part of the stretch.
+    pub(super) fn of(&self, range: Range<Seq>) -> Selection {
+        Selection { range, ..self.selection.clone() }
+    }
+
+    /// True when recovered rows of a table go to another one.
+    pub(super) fn recovers(&self, name: &TableName) -> bool {
+        self.run.direction == Direction::Reverse && self.route.renames(name)
+    }
 }
 
 /// What is told of an apply while it runs.

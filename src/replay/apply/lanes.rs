@@ -12,7 +12,7 @@ use super::job::Outcome;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::window::Chunk;
 use crate::retry;
-use crate::target::{Claim, Mark, Session, Sessions};
+use crate::target::{ChunkId, Claim, Mark, Session, Sessions};
 
 /// A chunk that meets a deadlock is tried so many times.
 const TRIES: u32 = 8;
@@ -33,7 +33,7 @@ pub(super) struct Lanes {
 /// What the lanes of a phase share.
 struct Phase<'c, 'b, 'a> {
     chunks: &'c [Chunk<'b, 'a>],
-    first: u64,
+    first: ChunkId,
     next: AtomicUsize,
     failed: AtomicBool,
     claim: &'c Claim,
@@ -54,12 +54,12 @@ impl Lanes {
         self.commits.swap(0, Ordering::Relaxed)
     }
 
-    /// Writes chunks, numbered from `first`, but for those that are committed already.
+    /// Writes chunks, counted from `first`, but for those that are committed already.
     #[expect(clippy::too_many_arguments, reason = "each is one thing the lanes need")]
     pub(super) fn run<'t>(
         &self,
         chunks: &[Chunk<'_, '_>],
-        first: u64,
+        first: ChunkId,
         sessions: Sessions<'t>,
         committed: &HashMap<u64, u64>,
         policy: &Policy<'_>,
@@ -70,14 +70,10 @@ impl Lanes {
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let claim = &*claim;
         let phase = Phase { chunks, first, next, failed, claim, committed, policy, careful, stop };
-        let lanes: Vec<&'t mut (dyn Session + 't)> = match lanes {
+        let lanes: Vec<&'t mut (dyn Session + 't)> = match lanes[..] {
             // A window that several lanes began may end on one.
             [] => vec![main],
-            lanes => lanes
-                .iter_mut()
-                .take(chunks.len())
-                .map(|lane| -> &mut dyn Session { &mut **lane })
-                .collect(),
+            _ => lanes.into_iter().take(chunks.len()).collect(),
         };
         let results: Vec<Result<Outcome>> = thread::scope(|scope| {
             let running: Vec<_> = lanes
@@ -118,7 +114,8 @@ impl Lanes {
             }
             let at = phase.next.fetch_add(1, Ordering::Relaxed);
             let Some(chunk) = phase.chunks.get(at) else { break };
-            let done = self.chunk(session, phase, phase.first + at as u64, chunk, &mut outcome);
+            let n = ChunkId { n: at as u32, ..phase.first }.number();
+            let done = self.chunk(session, phase, n, chunk, &mut outcome);
             if let Err(e) = done {
                 phase.failed.store(true, Ordering::Relaxed);
                 return Err(e);

@@ -1,11 +1,10 @@
 //! Spool to database, exactly once.
 //!
 //! ```text
-//! reader ── window of whole source transactions ── plan ── execute ── target
+//! reader ── window of whole source transactions ── plan ── taker ── target
 //! ```
 //!
-//! Two workers take turns: while one writes its window, the other reads and plans the next.
-//! Whatever goes wrong with a connection ends the pass; the next one asks the target where it
+//! [`pass`] has how they hang together. Whatever goes wrong with a connection ends the pass; the next one asks the target where it
 //! stands and goes on there.
 
 use std::sync::atomic::Ordering;
@@ -19,24 +18,30 @@ use crate::target::{Standing, Target};
 mod begin;
 mod bind;
 mod conflict;
+pub(super) mod course;
 mod execute;
 pub mod follow;
 mod job;
 mod lanes;
+pub mod look;
 mod net;
-mod pass;
-mod preflight;
+pub(super) mod pass;
+pub(super) mod preflight;
 mod reader;
+mod relay;
 mod seen;
-mod shared;
 mod spill;
-mod statements;
+pub(super) mod statements;
+pub(super) mod taker;
 mod whole;
 
 pub use crate::plan::op::Verb;
 pub use conflict::{Conflict, Journal, OnConflict, Sink};
+use course::Course;
+use execute::Executor;
 pub use job::{How, Job, Mode, OnDdl, Outcome, Report, TableOutcome};
 use lanes::back_off;
+use preflight::Left;
 use seen::Seen;
 
 /// A pass that fails for a passing reason is tried so many times without progress.
@@ -86,7 +91,7 @@ impl<'o> Applier<'o> {
         {
             // Where nothing was done, another selection may take the name. Why it failed is what
             // matters.
-            let _ = target.forget(begin::first(job));
+            let _ = target.forget(job.begin());
         }
         self.settle(spool, report);
         done
@@ -176,10 +181,9 @@ impl<'o> Applier<'o> {
             let written = seen.as_mut().map_or(Ok(()), |seen| seen.reached(spool, seq));
             written.unwrap_or_else(|e| report(Report::Note(e.words())));
         };
-        let begin = (standing, fresh);
         let (careful, outcome) = (self.careful, &mut self.outcome);
         let statements = outcome.ddl;
-        let done = pass::run(spool, job, target, begin, careful, outcome, &mut |event| {
+        let done = write(spool, job, target, (standing, fresh), careful, outcome, &mut |event| {
             if let Report::Reached(seq, _) = event {
                 reached(report, seq);
             }
@@ -217,11 +221,6 @@ impl<'o> Applier<'o> {
         }
     }
 
-    /// How many rows a second one connection writes; see [`Target::pace`].
-    pub fn pace(&mut self, database: &str) -> Option<f64> {
-        self.target.as_mut()?.pace(database)
-    }
-
     /// Keeps the connections open while there is nothing to do.
     ///
     /// # Errors
@@ -233,4 +232,40 @@ impl<'o> Applier<'o> {
         }
         alive
     }
+}
+
+/// Applies what is left of the job's selection, from where it stands. `fresh`: the target was just
+/// opened. False when only a window was finished that an earlier run had begun.
+fn write(
+    spool: &Spool,
+    job: &Job<'_>,
+    target: &mut dyn Target,
+    (standing, fresh): (Standing, bool),
+    careful: bool,
+    outcome: &mut Outcome,
+    report: &mut dyn FnMut(Report),
+) -> Result<bool> {
+    let left = begin::left(job, &standing)?;
+    if left.is_empty() {
+        return Ok(true);
+    }
+    let mut left = Left::find(spool, job, left, target.acts())?;
+    if fresh && let Some(open) = left.check(spool, job, standing.statement, target)? {
+        let note = open.note.map(|(now, behind)| target.note(&open.told, &now, &behind));
+        return note.unwrap_or(Ok(())).and(Err(open.why));
+    }
+    let begun = standing.window;
+    let mut executor = Executor::new(spool.records()?, job, target, standing, careful);
+    if fresh {
+        left.tables(job, &mut executor, report)?;
+        left.check_whole(spool, job, executor.target)?;
+    }
+    executor.target.open_lanes()?;
+    let lanes = executor.target.lanes();
+    let course = Course::new(spool, job, left, (begun, lanes), false, report)?;
+    executor.chunk = course.chunk;
+    let left_out = &mut outcome.bootstrap_rows_left_out;
+    let done = pass::run(spool, job, course, &mut executor, left_out, report);
+    outcome.add(executor.outcome);
+    done.map(|()| begun.is_none())
 }

@@ -1,233 +1,187 @@
 //! The net effect of a whole stretch: folded in parts through temporary files, written as one
 //! window, so that the target is consistent only at its end.
 
-use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::execute::Work;
-use super::job::{Mode, Report};
-use super::reader::{Events, Stretch, events_of};
-use super::shared::{Pass, WORKERS, lock};
+use super::bind::{Known, Placed};
+use super::course::Planning;
+use super::job::Report;
+use super::pass::{Pass, Reading};
+use super::reader::{Reader, Stretch, events_of};
+use super::relay::{Relay, both};
 use super::spill::{Parts, Spill};
+use super::taker::{Taker, Work};
 use crate::error::{Error, Means, Result};
 use crate::event::Direction;
 use crate::plan::Table;
-use crate::plan::window::Plan;
-use crate::replay::{Selection, selected, stopped};
-use crate::spool::{Seq, Spool};
-use crate::target::Window;
+use crate::plan::window::{Half, Plan};
+use crate::spool::Seq;
+use crate::target::{ChunkId, Window};
 
-/// A part is made of about so many bytes of messages, or of a window's messages if that is less …
-const PART_BYTES: u64 = 16 << 20;
-/// … in at most so many files.
-const MOST_PARTS: u64 = 256;
+/// Where a stretch ends: at this statement's message, if at any, and where the run stands there.
+type End = (Option<Seq>, Seq);
 
-/// A stretch being read.
-struct Spilling {
-    spill: Spill,
-    /// The DDL message it ends at, if any, and where the run stands then.
-    end: Option<(Option<Seq>, Seq)>,
-}
-
-/// How many parts a stretch of so many messages is folded in.
-///
-/// # Errors
-/// When the spool cannot be asked.
-pub(super) fn parts(
-    spool: &Spool,
-    selection: &Selection,
-    left: &Range<Seq>,
-    window: usize,
-) -> Result<u32> {
-    let messages = match selection.filter.is_choosy_by_index() {
-        true => {
-            let selection = Selection { range: left.clone(), ..selection.clone() };
-            selected::rows(spool, &selection)?.values().map(|rows| rows.counts.rows()).sum()
-        }
-        false => left.end - left.start,
-    };
-    let (records, raw) = spool.size()?;
-    let bytes = u128::from(messages) * u128::from(raw) / u128::from(records.max(1));
-    let parts = (bytes as u64).div_ceil(PART_BYTES).max(messages.div_ceil(window as u64));
-    Ok(parts.clamp(1, MOST_PARTS) as u32)
-}
+/// What is there for two workers: the tables, and whoever is asked for them.
+type Asked<'a, 't> = Mutex<(&'a mut Known, &'a mut (dyn Taker + 't))>;
 
 impl Pass<'_, '_> {
-    /// Applies what is left as the net effect of each stretch between two DDL statements.
-    pub(super) fn net(&self, report: &Sender<Report>, parts: u32) -> Result<()> {
-        loop {
-            let spill = Mutex::new(Spilling { spill: Spill::new(parts)?, end: None });
-            *lock(&self.turn) = lock(&self.reader).1;
-            self.workers(|| self.spill(&spill))?;
-            let Spilling { spill, end } =
-                spill.into_inner().unwrap_or_else(PoisonError::into_inner);
-            let from = lock(&self.executor).seq();
-            let (ddl, to) = end.unwrap_or((None, from));
-            let events = spill.events.clone();
-            let parts = spill.finish()?;
-            if events.iter().any(|n| *n > 0) {
-                self.write_net(&parts, &events, from, to, report)?;
-            } else {
-                lock(&self.executor).move_to(to)?;
-            }
-            let _ = report.send(Report::Reached(to, None));
-            match ddl {
-                Some(seq) => self.ddl(&mut lock(&self.executor), seq)?,
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// Reads to the next DDL statement, or to the end, and says which and where that is.
-    fn spill(&self, to: &Mutex<Spilling>) -> Result<()> {
-        loop {
-            if self.job.stop.load(Ordering::Relaxed) {
-                return Err(stopped());
-            }
-            let mut reader = lock(&self.reader);
-            if lock(to).end.is_some() {
-                return Ok(());
-            }
-            let (frames, range) = match reader.0.stretch(&self.job.definitions.ddl)? {
-                Stretch::Rows(frames, range) => (frames, range),
-                Stretch::Ddl(seq) => {
-                    let here = self.direction().before(seq);
-                    lock(to).end = Some((Some(seq), here));
-                    return Ok(());
-                }
-                Stretch::End => {
-                    lock(to).end = Some((None, reader.0.at()));
-                    return Ok(());
-                }
-            };
-            let number = reader.1;
-            reader.1 += 1;
-            drop(reader);
-            let direction = self.direction();
-            let filter = &self.job.selection.filter;
-            let (events, left_out) = events_of(&frames, &range, direction, filter)?;
-            let rows = self.bind(&events)?;
-            lock(&self.reader).0.left_out += left_out;
-            let Some(mut executor) = self.my_turn(number) else { return Ok(()) };
-            executor.keep_alive()?;
-            lock(to).spill.add(rows, self.job.how.mode == Mode::Look)?;
-            self.next_turn();
-        }
-    }
-
-    /// Runs the same work on several threads.
-    fn workers(&self, work: impl Fn() -> Result<()> + Sync) -> Result<()> {
-        let results: Vec<Result<()>> = thread::scope(|scope| {
-            let one = || self.or_end(&work);
-            let workers: Vec<_> = (0..WORKERS).map(|_| scope.spawn(one)).collect();
-            let joined = workers.into_iter().map(|worker| worker.join());
-            joined.map(|r| r.unwrap_or_else(|_| Err(Error::failed("a worker panicked")))).collect()
-        });
-        results.into_iter().collect()
-    }
-
-    fn write_net(
+    /// Has what is left taken as the net effect of each stretch between two DDL statements.
+    pub(super) fn net(
         &self,
-        parts: &Parts,
-        events: &[u64],
-        from: Seq,
-        to: Seq,
+        reading: &mut Reading<'_>,
+        taker: &mut dyn Taker,
         report: &Sender<Report>,
     ) -> Result<()> {
-        let n = parts.len();
-        let window = Window { end: to, parts: n as u32, chunk: self.chunk };
-        // Where a unique value can be in the way, all rows that leave have to leave first.
-        let look = self.job.how.mode == Mode::Look;
-        let halves = !look && !parts.tables().iter().all(|table| table.stands_alone());
-        let passes: &[Option<bool>] = if halves { &[Some(true), Some(false)] } else { &[None] };
-        if halves {
-            let next = AtomicUsize::new(0);
-            self.workers(|| self.check(parts, &next))?;
-        }
-        lock(&self.executor).begin_net(window)?;
-        for (pass, leaving) in passes.iter().enumerate() {
-            let next = AtomicUsize::new(0);
-            *lock(&self.turn) = 0;
-            // The parts are of about the same size, whatever messages they are made of.
-            let written = |part: usize| {
-                let (done, all) = (pass * n + part + 1, passes.len() * n);
-                let way = from.abs_diff(to) * done as u64 / all as u64;
-                let at = if self.direction().is_reverse() {
-                    from.saturating_sub(way)
-                } else {
-                    from + way
-                };
-                let _ = report.send(Report::Reached(at, None));
-            };
-            self.workers(|| self.parts(parts, &next, pass, *leaving, &written))?;
-        }
-        let tables: Vec<(Arc<Table>, u64)> =
-            parts.tables().iter().cloned().zip(events.iter().copied()).collect();
-        lock(&self.executor).end_net(window, &tables)
-    }
-
-    /// Refuses, before anything is written, what cannot be written in halves.
-    fn check(&self, parts: &Parts, next: &AtomicUsize) -> Result<()> {
         loop {
-            let part = next.fetch_add(1, Ordering::Relaxed);
-            if part >= parts.len() || self.is_ended() {
-                return Ok(());
+            let from = reading.reader.at();
+            let mut spill = Spill::new(self.course.parts, self.looks())?;
+            let (ddl, to) = self.fill(reading, taker, &mut spill)?;
+            reading.reader.left_out += spill.left_out;
+            let events = spill.events.clone();
+            let parts = spill.finish()?;
+            match events.iter().any(|n| *n > 0) {
+                true => self.parts(&parts, &events, (from, to), taker, report)?,
+                false => taker.take(&Work::default(), Some(to))?,
             }
-            lock(&self.executor).keep_alive()?;
-            let records = parts.load(part)?;
-            let rows = parts.rows(&records)?;
-            if Plan::new(&rows, self.direction(), self.chunk as usize)?.ordered {
-                return Err(Error::stopped(
-                    Means::Net
-                        + ": rows have to be written in the source's order (others between them \
-                           were not selected, or a unique value is taken back)",
-                )
-                .help("run without " + Means::Net));
+            let _ = report.send(Report::Reached(to, None));
+            let Some(seq) = ddl else { return Ok(()) };
+            if self.statement(taker, seq)? {
+                reading.known.forget();
             }
         }
     }
 
-    /// Folds parts and writes them, in their order.
+    fn looks(&self) -> bool {
+        self.course.planning == Planning::Look
+    }
+
+    /// Reads to the next DDL statement, or to the end.
+    fn fill(
+        &self,
+        reading: &mut Reading<'_>,
+        taker: &mut dyn Taker,
+        spill: &mut Spill,
+    ) -> Result<End> {
+        let Reading { reader, known } = reading;
+        let asked = Mutex::new((known, taker));
+        let ([first, second], [a, b]) = (Relay::between(reader), Relay::between(spill));
+        let work = |(readers, spills): (_, _)| self.fill_in_turns(&readers, &spills, &asked);
+        let ends = both([(first, a), (second, b)], work)?;
+        let end = ends.into_iter().flatten().next();
+        end.ok_or_else(|| Error::failed("a stretch without an end"))
+    }
+
+    fn fill_in_turns(
+        &self,
+        readers: &Relay<&mut Reader<'_>>,
+        spills: &Relay<&mut Spill>,
+        asked: &Asked<'_, '_>,
+    ) -> Result<Option<End>> {
+        let direction = self.job.run.direction;
+        while let Some(reader) = readers.take() {
+            self.go_on()?;
+            let (frames, range) = match reader.stretch(&self.job.definitions.ddl)? {
+                Stretch::Rows(frames, range) => (frames, range),
+                Stretch::Ddl(seq) => return Ok(Some((Some(seq), direction.before(seq)))),
+                Stretch::End => return Ok(Some((None, reader.at()))),
+            };
+            readers.pass(reader);
+            let (events, left_out) =
+                events_of(&frames, &range, direction, &self.job.selection.filter)?;
+            let binder = &self.course.left.binder;
+            let placed = Placed::of(&events, binder);
+            let tables = {
+                let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let (known, taker) = &mut *asked;
+                taker.keep_alive()?;
+                known.of(&placed, binder, Some(*taker))?
+            };
+            let rows = placed.bind(tables, binder)?;
+            let Some(spill) = spills.take() else { return Ok(None) };
+            spill.left_out += left_out;
+            spill.add(rows)?;
+            spills.pass(spill);
+        }
+        Ok(None)
+    }
+
+    /// Has the parts of a stretch taken.
     fn parts(
         &self,
         parts: &Parts,
-        next: &AtomicUsize,
-        pass: usize,
-        leaving: Option<bool>,
-        written: &(dyn Fn(usize) + Sync),
+        events: &[u64],
+        (from, to): (Seq, Seq),
+        taker: &mut dyn Taker,
+        report: &Sender<Report>,
     ) -> Result<()> {
-        loop {
-            let part = next.fetch_add(1, Ordering::Relaxed);
-            if part >= parts.len() {
-                return Ok(());
-            }
-            let records = parts.load(part)?;
-            let rows = parts.rows(&records)?;
-            let (direction, chunk) = (self.direction(), self.chunk as usize);
-            let plan = match leaving {
-                _ if self.job.how.mode == Mode::Look => Plan::looks(&rows)?,
-                Some(leaving) => Plan::new(&rows, direction, chunk)?.half(leaving, chunk),
-                None => Plan::new(&rows, direction, chunk)?,
-            };
-            let work = Work { rows: &[], plan, events: &Events::new() };
-            let Some(mut executor) = self.my_turn(part as u64) else { return Ok(()) };
-            executor.part(&work, ((pass * parts.len() + part) as u64) << 40)?;
-            written(part);
-            self.next_turn();
+        let n = parts.len();
+        let window = Window { end: to, parts: n as u32, chunk: self.course.chunk };
+        // Where a unique value can be in the way, all rows that leave have to leave first.
+        let together = self.looks() || parts.tables().iter().all(|table| table.stands_alone());
+        let passes = match together {
+            true => &[None][..],
+            false => &[Some(Half::Leaving), Some(Half::Coming)],
+        };
+        if !together {
+            self.each(parts, None, taker, &|taker, _, plan| {
+                taker.keep_alive()?;
+                if plan.ordered { Err(refused()) } else { Ok(()) }
+            })?;
         }
+        for (pass, half) in passes.iter().enumerate() {
+            self.each(parts, *half, taker, &|taker, part, plan| {
+                let work = Work { plan, ..Work::default() };
+                let number = pass * n + part;
+                taker.part(&work, window, ChunkId { part: number as u32, ..ChunkId::default() })?;
+                // The parts are of about the same size, whatever messages they are made of.
+                let way = from.abs_diff(to) * (number as u64 + 1) / (passes.len() * n) as u64;
+                let reverse = self.job.run.direction == Direction::Reverse;
+                let at = if reverse { from.saturating_sub(way) } else { from + way };
+                let _ = report.send(Report::Reached(at, None));
+                Ok(())
+            })?;
+        }
+        let events: Vec<(Arc<Table>, u64)> =
+            parts.tables().iter().cloned().zip(events.iter().copied()).collect();
+        taker.end_net(window, &events)
+    }
+
+    /// Plans the parts, or a half of each, on two threads, and does something with each plan, in
+    /// their order.
+    fn each(
+        &self,
+        parts: &Parts,
+        half: Option<Half>,
+        taker: &mut dyn Taker,
+        act: &(dyn Fn(&mut dyn Taker, usize, Plan<'_, '_>) -> Result<()> + Sync),
+    ) -> Result<()> {
+        let [first, second] = Relay::between(taker);
+        both([(0, first), (1, second)], |(from, takers)| {
+            for part in (from..parts.len()).step_by(2) {
+                let records = parts.load(part)?;
+                let rows = parts.rows(&records)?;
+                let plan = self.plan(&rows)?;
+                let plan = match half {
+                    Some(half) => plan.half(half, self.course.chunk as usize),
+                    None => plan,
+                };
+                let Some(taker) = takers.take() else { return Ok(()) };
+                act(taker, part, plan)?;
+                takers.pass(taker);
+            }
+            Ok(())
+        })?;
+        Ok(())
     }
 }
 
-/// Where a net effect would not be the same as the changes one by one, said before it begins.
-pub(super) fn announcement(direction: Direction, parts: u32) -> String {
-    let way = if direction == Direction::Reverse { ", backwards" } else { "" };
-    format!(
-        "net effect of the whole selection{way}, folded in {parts} part{}: the target is \
-         consistent only at the end",
-        if parts == 1 { "" } else { "s" }
+/// What cannot be written in halves.
+fn refused() -> Error {
+    Error::stopped(
+        Means::Net
+            + ": rows have to be written in the source's order (others between them were not \
+               selected, or a unique value is taken back)",
     )
+    .help("run without " + Means::Net)
 }

@@ -2,90 +2,158 @@
 
 use std::ops::{Add as _, Range};
 
-use super::job::{Job, Report};
-use super::statements::{Met, Statements};
+use super::bind::Known;
+use super::job::{Job, OnDdl, Report};
+use super::statements::{self, Met, Open, Statements};
+use super::taker::Taker;
+use super::whole;
 use crate::error::{Error, ErrorKind, Means, Result, Words};
 use crate::event::{Direction, Op, TableName};
+use crate::replay::alike;
 use crate::replay::binder::Binder;
-use crate::replay::{Selection, alike, selected};
+use crate::replay::reversible::no_cascades;
+use crate::replay::selected::{self, Selected};
 use crate::spool::{Seq, Spool};
-use crate::target::Target;
+use crate::target::Catalog;
 
-/// Asks the target for every table whose rows are selected, but for those that a statement in the
-/// stretch makes or changes before; and for what a statement makes. The one that is `pending` was
-/// begun before.
-///
-/// # Errors
-/// With all refusals, each with its reason.
-pub(super) fn check(
-    spool: &Spool,
-    job: &Job<'_>,
-    binder: &Binder<'_>,
-    ddl: &Statements,
-    (left, pending): (&Range<Seq>, Option<Seq>),
-    target: &mut dyn Target,
-    report: &mut dyn FnMut(Report),
-) -> Result<()> {
-    let back = job.run.direction == Direction::Reverse;
-    let selection = Selection { range: left.clone(), ..job.selection.clone() };
-    let rows = selected::rows(spool, &selection)?;
-    let written = rows.iter().map(|(name, rows)| (rows.seqs.start, name.clone()));
-    let defined = ddl.values().map(Met::told).filter(|told| left.contains(&told.seq));
-    let defined = defined.flat_map(|told| told.names().into_iter().map(|name| (told.seq, name)));
-    let names = written.chain(defined);
-    alike::check(names, &job.definitions.history, &mut |name| {
-        target.known_as(&job.route.table(name))
-    })?;
-    exist_already(ddl, left, pending, target)?;
-    let mut refused: Vec<Error> = Vec::new();
-    for (name, rows) in rows {
-        if ddl.values().any(|met| met.makes(&name, rows.seqs.start)) {
-            continue;
+/// What is left of a run, and what will be met there.
+pub(in crate::replay) struct Left<'s> {
+    pub(in crate::replay) range: Range<Seq>,
+    pub(super) rows: Selected,
+    pub(in crate::replay) ddl: Statements,
+    pub(super) binder: Binder<'s>,
+    /// The tables that were asked for.
+    pub(super) known: Known,
+}
+
+impl<'s> Left<'s> {
+    /// Finds it; `acts`: foreign keys change rows where they go.
+    ///
+    /// # Errors
+    /// When the spool cannot be read, and where rows that foreign keys changed at the source without
+    /// its logging it would stay as they were.
+    pub(in crate::replay) fn find(
+        spool: &Spool,
+        job: &Job<'s>,
+        range: Range<Seq>,
+        acts: bool,
+    ) -> Result<Self> {
+        let (selection, definitions) = (job.of(range), job.definitions);
+        let ddl = statements::find(spool, job)?;
+        let known = Known::new(&ddl);
+        let binder = Binder::new(spool, definitions, job.route, job.run.direction)?;
+        let rows = selected::rows(spool, &selection)?;
+        let forward = job.run.direction == Direction::Forward;
+        if forward && !acts && !definitions.foreign_keys.is_empty() {
+            no_cascades(spool, definitions, &selection, &rows)?;
         }
-        let def = job.definitions.history.at(&name, rows.seqs.start);
-        if def.as_ref().is_some_and(|def| def.is_sequence()) {
-            report(Report::Note(sequence(&name).into()));
-            continue;
-        }
-        if back && job.route.renames(&name) {
-            target.rescue(&job.route.table(&name), &name)?;
-        }
-        match binder.table(&name, def.as_deref(), |name, def| target.table(name, def)) {
-            Ok(table) if table.is_sequence() => report(Report::Note(sequence(&name).into())),
-            Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
-            Ok(_) => {}
-            Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
-            Err(e) => refused.push(e),
-        }
+        Ok(Self { range: selection.range, rows, ddl, binder, known })
     }
-    match refused.len() {
-        0 => Ok(()),
-        1 => Err(refused.remove(0)),
-        n => {
-            let list = refused.iter().map(|e| Words::from("\n  ") + e.message().clone());
-            let mut steps: Vec<Words> = Vec::new();
-            for step in refused.iter().filter_map(Error::next_step) {
-                if !steps.contains(step) {
-                    steps.push(step.clone());
-                }
+
+    /// The statements that run; what a skipped one would have made is not there.
+    fn to_run(&self, job: &Job<'_>) -> impl Iterator<Item = &Met> + Clone {
+        self.ddl.values().filter(|_| job.how.on_ddl != OnDdl::Skip)
+    }
+
+    /// Holds statements and names against the target before anything is written; `pending` is a
+    /// statement that was begun before. Gives one that has to be done by hand first.
+    ///
+    /// # Errors
+    /// With names that are one at the target, and what a statement makes that is there.
+    pub(super) fn check(
+        &mut self,
+        spool: &Spool,
+        job: &Job<'_>,
+        pending: Option<Seq>,
+        target: &mut dyn Catalog,
+    ) -> Result<Option<Open>> {
+        let open = statements::check(spool, job, &mut self.ddl, (&self.range, &self.rows), target)?;
+        if open.is_some() {
+            return Ok(open);
+        }
+        let written = self.rows.iter().map(|(name, rows)| (rows.seqs.start, name.clone()));
+        let mut defined: Vec<&Met> =
+            self.to_run(job).filter(|met| self.range.contains(&met.told().seq)).collect();
+        defined.sort_by_key(|met| met.told().seq);
+        let defines = defined.iter().map(|met| met.told());
+        let defines =
+            defines.flat_map(|told| told.names().into_iter().map(|name| (told.seq, name)));
+        let names = written.chain(defines);
+        alike::check(names, &job.definitions.history, &mut |name| {
+            target.known_as(&job.route.table(name))
+        })?;
+        exist_already(&defined, pending, target)?;
+        Ok(None)
+    }
+
+    /// As [`whole::check`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn check_whole(
+        &self,
+        spool: &Spool,
+        job: &Job<'_>,
+        target: &mut dyn Catalog,
+    ) -> Result<()> {
+        let runs = |seq| job.how.on_ddl != OnDdl::Skip && self.ddl.contains_key(&seq);
+        whole::check(spool, job, &runs, &self.range, target)
+    }
+
+    /// Asks for every table whose rows are left, but for those that a statement in the stretch makes
+    /// or changes before.
+    ///
+    /// # Errors
+    /// With all refusals, each with its reason.
+    pub(in crate::replay) fn tables(
+        &mut self,
+        job: &Job<'_>,
+        taker: &mut dyn Taker,
+        report: &mut dyn FnMut(Report),
+    ) -> Result<()> {
+        let mut refused: Vec<Error> = Vec::new();
+        for (name, rows) in &self.rows {
+            if self.to_run(job).any(|met| met.makes(name, rows.seqs.start)) {
+                continue;
             }
-            steps.push("or leave tables out with " + Means::ExcludeTable);
-            let what = Words::from(format!("{n} tables cannot be written, nothing was:"));
-            Err(Error::stopped(list.fold(what, Words::add)).help(Words::joined(steps, "; ")))
+            let def = job.definitions.history.at(name, rows.seqs.start);
+            if def.as_ref().is_some_and(|def| def.is_sequence()) {
+                report(Report::Note(sequence(name).into()));
+                continue;
+            }
+            match self.known.ask(&self.binder, name, def, taker) {
+                Ok(table) if table.is_sequence() => report(Report::Note(sequence(name).into())),
+                Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
+                Ok(_) => {}
+                Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
+                Err(e) => refused.push(e),
+            }
+        }
+        match refused.len() {
+            0 => Ok(()),
+            1 => Err(refused.remove(0)),
+            n => {
+                let list = refused.iter().map(|e| Words::from("\n  ") + e.message().clone());
+                let mut steps: Vec<Words> = Vec::new();
+                for step in refused.iter().filter_map(Error::next_step) {
+                    if !steps.contains(step) {
+                        steps.push(step.clone());
+                    }
+                }
+                steps.push("or leave tables out with " + Means::ExcludeTable);
+                let what = Words::from(format!("{n} tables cannot be written, nothing was:"));
+                Err(Error::stopped(list.fold(what, Words::add)).help(Words::joined(steps, "; ")))
+            }
         }
     }
 }
 
 /// Refuses statements that make what the target has, and nothing before them has taken away.
 fn exist_already(
-    ddl: &Statements,
-    left: &Range<Seq>,
+    statements: &[&Met],
     pending: Option<Seq>,
-    target: &mut dyn Target,
+    target: &mut dyn Catalog,
 ) -> Result<()> {
-    let mut statements: Vec<&Met> =
-        ddl.values().filter(|met| left.contains(&met.told().seq)).collect();
-    statements.sort_by_key(|met| met.told().seq);
     let mut touched: Vec<TableName> = Vec::new();
     let mut found: Vec<String> = Vec::new();
     for met in statements {

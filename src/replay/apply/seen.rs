@@ -17,7 +17,7 @@ use crate::event::landmark::Landmark;
 use crate::event::{BinlogPos, Direction, TableName};
 use crate::replay::selected;
 use crate::spool::{self, Seq, Spool};
-use crate::target::{Run, Standing, Target};
+use crate::target::{Catalog, Run, Standing};
 
 /// The folder in the spool.
 const FOLDER: &str = "targets";
@@ -62,10 +62,16 @@ struct Written {
 
 impl Seen {
     /// What is known of a run at a target; `None` for a target that is not kept apart from others.
+    /// Nothing more is written down of one that is only looked at.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub(super) fn open(spool: &Spool, run: &Run, target: &dyn Target) -> Result<Option<Self>> {
+    pub(super) fn open(
+        spool: &Spool,
+        run: &Run,
+        target: &dyn Catalog,
+        looks: bool,
+    ) -> Result<Option<Self>> {
         let Some(place) = target.place() else { return Ok(None) };
         let id = xxh3_64(format!("{place:?} {:?}", run.name).as_bytes());
         let file = format!("{id:016x}.json");
@@ -99,7 +105,7 @@ impl Seen {
             known,
             saved: Instant::now(),
             unsaved: false,
-            closed: !target.is_written(),
+            closed: looks,
             made_anew: false,
         }))
     }
@@ -129,7 +135,7 @@ impl Seen {
         job: &Job<'_>,
         standing: Option<&Standing>,
         first: Seq,
-        target: &mut dyn Target,
+        target: &mut dyn Catalog,
     ) -> Result<Option<Words>> {
         let (at, name) = (self.kept.target.clone(), self.kept.name.clone());
         if let Some(standing) = standing {
@@ -184,7 +190,7 @@ impl Seen {
     pub(super) fn check_tables(
         &mut self,
         stands: Seq,
-        target: &mut dyn Target,
+        target: &mut dyn Catalog,
     ) -> Result<Option<Words>> {
         // Statements of its own may have come since.
         if !self.known || stands != self.kept.seq {
@@ -224,7 +230,7 @@ impl Seen {
         &mut self,
         written: &BTreeMap<TableName, TableOutcome>,
         changed: bool,
-        target: &mut dyn Target,
+        target: &mut dyn Catalog,
     ) {
         let known = self.kept.tables.iter().map(|table| &table.name);
         let names: BTreeSet<TableName> = known.chain(written.keys()).cloned().collect();

@@ -30,6 +30,10 @@ pub(super) struct Spill {
     untold: Vec<(bool, bool)>,
     /// The record being written.
     record: Vec<u8>,
+    /// Nothing is to be written, so that no order matters.
+    look: bool,
+    /// Bootstrap rows that a reverse does not take.
+    pub(super) left_out: u64,
 }
 
 /// Parts being read.
@@ -39,7 +43,7 @@ pub(super) struct Parts {
 }
 
 impl Spill {
-    pub(super) fn new(parts: u32) -> Result<Self> {
+    pub(super) fn new(parts: u32, look: bool) -> Result<Self> {
         let file = |_| tempfile::tempfile().map(|file| BufWriter::with_capacity(BUFFER, file));
         let files = (0..parts).map(file).collect::<std::io::Result<_>>();
         let files = files.context("temporary files (TMPDIR names where they are)")?;
@@ -49,6 +53,8 @@ impl Spill {
             events: Vec::new(),
             untold: Vec::new(),
             record: Vec::new(),
+            look,
+            left_out: 0,
         })
     }
 
@@ -57,19 +63,14 @@ impl Spill {
     ///
     /// # Errors
     /// When a table's changes cannot be told apart by key, or the disk is full.
-    /// With `look` nothing is to be written, so that no order matters.
-    pub(super) fn add(&mut self, all: Vec<Rows<'_>>, look: bool) -> Result<()> {
+    pub(super) fn add(&mut self, all: Vec<Rows<'_>>) -> Result<()> {
         for Rows { table, changes } in all {
-            if table.in_order && !look {
-                return Err(Error::stopped(
-                    Means::Net
-                        + format!(
-                            ": the changes of {} have to be written one by one (a foreign key acts, \
-                             or a unique index holds what the events do not carry)",
-                            table.name
-                        ),
-                )
-                .help(("leave the table out with {}, or run without {}", [Means::ExcludeTable, Means::Net])));
+            if table.in_order && !self.look {
+                return Err(one_by_one(format!(
+                    ": the changes of {} have to be written one by one (a foreign key acts, or a \
+                     unique index holds what the events do not carry)",
+                    table.name
+                )));
             }
             let known = self.tables.iter().position(|known| Arc::ptr_eq(known, &table));
             let index = known.unwrap_or_else(|| {
@@ -82,26 +83,22 @@ impl Spill {
             let untold = &mut self.untold[index];
             untold.0 |= changes.iter().any(|change| change.partial);
             untold.1 |= changes.iter().any(|change| change.before.is_some());
-            if !look && !table.has_key() && *untold == (true, true) {
-                return Err(Error::stopped(
-                    Means::Net
-                        + format!(
-                            ": {} has no key, and rows are told without the columns that have their \
-                             defaults: they are found in the source's order only",
-                            table.name
-                        ),
-                )
-                .help(("leave the table out with {}, or run without {}", [Means::ExcludeTable, Means::Net])));
+            if !self.look && !table.has_key() && *untold == (true, true) {
+                return Err(one_by_one(format!(
+                    ": {} has no key, and rows are told without the columns that have their \
+                     defaults: they are found in the source's order only",
+                    table.name
+                )));
             }
             for change in changes {
-                self.change(index as u32, &table, change, look)?;
+                self.change(index as u32, &table, change)?;
             }
         }
         Ok(())
     }
 
-    fn change(&mut self, index: u32, table: &Table, change: Change<'_>, look: bool) -> Result<()> {
-        let part = |image: &Image<'_>| part(table, image, self.files.len(), look);
+    fn change(&mut self, index: u32, table: &Table, change: Change<'_>) -> Result<()> {
+        let part = |image: &Image<'_>| part(table, image, self.files.len(), self.look);
         let from = change.before.as_ref().map(&part).transpose()?;
         let to = change.after.as_ref().map(part).transpose()?;
         match (from, to) {
@@ -141,6 +138,13 @@ impl Spill {
         let files = self.files.into_iter().map(whole).collect::<std::io::Result<_>>();
         Ok(Parts { files: files.context("temporary files")?, tables: self.tables })
     }
+}
+
+/// What cannot be folded.
+fn one_by_one(why: String) -> Error {
+    let help =
+        ("leave the table out with {}, or run without {}", [Means::ExcludeTable, Means::Net]);
+    Error::stopped(Means::Net + why).help(help)
 }
 
 /// Equal rows are in one part: those of a key, or where there is none those of the same content.

@@ -6,14 +6,15 @@ use std::ops::Range;
 use super::job::{Job, Mode, OnDdl};
 use crate::error::{Error, Means, Result, Words};
 use crate::event::ddl::{Statement, Text, Told, by_hand};
+use crate::event::def::TableDef;
 use crate::event::{Direction, TableName};
 use crate::filter::Type;
-use crate::replay::{Selection, selected};
+use crate::replay::selected::Selected;
 use crate::spool::{Seq, Spool};
-use crate::target::{Point, Target};
+use crate::target::{Catalog, Point, Settled};
 
 /// A statement that will be met.
-pub(super) enum Met {
+pub(in crate::replay) enum Met {
     /// It is run.
     Run(Box<Statement>),
     /// It cannot be run, for that reason: it has to be done by hand.
@@ -23,7 +24,7 @@ pub(super) enum Met {
 }
 
 impl Met {
-    pub(super) fn told(&self) -> &Told {
+    pub(in crate::replay) fn told(&self) -> &Told {
         match self {
             Self::Run(statement) => statement.told(),
             Self::ByHand(told, ..) | Self::Left(told) => told,
@@ -37,7 +38,7 @@ impl Met {
     }
 
     /// As [`Statement::numbers_rows`].
-    pub(super) fn numbers_rows(&self) -> bool {
+    pub(in crate::replay) fn numbers_rows(&self) -> bool {
         matches!(self, Self::Run(statement) if statement.numbers_rows())
     }
 
@@ -51,13 +52,13 @@ impl Met {
 }
 
 /// The DDL statements that will be met, by their first message.
-pub(super) type Statements = HashMap<Seq, Met>;
+pub(in crate::replay) type Statements = HashMap<Seq, Met>;
 
 /// Finds them.
 ///
 /// # Errors
 /// When the spool cannot be read.
-pub(super) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements> {
+pub(in crate::replay) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements> {
     let Job { definitions, selection, .. } = job;
     let mut all = HashMap::new();
     if job.run.direction == Direction::Reverse || !selection.filter.takes_type(Type::Ddl) {
@@ -84,29 +85,39 @@ fn not_run(told: Told, why: &Error) -> Met {
     Met::ByHand(Box::new(told), why.message().clone(), next)
 }
 
-/// Holds the statements against the target before anything is written. What cannot be run there
-/// is refused, unless somebody has done it.
+/// A statement that cannot be run, and was not done by hand.
+pub(super) struct Open {
+    pub(super) told: Told,
+    pub(super) why: Error,
+    /// How its tables are, and where the run stands behind it, if that is to be kept.
+    pub(super) note: Option<(String, Point)>,
+}
+
+/// Holds the statements against the target before anything is written, and the rows that are left:
+/// the first statement that cannot be run there, unless somebody has done it.
 ///
 /// # Errors
-/// With the first such statement.
+/// When the spool or the target cannot be asked.
 pub(super) fn check(
     spool: &Spool,
     job: &Job<'_>,
     statements: &mut Statements,
-    left: &Range<Seq>,
-    target: &mut dyn Target,
-) -> Result<()> {
+    (range, rows): (&Range<Seq>, &Selected),
+    target: &mut dyn Catalog,
+) -> Result<Option<Open>> {
     let mut refused: Vec<(Seq, Error)> = Vec::new();
     for (seq, met) in &*statements {
         let Met::Run(statement) = met else { continue };
-        if !left.contains(seq) {
+        if !range.contains(seq) {
             continue;
         }
-        let unordered = statement.numbers_rows() && job.how.mode != Mode::Serial;
-        let done = match unordered {
-            true => is_ordered(statement, statements, left, target),
-            false => target.refuses(statement),
+        let done = match statement.numbers_rows() && job.how.mode != Mode::Serial {
+            true => is_ordered(statement, statements, range, &mut |name, def| {
+                Ok(target.exists(name)? && !target.table(name, Some(def))?.has_key())
+            }),
+            false => Ok(()),
         };
+        let done = done.and_then(|()| target.refuses(statement));
         refused.extend(done.err().map(|e| (*seq, e)));
     }
     for (seq, e) in refused {
@@ -116,10 +127,8 @@ pub(super) fn check(
         }
     }
     let mut open: Vec<&Met> =
-        statements.values().filter(|met| left.contains(&met.told().seq)).collect();
+        statements.values().filter(|met| range.contains(&met.told().seq)).collect();
     open.sort_by_key(|met| met.told().seq);
-    let selection = Selection { range: left.clone(), ..job.selection.clone() };
-    let rows = selected::rows(spool, &selection)?;
     let first = rows
         .values()
         .map(|rows| rows.seqs.start)
@@ -129,26 +138,35 @@ pub(super) fn check(
         let Met::ByHand(told, why, next) = met else { continue };
         // Where it comes first the target's tables are as they were at the source before it.
         let next_up = first == Some(told.seq);
-        let behind = Point { seq: told.seq + 1, last: spool.landmark(told.seq + 1)? };
-        if target.settled(told, next_up.then_some(&behind))? {
-            continue;
-        }
+        let Settled::Open(now) = target.settled(&job.run.name, told)? else { continue };
+        let note = match now.filter(|_| next_up) {
+            Some(now) => {
+                let seq = told.seq + 1;
+                Some((now, Point { seq, last: spool.landmark(seq)? }))
+            }
+            None => None,
+        };
         let next = match next_up {
             true => next.clone(),
             false => "apply what comes before it, with " + Means::Until + "; " + next.clone(),
         };
-        return Err(Error::stopped(why.clone()).help(next));
+        let (told, why) = (Told::clone(told), Error::stopped(why.clone()).help(next));
+        return Ok(Some(Open { told, why, note }));
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Refuses to number rows that an earlier run, which may not have known of it, has stored in
-/// another order than the source's.
-fn is_ordered(
+/// another order than the source's; `keyless` says whether the target has such a table, without a
+/// key.
+///
+/// # Errors
+/// As said, and those of `keyless`.
+pub(in crate::replay) fn is_ordered(
     statement: &Statement,
     statements: &Statements,
     left: &Range<Seq>,
-    target: &mut dyn Target,
+    keyless: &mut dyn FnMut(&TableName, &TableDef) -> Result<bool>,
 ) -> Result<()> {
     let told = statement.told();
     let mut earlier: Vec<&Told> = statements.values().map(Met::told).collect();
@@ -170,8 +188,7 @@ fn is_ordered(
                 }
             }
         }
-        let there = !made && !target.makes(&name)? && target.has(&name)?;
-        if there && !target.table(&name, Some(def))?.has_key() {
+        if !made && keyless(&name, def)? {
             return Err(Error::stopped(format!(
                 "{}\n  the rows of {name} get numbers in the order in which they are stored, which \
                  at the target may be another than at the source",
@@ -184,5 +201,5 @@ fn is_ordered(
             )));
         }
     }
-    target.refuses(statement)
+    Ok(())
 }

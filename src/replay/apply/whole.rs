@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::job::Job;
-use super::statements::Statements;
 use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Direction, Event, Op, TableName};
@@ -17,20 +16,23 @@ use crate::replay::{Ddl, selected};
 use crate::route::Route;
 use crate::select;
 use crate::spool::{Bootstrap, Seq, Spool, Transaction, Trouble};
-use crate::target::Target;
+use crate::target::Catalog;
 
-/// Refuses tables that the target lacks and the stretch does not hold whole; `ddl` are the
-/// statements that will run, `left` is what is still to be done.
+/// Refuses tables that the target lacks and the stretch does not hold whole; `runs` tells
+/// which statements will run, `left` is what is still to be done.
 ///
 /// # Errors
 /// As said, with each table and what is missing.
 pub(super) fn check(
     spool: &Spool,
     job: &Job<'_>,
-    ddl: &Statements,
+    runs: &dyn Fn(Seq) -> bool,
     left: &Range<Seq>,
-    target: &mut dyn Target,
+    target: &mut dyn Catalog,
 ) -> Result<()> {
+    if job.run.direction == Direction::Reverse || !target.makes_tables() {
+        return Ok(());
+    }
     let selection = job.selection;
     let mut tables = Tables { target, route: job.route, left, known: HashMap::new() };
     let copies = copies(spool, job)?;
@@ -45,7 +47,7 @@ pub(super) fn check(
         Step::Copy((copy, whole)) => tables.copy(copy, *whole, missing),
         Step::Statement(message) => {
             let stored = spool.ddl_message(message.seq)?;
-            tables.define(message.seq, &stored.event()?, ddl.contains_key(&message.group))
+            tables.define(message.seq, &stored.event()?, runs(message.group))
         }
     };
     for transaction in
@@ -72,7 +74,7 @@ pub(super) fn check(
     }
     steps.try_for_each(|step| take(step, &mut tables, &mut missing))?;
     for (name, seq) in made {
-        if tables.target.makes(&job.route.table(&name))?
+        if !tables.target.exists(&job.route.table(&name))?
             && let Some(hole) = hole(spool, seq..selection.range.end)?
         {
             missing.entry(name).or_insert(hole);
@@ -110,7 +112,7 @@ enum Origin {
 }
 
 struct Tables<'t> {
-    target: &'t mut dyn Target,
+    target: &'t mut dyn Catalog,
     route: &'t Route,
     left: &'t Range<Seq>,
     known: HashMap<TableName, Origin>,
@@ -121,8 +123,8 @@ impl Tables<'_> {
         if let Some(origin) = self.known.get(name) {
             return Ok(*origin);
         }
-        let makes = self.target.makes(&self.route.table(name))?;
-        let origin = if makes { Origin::Nowhere } else { Origin::There };
+        let there = self.target.exists(&self.route.table(name))?;
+        let origin = if there { Origin::There } else { Origin::Nowhere };
         self.known.insert(name.clone(), origin);
         Ok(origin)
     }

@@ -7,11 +7,19 @@ use super::head::head;
 use super::job::{Outcome, What};
 use super::sheet::Counts;
 use super::{check, foreign_keys};
-use crate::error::{Context as _, Result};
-use crate::replay::apply::{Applier, How, Job, Journal, Mode, OnConflict, OnDdl, Report};
-use crate::spool::Spool;
+use crate::error::{Context as _, Error, Result};
+use crate::event::TableName;
+use crate::event::def::TableDef;
+use crate::plan::Table;
+use crate::replay::apply::course::Course;
+use crate::replay::apply::pass;
+use crate::replay::apply::preflight::Left;
+use crate::replay::apply::statements::{Met, is_ordered};
+use crate::replay::apply::taker::{Taker, Work};
+use crate::replay::apply::{self, How, Job, Journal, Mode, OnConflict, OnDdl, Report};
+use crate::spool::{Seq, Spool};
 use crate::target::script::{Out, Script, Switch};
-use crate::target::{Run, Target};
+use crate::target::{ChunkId, Run, Window};
 
 /// Row events folded together where the whole is not folded in parts.
 const WINDOW: usize = 64_000;
@@ -54,16 +62,89 @@ pub fn net(
     let (definitions, selection) = (what.definitions, what.selection);
     let (route, how, stop) = (what.route, &how, what.stop);
     let job = Job { definitions, selection, route, run: &run, how, journal: &journal, stop };
-    let (form, acting) = (what.form, Arc::new(foreign_keys::acting(what)));
-    let mut open = || {
-        let switch = Switch::new(acting.clone());
-        Ok(Box::new(Script::new(out.clone(), form, switch)) as Box<dyn Target>)
-    };
-    let mut applier = Applier::new(&mut open);
-    applier.run(spool, &job, report)?;
-    let done = applier.outcome;
+    let script =
+        Script::new(out.clone(), what.form, Switch::new(Arc::new(foreign_keys::acting(what))));
+    let mut net = Net { script, outcome: apply::Outcome::default() };
+    let mut left_out = 0;
+    if !selection.range.is_empty() {
+        let mut left = Left::find(spool, &job, selection.range.clone(), net.script.acts())?;
+        net.check_order(&left)?;
+        left.tables(&job, &mut net, report)?;
+        let course = Course::new(spool, &job, left, (None, 0), false, report)?;
+        pass::run(spool, &job, course, &mut net, &mut left_out, report)?;
+    }
+    let done = net.outcome;
     let counts =
         Counts { rows: done.row_events(), transactions: done.commits.min(1), ddl: done.ddl };
     write(&counts.end_mark())?;
-    Ok(Outcome { counts, bootstrap_rows_left_out: done.bootstrap_rows_left_out })
+    Ok(Outcome { counts, bootstrap_rows_left_out: left_out })
+}
+
+/// Writes what is planned.
+struct Net {
+    script: Script,
+    outcome: apply::Outcome,
+}
+
+impl Net {
+    /// Refuses to number rows that are stored in another order than the source's.
+    fn check_order(&mut self, Left { range, ddl, .. }: &Left<'_>) -> Result<()> {
+        let mut all: Vec<&Met> = ddl.values().filter(|met| met.numbers_rows()).collect();
+        all.sort_by_key(|met| met.told().seq);
+        for met in all {
+            let Met::Run(statement) = met else { continue };
+            let mut keyless = |name: &TableName, def: &TableDef| {
+                Ok(!self.script.table(name, Some(def))?.has_key())
+            };
+            is_ordered(statement, ddl, range, &mut keyless)?;
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self) -> Result<()> {
+        self.outcome.commits += 1;
+        self.script.commit()
+    }
+}
+
+impl Taker for Net {
+    fn table(
+        &mut self,
+        _: &TableName,
+        name: &TableName,
+        def: Option<&TableDef>,
+    ) -> Result<Arc<Table>> {
+        self.script.table(name, def)
+    }
+
+    fn take(&mut self, work: &Work<'_, '_>, to: Option<Seq>) -> Result<()> {
+        let mut chunks = work.plan.phases.iter().flatten();
+        chunks.try_for_each(|chunk| self.script.write(&chunk.ops))?;
+        work.count(&mut self.outcome);
+        to.map_or(Ok(()), |_| self.commit())
+    }
+
+    fn statement(&mut self, _: Seq, met: Option<&Met>) -> Result<()> {
+        match met {
+            Some(Met::Run(statement)) => {
+                self.outcome.ddl += 1;
+                self.script.ddl(statement)
+            }
+            Some(Met::ByHand(_, why, next)) => Err(Error::stopped(why.clone()).help(next.clone())),
+            Some(Met::Left(_)) | None => self.commit(),
+        }
+    }
+
+    fn part(&mut self, work: &Work<'_, '_>, _: Window, _: ChunkId) -> Result<()> {
+        self.take(work, None)
+    }
+
+    fn end_net(&mut self, _: Window, events: &[(Arc<Table>, u64)]) -> Result<()> {
+        self.outcome.count_net(events);
+        self.commit()
+    }
+
+    fn keep_alive(&mut self) -> Result<()> {
+        Ok(())
+    }
 }

@@ -2,17 +2,18 @@
 
 use mysql::prelude::Queryable;
 
-use super::{Mysql, failed, schema};
+use super::{Mysql, failed, progress, schema};
 use crate::error::{Error, Result, Words};
 use crate::event::ddl::{Statement, Told, by_hand};
 use crate::event::{Op, Seq, TableName, printable};
-use crate::target::{Mark, Point, Session};
+use crate::target::{Mark, Point, Session, Settled};
 
 impl Mysql {
     pub(super) fn ddl_once(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
         let (told, place) = (ddl.told(), ddl.told().place());
         let now = self.fingerprint(&ddl.changes().collect::<Vec<_>>())?;
-        let run = match self.intent(told.seq)? {
+        let run = self.claim.name.clone();
+        let begin = match progress::intent(self.conn(), &run, told.seq)? {
             None => {
                 self.intend(told.seq, &now, next)?;
                 true
@@ -35,7 +36,7 @@ impl Mysql {
                 }
             }
         };
-        if run {
+        if begin {
             self.run_ddl(ddl).map_err(|e| e.at(&place).or_help(by_hand()))?;
             self.check(told).map_err(|e| e.at(&place))?;
         }
@@ -46,14 +47,8 @@ impl Mysql {
         schema::fingerprint(self.conn(), names).map_err(|e| failed("target", &e))
     }
 
-    /// How the tables of a statement were when it was to be run.
-    fn intent(&mut self, seq: Seq) -> Result<Option<String>> {
-        let name = self.claim.name.clone();
-        let select = "SELECT fingerprint FROM binsync.intent WHERE name=? AND seq=?";
-        self.conn().exec_first(select, (name, seq)).map_err(|e| failed("target: progress", &e))
-    }
-
-    fn intend(&mut self, seq: Seq, now: &str, next: &Point) -> Result<()> {
+    /// Keeps how the tables of a statement are that is to run.
+    pub(super) fn intend(&mut self, seq: Seq, now: &str, next: &Point) -> Result<()> {
         let claim = self.claim.clone();
         self.main.begin(&claim, Mark::Step)?;
         let replace = "REPLACE INTO binsync.intent (name, seq, fingerprint) VALUES (?,?,?)";
@@ -118,19 +113,17 @@ impl Mysql {
         }
     }
 
-    /// True when the tables are as a statement leaves them that was not run here.
-    pub(super) fn is_settled(&mut self, told: &Told, note: Option<&Point>) -> Result<bool> {
-        let names = told.names();
-        let (now, before) = (self.fingerprint(&names)?, self.intent(told.seq)?);
+    /// As [`crate::target::Catalog::settled`].
+    pub(super) fn is_settled(&mut self, run: &str, told: &Told) -> Result<Settled> {
+        let now = self.fingerprint(&told.names())?;
+        let before = progress::intent(self.conn(), run, told.seq)?;
         let changed = before.as_ref().is_some_and(|before| *before != now);
         if (changed || told.shows()) && self.check(told).is_ok() {
-            return Ok(true);
+            return Ok(Settled::Done);
         }
         // What shows by itself needs no note, and a run that wrote nothing gives its name free.
-        if let (Some(next), None, false) = (note, before, told.shows()) {
-            self.intend(told.seq, &now, next)?;
-        }
-        Ok(false)
+        let keeps = before.is_none() && !told.shows();
+        Ok(Settled::Open(keeps.then_some(now)))
     }
 
     /// Refuses a statement that names what the target lacks: a collation, a character set, an engine.

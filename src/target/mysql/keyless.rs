@@ -52,14 +52,13 @@ pub(super) fn takes(ops: &[RowOp<'_, '_>]) -> bool {
 ///
 /// # Errors
 /// A conflict when it has fewer of an image.
-pub(super) fn look(conn: &mut Conn, ops: &[RowOp<'_, '_>]) -> Result<u64> {
+pub(super) fn look(conn: &mut Conn, ops: &[RowOp<'_, '_>]) -> Result<()> {
     let table = ops[0].table;
     let ops = &together(ops);
     let place = format!("{} (message {}): DELETE", table.name, ops[0].seq);
-    let filled = fill_wanted(conn, table, ops, &place)?;
+    fill_wanted(conn, table, ops, &place)?;
     enough(ops, &count(conn, table, &place)?)?;
-    run(conn, &place, &format!("DROP TEMPORARY TABLE {}", wanted(table)))?;
-    Ok(filled + 2)
+    run(conn, &place, &format!("DROP TEMPORARY TABLE {}", wanted(table)))
 }
 
 /// Deletes the rows of one table, `times` of each image.

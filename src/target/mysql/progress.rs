@@ -157,6 +157,18 @@ pub(super) fn standing(conn: &mut Conn, run: &Run) -> Result<Option<Standing>> {
     }
 }
 
+/// How the tables of a statement were when it was to be run; `None` when it was not.
+///
+/// # Errors
+/// When the server does not answer.
+pub(super) fn intent(conn: &mut Conn, run: &str, seq: Seq) -> Result<Option<String>> {
+    if !is_there(conn)? {
+        return Ok(None);
+    }
+    let select = "SELECT fingerprint FROM binsync.intent WHERE name=? AND seq=?";
+    conn.exec_first(select, (run, seq)).map_err(|e| failed("target: progress", &e))
+}
+
 fn is_there(conn: &mut Conn) -> Result<bool> {
     let found: Option<u64> = conn
         .query_first(

@@ -161,6 +161,33 @@ impl MysqlSession {
         Ok(sent)
     }
 
+    /// As [`crate::target::Catalog::look`].
+    pub(super) fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        for run in ops.chunk_by(keyless::joins) {
+            if keyless::takes(run) {
+                keyless::look(&mut self.conn, run)?;
+                continue;
+            }
+            for slice in run.chunks(SLICE_ROWS) {
+                let rows = self.encoder.rows;
+                let mut statements = Statements::new(Dialect::Mysql, Direction::Reverse, rows);
+                statements.looks(slice)?;
+                for (sql, item) in statements.iter() {
+                    let place = format!("{} (message {})", item.table.name, item.seq);
+                    let found: Option<u64> =
+                        self.conn.query_first(sql).map_err(|e| failed(&place, &e))?;
+                    expect(&place, item.expect, found.unwrap_or(0))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says something to the server, so that it does not take the client for dead.
+    pub(super) fn keep_alive(&mut self) -> Result<()> {
+        self.conn.ping().map_err(|e| failed("target", &e))
+    }
+
     /// Whether the target's foreign keys act on what follows.
     fn set_checks(&mut self, on: bool) -> Result<()> {
         if self.checks != on {
@@ -241,29 +268,6 @@ impl Session for MysqlSession {
         Ok(sent)
     }
 
-    fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
-        let mut sent = 0;
-        for run in ops.chunk_by(keyless::joins) {
-            if keyless::takes(run) {
-                sent += keyless::look(&mut self.conn, run)?;
-                continue;
-            }
-            for slice in run.chunks(SLICE_ROWS) {
-                let rows = self.encoder.rows;
-                let mut statements = Statements::new(Dialect::Mysql, Direction::Reverse, rows);
-                statements.looks(slice)?;
-                for (sql, item) in statements.iter() {
-                    let place = format!("{} (message {})", item.table.name, item.seq);
-                    let found: Option<u64> =
-                        self.conn.query_first(sql).map_err(|e| failed(&place, &e))?;
-                    expect(&place, item.expect, found.unwrap_or(0))?;
-                    sent += 1;
-                }
-            }
-        }
-        Ok(sent)
-    }
-
     fn savepoint(&mut self) -> Result<()> {
         self.query("SAVEPOINT binsync")
     }
@@ -325,10 +329,6 @@ impl Session for MysqlSession {
         self.query("COMMIT")?;
         self.in_transaction = false;
         Ok(())
-    }
-
-    fn keep_alive(&mut self) -> Result<()> {
-        self.conn.ping().map_err(|e| failed("target", &e))
     }
 
     fn rollback(&mut self) {

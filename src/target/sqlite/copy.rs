@@ -2,24 +2,17 @@
 
 use std::sync::Arc;
 
-use super::{Point, Run, Session as _, Sqlite, SqliteSession, Standing, schema};
+use super::{Sqlite, SqliteSession, schema};
 use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
+use crate::target::{Point, Run, Session as _};
 
 /// A copy being written.
 pub struct Copy<'s>(&'s mut SqliteSession);
 
 impl Sqlite {
-    /// Where a run stands whose copy is in the file; `None` while there is none.
-    ///
-    /// # Errors
-    /// When the name belongs to another run (usage), or the file cannot be read.
-    pub fn copied(&mut self, run: &Run) -> Result<Option<Standing>> {
-        schema::standing(&self.session.conn, &self.session.file, run)
-    }
-
     /// Lets `fill` write a copy, in one transaction in which the run's progress comes to stand at
     /// `at`: whatever ends it early leaves the file as it was.
     ///

@@ -81,6 +81,19 @@ impl SqliteSession {
         }
         Ok(statements.items.len() as u64)
     }
+
+    /// As [`crate::target::Catalog::look`].
+    pub(super) fn look(&self, ops: &[RowOp<'_, '_>]) -> Result<()> {
+        let mut statements = Statements::new(Dialect::Sqlite, Direction::Reverse, STATEMENT_ROWS);
+        statements.looks(ops)?;
+        for (sql, item) in statements.iter() {
+            let place = || format!("{} (message {})", item.table.name, item.seq);
+            let found: i64 =
+                self.conn.query_row(sql, (), |row| row.get(0)).map_err(|e| failed(&place(), &e))?;
+            expect(&place(), item.expect, found.unsigned_abs())?;
+        }
+        Ok(())
+    }
 }
 
 impl Session for SqliteSession {
@@ -92,18 +105,6 @@ impl Session for SqliteSession {
 
     fn write(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
         ops.chunks(1000).try_fold(0, |sent, slice| Ok(sent + self.slice(slice)?))
-    }
-
-    fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<u64> {
-        let mut statements = Statements::new(Dialect::Sqlite, Direction::Reverse, STATEMENT_ROWS);
-        statements.looks(ops)?;
-        for (sql, item) in statements.iter() {
-            let place = || format!("{} (message {})", item.table.name, item.seq);
-            let found: i64 =
-                self.conn.query_row(sql, (), |row| row.get(0)).map_err(|e| failed(&place(), &e))?;
-            expect(&place(), item.expect, found.unsigned_abs())?;
-        }
-        Ok(statements.items.len() as u64)
     }
 
     fn savepoint(&mut self) -> Result<()> {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::{Mark, Run, Sessions, Target};
+use super::super::{Catalog as _, Ledger as _, Mark, Run, Sessions};
 use super::Sqlite;
 use crate::error::Result;
 use crate::event::ddl::{Statement, Told, is_of_several_tables};

@@ -137,10 +137,9 @@ enum DdlArg {
 impl ApplyArgs {
     pub(super) fn how(&self) -> How {
         How {
-            mode: match (self.looks(), self.serial, self.net) {
-                (true, ..) => Mode::Look,
-                (_, true, _) => Mode::Serial,
-                (_, _, true) => Mode::Net,
+            mode: match (self.serial, self.net) {
+                (true, _) => Mode::Serial,
+                (_, true) => Mode::Net,
                 _ => Mode::Windows,
             },
             window: self.window as usize,
@@ -150,7 +149,6 @@ impl ApplyArgs {
                 DdlArg::Stop => OnDdl::Stop,
             },
             on_conflict: match self.on_conflict {
-                _ if self.looks() => OnConflict::Skip,
                 ConflictArg::Stop => OnConflict::Stop,
                 ConflictArg::Skip => OnConflict::Skip,
                 ConflictArg::Overwrite => OnConflict::Overwrite,
@@ -208,8 +206,7 @@ impl ApplyArgs {
         Options {
             // Whoever lets such rows be lost takes it that they are not logged.
             logs_cascades: logs_cascades.or(self.allow.allow_cascades.then_some(false)),
-            // Rows are looked at on one connection.
-            lanes: if self.serial || self.looks() { 1 } else { self.lanes.into() },
+            lanes: if self.serial { 1 } else { self.lanes.into() },
             target_binlog: !self.no_target_binlog,
             allow_triggers: self.allow_triggers,
         }
