@@ -36,8 +36,8 @@ const DISK_HEADROOM: u64 = 4 << 20;
 pub trait Watch {
     /// Something the user should know.
     fn say(&self, message: &str);
-    /// What went wrong, and is lived with.
-    fn failed(&self, words: &Words);
+    /// The same, in the words of an error or a note.
+    fn tell(&self, words: &Words);
     /// Something good to know, left out with `--quiet`.
     fn note(&self, message: &str);
     /// So many further messages and bytes have been stored.
@@ -140,7 +140,7 @@ impl Drain<'_> {
                     connected = false;
                     let pause = pause.as_secs_f32();
                     let again = format!("\n  trying again in {pause:.1} s");
-                    self.watch.failed(&(error.words() + again));
+                    self.watch.tell(&(error.words() + again));
                     let since = lost.map_or_else(Instant::now, |(since, _)| since);
                     lost = Some((since, error));
                 }

@@ -74,6 +74,31 @@ fn tables_whose_definition_is_not_known_are_refused_with_the_next_step() {
     spool.apply(&url, ["--table", "d.t"]).code(4).says(&["d.t", words[3]]);
 }
 
+/// Which of them came beside the copy nothing tells, in whatever pieces they are written.
+#[test]
+fn rows_that_were_copied_into_a_table_without_a_key_are_refused() {
+    let def = r#"{"database":"d","charset":"utf8mb4","table":"t","primary-key":[],"columns":[{"type":"int","name":"v","signed":true}]}"#;
+    let message = |kind: &str, more: &str| {
+        format!(
+            "{{\"database\":\"d\",\"table\":\"t\",\"type\":\"{kind}\",\"ts\":1795351926{more}}}\n"
+        )
+    };
+    let lines = [
+        message("table-create", &format!(r#"000,"sql":"CREATE TABLE t (v INT)","def":{def}"#)),
+        message("bootstrap-start", r#","data":{}"#),
+        message("bootstrap-insert", r#","data":{"v":1}"#),
+        message("bootstrap-complete", r#","data":{}"#),
+    ];
+    let dir = temp_dir();
+    let spool = Spool::of(&write(&dir, "copied.jsonl", lines.concat()));
+    let words = ["d.t: the producer copied", "no key", "--exclude-table"];
+    for (n, more) in [&[][..], &["--serial"], &["--net"]].into_iter().enumerate() {
+        let url = format!("sqlite:{}", dir.path().join(format!("{n}.db")).display());
+        spool.apply(&url, more).code(4).says(&words);
+    }
+    spool.run(["render"]).code(4).says(&words);
+}
+
 #[test]
 fn a_dry_run_makes_and_changes_nothing() {
     let (spool, dir) = (Spool::recording("mariadb-incident"), temp_dir());

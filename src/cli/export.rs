@@ -217,7 +217,7 @@ impl Run {
             let frame = match frame {
                 Ok(frame) => frame,
                 Err(error) => {
-                    self.output.failed(&error.words());
+                    self.output.tell(&error.words());
                     self.unreadable = true;
                     continue;
                 }

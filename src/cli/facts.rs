@@ -16,7 +16,7 @@ const TOLD: usize = 20;
 /// Says it; true when something differs by it.
 pub(super) fn say(fact: &Fact<'_>, output: &Output) -> bool {
     match fact {
-        Fact::NoTable(error) => output.failed(&(Words::from("so far, ") + error.words())),
+        Fact::NoTable(error) => output.tell(&(Words::from("so far, ") + error.words())),
         Fact::Bounds(bounds) => {
             for (flag, instant) in [("--since", bounds.since), ("--until", bounds.until)] {
                 if let Some(instant) = instant {
@@ -41,7 +41,7 @@ pub(super) fn say(fact: &Fact<'_>, output: &Output) -> bool {
         Fact::Created(n) => output.note(&format!(
             "{n} CREATE statements in the stretch are not taken back: their tables stay"
         )),
-        Fact::Lost(loss) => output.failed(&(Words::from("not taken back: ") + loss.words())),
+        Fact::Lost(loss) => output.tell(&(Words::from("not taken back: ") + loss.words())),
     }
     fact.differs()
 }

@@ -140,7 +140,7 @@ impl Watch for Output {
         }
     }
 
-    fn failed(&self, words: &Words) {
+    fn tell(&self, words: &Words) {
         self.say(&words::text(words));
     }
 

@@ -82,7 +82,7 @@ pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
         let frame = match frame {
             Ok(frame) => frame,
             Err(error) => {
-                output.failed(&error.words());
+                output.tell(&error.words());
                 unreadable = true;
                 continue;
             }

@@ -4,7 +4,7 @@ use crate::error::{Means, Words};
 
 /// A text of the library.
 pub(super) fn text(words: &Words) -> String {
-    words.worded(word)
+    words.worded(|means| word(means).to_owned())
 }
 
 fn word(means: Means) -> &'static str {

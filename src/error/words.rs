@@ -17,9 +17,9 @@ enum Piece {
 
 impl Words {
     /// The text, the means in it worded by `word`.
-    pub fn worded(&self, word: impl Fn(Means) -> &'static str) -> String {
+    pub fn worded(&self, word: impl Fn(Means) -> String) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => text,
+            Piece::Text(text) => text.clone(),
             Piece::Means(means) => word(*means),
         });
         pieces.collect()
@@ -27,11 +27,7 @@ impl Words {
 
     /// The text, the means in it by their names here: for what knows none.
     pub fn plain(&self) -> String {
-        let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => text.clone(),
-            Piece::Means(means) => format!("{means:?}"),
-        });
-        pieces.collect()
+        self.worded(|means| format!("{means:?}"))
     }
 
     /// Texts one after the other.

@@ -275,7 +275,7 @@ mod tests {
         };
         assert!(check("shop.*,Zoo.x").is_ok());
         let error = check("shop.orders,Shop.Orders").expect_err("one is wrong").words();
-        let error = error.worded(|means| if means == Means::Table { "--table" } else { "" });
+        let error = error.worded(|means| format!("--{means:?}").to_lowercase());
         assert!(error.contains("--table 'Shop.Orders'") && error.contains("mean shop.orders?"));
         let error = check("nosuch.*").expect_err("wrong").to_string();
         assert!(error.contains("there is Zoo.x, shop.audit_log, shop.orders"), "{error}");

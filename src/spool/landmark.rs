@@ -90,7 +90,7 @@ fn around(spool: &Spool, known: &BinlogPos<&str>) -> Result<Around> {
 
 #[cfg(test)]
 mod tests {
-    use crate::error::{Context as _, Means, Result};
+    use crate::error::{Context as _, Result};
     use crate::spool::{Batch, Spool, SpoolWriter, WriterOptions};
 
     /// A spool of one-row transactions at these places.
@@ -118,8 +118,7 @@ mod tests {
         whole.recognise(&known, "x")?;
         let refused = |spool: &Spool| {
             let refused = spool.recognise(&known, "x").expect_err("another spool");
-            let named = |means| if means == Means::Position { "--position" } else { "" };
-            refused.words().worded(named)
+            refused.words().worded(|means| format!("--{means:?}").to_lowercase())
         };
         let cut = refused(&spool(b.path(), 1..=9)?);
         assert!(cut.contains("ends at message 9 (bin.000001:9): the spool is behind"), "{cut}");

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::index::db;
 use super::store::{scan, segment};
 use super::*;
-use crate::error::{Context, Means, Result};
+use crate::error::{Context, Result};
 use crate::event::{Direction, TableName};
 
 mod damage;
@@ -285,7 +285,7 @@ fn a_newer_version_is_refused_by_name() -> Result<()> {
 fn a_missing_or_empty_spool_says_what_to_do() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     for dir in [dir.path().join("none"), dir.path().to_owned()] {
-        let named = |means| if means == Means::Capture { "binsync capture" } else { "" };
+        let named = |means| format!("binsync {means:?}").to_lowercase();
         let error = Spool::open(&dir).err().map(|e| e.words().worded(named)).unwrap_or_default();
         assert!(error.contains("binsync capture"), "{error}");
     }

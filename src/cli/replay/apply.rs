@@ -11,7 +11,7 @@ use crate::cli::{DIFFERS, DONE, Global, facts, stop_flag};
 use crate::error::Result;
 use crate::replay::Selection;
 use crate::replay::apply::look::look;
-use crate::replay::apply::{Applier, Job, Outcome, Report, follow};
+use crate::replay::apply::{Applier, Job, Journal, Outcome, Report, follow};
 use crate::replay::prepare::{self, Base, Fact, Request, prepare};
 use crate::spool::Spool;
 use crate::target::{Catalog, Run};
@@ -55,8 +55,8 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     }
     let mut keys = |logs_cascades| open(logs_cascades)?.foreign_keys();
     let mut differs = false;
-    let mut tell = |fact: Fact<'_>| differs |= facts::say(&fact, &output);
-    let Some(prepared) = prepare(&mut spool, &request, &mut keys, &mut tell)? else {
+    let mut say = |fact: Fact<'_>| differs |= facts::say(&fact, &output);
+    let Some(prepared) = prepare(&mut spool, &request, &mut keys, &mut say)? else {
         return Ok(args.select.nothing(differs));
     };
     let mut open = || open(prepared.definitions.logs_cascades);
@@ -86,6 +86,18 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         }
     };
     output.clear();
+    let left = finish(args, &job, (done, outcome, pace), (&findings, &journal), &output)?;
+    Ok(if differs || left { DIFFERS } else { DONE })
+}
+
+/// Tells what was done, whether it is all or not; true when rows are not as the stream has them.
+fn finish(
+    args: &ApplyArgs,
+    job: &Job<'_>,
+    (done, outcome, pace): (Result<()>, Outcome, Option<f64>),
+    (findings, journal): (&Findings, &Journal),
+    output: &Output,
+) -> Result<bool> {
     if outcome.conflicts > 0 && !args.dry_run {
         output.say(&format!(
             "{} written to {}",
@@ -96,11 +108,11 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
     done?;
     if args.dry_run {
         findings.tell(&outcome)?;
-        tell_pace(args, &outcome, pace, &output);
+        tell_pace(args, &outcome, pace, output);
     }
-    tell_outcome(args, &outcome, &prepared.selection, &output);
-    let left = leaves_rows(args, &outcome, &run, journal.path(), &output);
-    Ok(if differs || left || outcome.conflicts > 0 { DIFFERS } else { DONE })
+    tell(args, &outcome, job.selection, output);
+    let left = leaves_rows(args, &outcome, job.run, journal.path(), output);
+    Ok(left || outcome.conflicts > 0)
 }
 
 /// What the run would do, and how fast the target is.
@@ -127,7 +139,7 @@ fn reporter(job: &Job<'_>, output: &Output) -> impl FnMut(Report) {
     // Told again with each new connection, but once is enough.
     let mut keyless = HashSet::new();
     move |report| match report {
-        Report::Note(words) => output.failed(&words),
+        Report::Note(words) => output.tell(&words),
         Report::Keyless(table) => {
             if keyless.insert(table.clone()) {
                 output.note(&format!(
@@ -180,7 +192,7 @@ fn tell_pace(args: &ApplyArgs, outcome: &Outcome, pace: Option<f64>, output: &Ou
 }
 
 /// What was done, or would be.
-fn tell_outcome(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Output) {
+fn tell(args: &ApplyArgs, outcome: &Outcome, selection: &Selection, output: &Output) {
     say_left_out(outcome.bootstrap_rows_left_out, output);
     if outcome.ddl_skipped > 0 {
         output.say(&format!("{} passed over", counted(outcome.ddl_skipped, "DDL statement")));

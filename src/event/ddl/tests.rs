@@ -56,7 +56,10 @@ fn refuses(op: Op, tables: &str, sql: &str) -> String {
         Ok(statement) => panic!("{sql} became {}", statement.text()),
         Err(e) => {
             assert!(e.next_step().is_some(), "{e}");
-            e.words().worded(|means| if means == Means::SchemaAdd { "schema add" } else { "" })
+            e.words().worded(|means| match means {
+                Means::SchemaAdd => "schema add".to_owned(),
+                other => format!("{other:?}"),
+            })
         }
     }
 }

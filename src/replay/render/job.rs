@@ -44,12 +44,7 @@ pub struct What<'s> {
 
 /// What all stretches share.
 pub(super) struct Job<'s> {
-    pub(super) selection: &'s Selection,
-    pub(super) route: &'s Route,
-    pub(super) direction: Direction,
-    pub(super) form: Form,
-    pub(super) split: Option<Split>,
-    pub(super) stop: &'s AtomicBool,
+    pub(super) what: &'s What<'s>,
     pub(super) binder: Binder<'s>,
     /// The selected statements by the sequence of their first message.
     pub(super) ddl: HashMap<Seq, String>,

@@ -101,14 +101,13 @@ pub fn render(
     sink: &mut dyn Sink,
     report: &mut dyn FnMut(Seq),
 ) -> Result<Outcome> {
-    let What { definitions, selection, route, direction, form, split, stop, .. } = *what;
     let ddl = check::statements(spool, what)?;
     check::cascades(spool, what)?;
     check::tables(what)?;
     check::replaces(spool, what)?;
-    let binder = Binder::new(spool, definitions, route, direction)?;
+    let binder = Binder::new(spool, what.definitions, what.route, what.direction)?;
     let switch = Switch::new(Arc::new(foreign_keys::acting(what)));
-    let job = Job { selection, route, direction, form, split, stop, binder, ddl, switch };
+    let job = Job { what, binder, ddl, switch };
     let (send, receive) = sync_channel::<Work>(AHEAD);
     let queue = Mutex::new(receive);
     let outcome = thread::scope(|scope| {
@@ -143,15 +142,15 @@ fn write_in_order(
     sink: &mut dyn Sink,
     report: &mut dyn FnMut(Seq),
 ) -> Result<Outcome> {
-    let direction = job.direction;
+    let direction = job.what.direction;
     let mut outcome = Outcome::default();
     let mut dealt: VecDeque<Receiver<Result<Piece>>> = VecDeque::new();
-    let mut stretches = stretches(spool, job.selection, direction)?;
+    let mut stretches = stretches(spool, job.what.selection, direction)?;
     loop {
         while dealt.len() < THREADS + AHEAD {
             let Some(range) = stretches.next() else { break };
             let range = range?;
-            let filter = &job.selection.filter;
+            let filter = &job.what.selection.filter;
             let frames = Box::new(select::frames(spool, filter, range.clone(), direction)?);
             let (pieces, receive) = sync_channel(PIECES);
             dealt.push_back(receive);
@@ -159,7 +158,7 @@ fn write_in_order(
         }
         let Some(pieces) = dealt.pop_front() else { return Ok(outcome) };
         for piece in pieces {
-            if job.stop.load(Ordering::Relaxed) {
+            if job.what.stop.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
             match piece? {

@@ -28,12 +28,12 @@ pub(super) fn render(
     range: &Range<Seq>,
     hand_over: &mut dyn FnMut(Piece) -> bool,
 ) -> Result<Done> {
-    let reverse = job.direction == Direction::Reverse;
+    let reverse = job.what.direction == Direction::Reverse;
     let mut writer = Writer {
         job,
         recent: Recent::default(),
         tables: Tables::default(),
-        statements: Statements::of(job.form),
+        statements: Statements::of(job.what.form),
         note: String::new(),
         sheets: Vec::new(),
         at: 0,
@@ -44,9 +44,9 @@ pub(super) fn render(
     let mut boundary = Boundary::default();
     for frame in frames {
         let frame = frame?;
-        for event in frame.events(range, job.direction) {
+        for event in frame.events(range, job.what.direction) {
             let (seq, event) = event?;
-            if boundary.before(&event.meta, job.direction) && !event.meta.op.is_bootstrap() {
+            if boundary.before(&event.meta, job.what.direction) && !event.meta.op.is_bootstrap() {
                 writer.commit()?;
             }
             writer.event(seq, &event)?;
@@ -79,10 +79,10 @@ struct Writer<'s> {
 
 impl Writer<'_> {
     fn event(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
-        if !self.job.selection.filter.takes_event(event) {
+        if !self.job.what.selection.filter.takes_event(event) {
             return Ok(());
         }
-        if self.job.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
+        if self.job.what.direction == Direction::Reverse && event.meta.op.is_bootstrap() {
             self.done.bootstrap_rows_left_out += 1;
             return Ok(());
         }
@@ -115,11 +115,11 @@ impl Writer<'_> {
         self.done.transactions += u64::from(!std::mem::replace(&mut self.begun, true));
         let sheet = &mut self.sheets[sheet];
         sheet.begin();
-        if job.form.dialect == Dialect::Sqlite
+        if job.what.form.dialect == Dialect::Sqlite
             && let Some(def) = self.tables.definition(&event.meta.name())
         {
-            let create = || Ok(script::create(Dialect::Sqlite, &job.route.def(def)?));
-            sheet.make(&job.route.table(&def.name()), create)?;
+            let create = || Ok(script::create(Dialect::Sqlite, &job.what.route.def(def)?));
+            sheet.make(&job.what.route.table(&def.name()), create)?;
         }
         self.comment(event);
         Ok(())
@@ -151,7 +151,7 @@ impl Writer<'_> {
     /// The sheet that a row change belongs to.
     fn sheet(&mut self, seq: Seq, event: &Event<'_>, table: &Table) -> usize {
         let meta = &event.meta;
-        let found = match self.job.split {
+        let found = match self.job.what.split {
             None => self.sheets.len().checked_sub(1),
             Some(Split::Table) => self
                 .sheets
@@ -160,7 +160,7 @@ impl Writer<'_> {
             Some(Split::Transaction) => self.sheets.iter().position(|sheet| !sheet.ended),
         };
         found.unwrap_or_else(|| {
-            let part = match self.job.split {
+            let part = match self.job.what.split {
                 None => Part::Whole,
                 Some(Split::Table) => Part::Table(table.name.clone()),
                 Some(Split::Transaction) => {
@@ -181,7 +181,7 @@ impl Writer<'_> {
                 return false;
             }
         }
-        if self.job.split == Some(Split::Transaction) {
+        if self.job.what.split == Some(Split::Transaction) {
             // One goes on at most.
             self.sheets.retain(|sheet| !sheet.ended);
             self.at = 0;
@@ -197,7 +197,7 @@ impl Writer<'_> {
             Some(table) => table,
             None => job.binder.table(&name, def.as_deref(), |_, def| {
                 match def.filter(|d| d.complete) {
-                    Some(def) => script::table(job.form.dialect, def).map(Arc::new),
+                    Some(def) => script::table(job.what.form.dialect, def).map(Arc::new),
                     None => Err(script::unknown(&name).at(format!("message {seq}"))),
                 }
             })?,
@@ -212,7 +212,7 @@ impl Writer<'_> {
         let Some(text) = self.job.ddl.get(&seq) else { return Ok(()) };
         self.commit()?;
         self.comment(event);
-        if self.job.split == Some(Split::Transaction) {
+        if self.job.what.split == Some(Split::Transaction) {
             let part = Part::Ddl { first: seq, ts: event.meta.ts };
             self.sheets.push(Sheet::new(part, self.job.switch.clone()));
         } else if self.sheets.is_empty() {
