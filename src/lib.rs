@@ -1,7 +1,7 @@
 //! binsync records MySQL row changes published by Maxwell and replays them.
 //!
 //! The way of the data is the way of the folders: `source` (RabbitMQ, files) → `spool` (segments
-//! and their index) → `plan` (net changes, statements) → `target` (databases). The core
+//! and their index) → `plan` (net changes, statements) → `dest` (databases). The core
 //! (`event`, `filter`, `route`, `plan`, `sql`) is pure: no file, socket, clock or terminal.
 //!
 //! # Words
@@ -37,9 +37,11 @@
 
 pub mod capture;
 pub mod cli;
+pub mod dest;
 pub mod error;
 pub mod event;
 pub mod filter;
+pub mod mysql;
 pub mod plan;
 pub mod read;
 pub mod replay;
@@ -49,4 +51,3 @@ pub mod select;
 pub mod source;
 pub mod spool;
 pub mod sql;
-pub mod target;

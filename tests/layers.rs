@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The modules a module may name; whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("error", &[]),
     ("retry", &[]),
     ("event", &["error"]),
@@ -16,21 +16,25 @@ const ARROWS: [(&str, &[&str]); 15] = [
     ("route", &["event", "error"]),
     ("plan", &["event", "error"]),
     ("sql", &["plan", "event", "error"]),
-    ("source", &["event", "retry", "error"]),
+    ("mysql", &["event", "error"]),
+    ("source", &["mysql", "sql", "event", "retry", "error"]),
     ("spool", &["event", "error"]),
-    ("target", &["sql", "plan", "event", "error"]),
+    ("dest", &["mysql", "sql", "plan", "event", "error"]),
     ("capture", &["source", "spool", "event", "error"]),
     ("select", &["spool", "filter", "event", "error"]),
     (
         "replay",
-        &["select", "spool", "target", "sql", "plan", "route", "filter", "event", "retry", "error"],
+        &[
+            "select", "source", "spool", "dest", "mysql", "sql", "plan", "route", "filter",
+            "event", "retry", "error",
+        ],
     ),
     ("read", &["select", "spool", "filter", "event", "error"]),
     (
         "cli",
         &[
-            "select", "capture", "replay", "read", "source", "spool", "target", "sql", "route",
-            "filter", "event", "error",
+            "select", "capture", "replay", "read", "source", "spool", "dest", "mysql", "sql",
+            "route", "filter", "event", "error",
         ],
     ),
 ];
@@ -47,13 +51,13 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("async_rs", &["source/amqp"]),
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
-    ("mysql", &["target/mysql"]),
-    ("mysql_common", &["target/mysql"]),
+    ("mysql", &["mysql", "dest/mysql", "source/copy", "source/told", "source/settings"]),
+    ("mysql_common", &["mysql", "dest/mysql"]),
     ("futures_rustls", &["source/amqp/tls"]),
-    ("rustls", &["source/amqp/tls", "target/mysql/tls", "target/mysql/tunnel"]),
+    ("rustls", &["source/amqp/tls", "mysql/tls", "mysql/tunnel"]),
     ("url", &["cli/server"]),
     ("percent_encoding", &["cli/server"]),
-    ("rusqlite", &["spool/index", "target/sqlite"]),
+    ("rusqlite", &["spool/index", "dest/sqlite"]),
     ("zstd", &["spool/store/segment", "source/packing", "cli/demo"]),
     ("globset", &["filter"]),
     ("strsim", &["filter"]),

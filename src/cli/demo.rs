@@ -9,10 +9,10 @@ use clap::Args;
 
 use super::output::{count, counted};
 use super::{DONE, FAILED, Global, print, time};
+use crate::dest::sqlite;
 use crate::error::{Context, Error, Result};
 use crate::event::Direction;
 use crate::spool::{Counts, Spool, Transaction};
-use crate::target::sqlite;
 
 /// A shop's stream, recorded from MariaDB: ordinary work, an accident, ordinary work.
 const RECORDING: &[u8] = include_bytes!("../../fixtures/maxwell/mariadb-incident.jsonl.zst");

@@ -7,11 +7,11 @@ use super::{DONE, Global, line, print};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
 use crate::event::{TableName, printable};
+use crate::mysql::server::Server;
 use crate::replay::Definitions;
 use crate::replay::snapshot::Snapshot;
+use crate::source;
 use crate::spool::{self, Spool};
-use crate::target::mysql::schema;
-use crate::target::mysql::server::Server;
 
 /// What to do with definitions.
 #[derive(Subcommand, Debug)]
@@ -62,7 +62,7 @@ pub fn run(global: &Global, command: &SchemaCommand) -> Result<u8> {
 /// # Errors
 /// When the server cannot be read or the snapshot not stored.
 pub fn add(global: &Global, server: &Server) -> Result<u8> {
-    let told = schema::snapshot(server)?;
+    let told = source::told::snapshot(server)?;
     let mut snapshot = Snapshot::new(&told.version, told.tables, told.foreign_keys);
     // A snapshot may be stored before the first message is.
     let mut seq = 1;

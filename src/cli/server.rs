@@ -8,7 +8,7 @@ use url::Url;
 
 use super::secret;
 use crate::error::{Error, Result};
-use crate::target::mysql::server::{Encryption, Identity, Login, Server};
+use crate::mysql::server::{Encryption, Identity, Login, Server};
 
 /// How a server is written.
 const WRITTEN: &str = "write it as mysql://user:password@host:port";

@@ -11,15 +11,15 @@ use super::cut::{self, Bounds, Cut};
 use super::reversible::{Found, Loss, losses, refusal};
 use super::selected::{self, Selected};
 use super::{Definitions, Selection, origin};
+use crate::dest::Run;
+use crate::dest::sqlite::Sqlite;
 use crate::error::{Error, ErrorKind, Means, Result, Words};
 use crate::event::def::ForeignKey;
 use crate::event::{Direction, TableName};
 use crate::filter::Filter;
+use crate::mysql::server::Server;
 use crate::route::Route;
 use crate::spool::{Spool, Trouble};
-use crate::target::Run;
-use crate::target::mysql::server::Server;
-use crate::target::sqlite::Sqlite;
 
 /// What is asked of the stream.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! Where a run stands in its target, held against the spool.
 
+use crate::dest::Run;
 use crate::error::{Error, Result};
 use crate::event::landmark::Landmark;
 use crate::spool::{Seq, Spool};
-use crate::target::Run;
 
 /// Refuses a spool that is not the one a run has come so far in.
 ///

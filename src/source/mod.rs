@@ -4,10 +4,13 @@
 //! kept, is not known here; only the flows in [`crate::capture`] join a source to the spool.
 
 pub mod amqp;
+pub mod copy;
 pub mod lines;
 mod packing;
 pub mod queue;
 pub mod refusal;
+mod settings;
+pub mod told;
 
 /// A run of whole messages, their bytes one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

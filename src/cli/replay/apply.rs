@@ -8,13 +8,13 @@ use super::{done, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
 use crate::cli::{DIFFERS, DONE, Global, facts, stop_flag};
+use crate::dest::{Catalog, Run};
 use crate::error::Result;
 use crate::replay::Selection;
 use crate::replay::apply::look::look;
 use crate::replay::apply::{Applier, Job, Journal, Outcome, Report, follow};
 use crate::replay::prepare::{self, Base, Fact, Request, prepare};
 use crate::spool::Spool;
-use crate::target::{Catalog, Run};
 
 mod args;
 

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use crate::dest::Target;
+use crate::dest::mysql::{Mysql, Options};
+use crate::dest::sqlite::Sqlite;
 use crate::error::{Error, Result};
-use crate::target::Target;
-use crate::target::mysql::server::Server;
-use crate::target::mysql::{Mysql, Options};
-use crate::target::sqlite::Sqlite;
+use crate::mysql::server::Server;
 
 /// Where a target is.
 pub(super) enum Place {

@@ -7,12 +7,12 @@ use super::conflict::OnConflict;
 use super::job::{Job, OnDdl, Report};
 use super::seen::Seen;
 use super::statements::{self, Met};
+use crate::dest::{Catalog, Changes, Mark, Needs, Point, Standing, Target};
 use crate::error::{Error, ErrorKind, Means, Result};
 use crate::event::{Direction, TableName};
 use crate::replay::selected::{self, Rows};
 use crate::replay::standing::recognise;
 use crate::spool::{Counts, Seq, Spool};
-use crate::target::{Catalog, Changes, Mark, Needs, Point, Standing, Target};
 
 /// Where the run stands, as far as the target knows it, held against the spool; with what was seen of
 /// it before. The target is only asked, and where it `looks` no more than that will be done.

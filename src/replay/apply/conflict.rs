@@ -10,12 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::dest::{Claim, FoundRow, Mark, Session};
 use crate::error::{Context, Error, ErrorKind, Means, Result, Words};
 use crate::event::printable;
 use crate::plan::op::{Act, RowOp, Verb};
 use crate::plan::{Image, Table};
 use crate::spool::Seq;
-use crate::target::{Claim, FoundRow, Mark, Session};
 
 /// What is done about a row that is not as the stream has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

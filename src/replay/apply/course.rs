@@ -3,10 +3,10 @@
 use super::job::{Job, Mode, Report};
 use super::preflight::Left;
 use super::reader::Limits;
+use crate::dest::Window;
 use crate::error::Result;
 use crate::event::Direction;
 use crate::spool::Spool;
-use crate::target::Window;
 
 /// A part is made of about so many bytes of messages, or of a window's messages if that is less …
 const PART_BYTES: u64 = 16 << 20;

@@ -8,6 +8,7 @@ use super::job::{Job, Mode, Outcome};
 use super::lanes::{Lanes, Pace};
 use super::statements::Met;
 use super::taker::{Taker, Work};
+use crate::dest::{ChunkId, Mark, Point, Settled, Standing, Target, Window};
 use crate::error::{Error, Result, Words};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::TableDef;
@@ -15,7 +16,6 @@ use crate::event::landmark::Landmark;
 use crate::event::{Direction, TableName};
 use crate::plan::Table;
 use crate::spool::{Records, Seq};
-use crate::target::{ChunkId, Mark, Point, Settled, Standing, Target, Window};
 
 /// Writes to a database.
 pub(super) struct Executor<'p, 's> {

@@ -5,13 +5,13 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use super::conflict::{OnConflict, Sink};
+use crate::dest::Run;
 use crate::error::Words;
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, TableName};
 use crate::replay::{Definitions, Selection};
 use crate::route::Route;
 use crate::spool::Seq;
-use crate::target::Run;
 
 /// What is done about DDL statements in the stretch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

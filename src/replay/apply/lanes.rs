@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use super::super::stopped;
 use super::conflict::{Policy, Writer};
 use super::job::Outcome;
+use crate::dest::{ChunkId, Claim, Mark, Session, Sessions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::window::Chunk;
 use crate::retry;
-use crate::target::{ChunkId, Claim, Mark, Session, Sessions};
 
 /// A chunk that meets a deadlock is tried so many times.
 const TRIES: u32 = 8;

@@ -11,13 +11,13 @@ use super::pass;
 use super::preflight::Left;
 use super::statements::Met;
 use super::taker::{Taker, Work};
+use crate::dest::{Catalog, ChunkId, Settled, Standing, Window};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::{Act, RowOp};
 use crate::spool::{Seq, Spool};
-use crate::target::{Catalog, ChunkId, Settled, Standing, Window};
 
 /// Rows asked for at once.
 const SLICE: usize = 1000;

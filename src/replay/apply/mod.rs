@@ -10,10 +10,10 @@
 use std::sync::atomic::Ordering;
 
 use super::stopped;
+use crate::dest::{Standing, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::replay::standing::recognise;
 use crate::spool::Spool;
-use crate::target::{Standing, Target};
 
 mod begin;
 mod bind;

@@ -12,12 +12,12 @@ use super::reader::{Reader, Stretch, events_of};
 use super::relay::{Relay, both};
 use super::spill::{Parts, Spill};
 use super::taker::{Taker, Work};
+use crate::dest::{ChunkId, Window};
 use crate::error::{Error, Means, Result};
 use crate::event::Direction;
 use crate::plan::Table;
 use crate::plan::window::{Half, Plan};
 use crate::spool::Seq;
-use crate::target::{ChunkId, Window};
 
 /// Where a stretch ends: at this statement's message, if at any, and where the run stands there.
 type End = (Option<Seq>, Seq);

@@ -7,6 +7,7 @@ use super::job::{Job, OnDdl, Report};
 use super::statements::{self, Met, Open, Statements};
 use super::taker::Taker;
 use super::whole;
+use crate::dest::Catalog;
 use crate::error::{Error, ErrorKind, Means, Result, Words};
 use crate::event::{Direction, Op, TableName};
 use crate::replay::alike;
@@ -14,7 +15,6 @@ use crate::replay::binder::Binder;
 use crate::replay::reversible::no_cascades;
 use crate::replay::selected::{self, Selected};
 use crate::spool::{Seq, Spool};
-use crate::target::Catalog;
 
 /// What is left of a run, and what will be met there.
 pub(in crate::replay) struct Left<'s> {

@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::job::{Job, TableOutcome};
+use crate::dest::{Catalog, Run, Standing};
 use crate::error::{Context, Error, Means, Result, Words};
 use crate::event::landmark::Landmark;
 use crate::event::{BinlogPos, Direction, TableName};
 use crate::replay::selected;
 use crate::spool::{self, Seq, Spool};
-use crate::target::{Catalog, Run, Standing};
 
 /// The folder in the spool.
 const FOLDER: &str = "targets";

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::job::{Job, Mode, OnDdl};
+use crate::dest::{Catalog, Point, Settled};
 use crate::error::{Error, Means, Result, Words};
 use crate::event::ddl::{Statement, Text, Told, by_hand};
 use crate::event::def::TableDef;
@@ -11,7 +12,6 @@ use crate::event::{Direction, TableName};
 use crate::filter::Type;
 use crate::replay::selected::Selected;
 use crate::spool::{Seq, Spool};
-use crate::target::{Catalog, Point, Settled};
 
 /// A statement that will be met.
 pub(in crate::replay) enum Met {

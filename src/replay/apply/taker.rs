@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::job::Outcome;
 use super::statements::Met;
+use crate::dest::{ChunkId, Window};
 use crate::error::Result;
 use crate::event::def::TableDef;
 use crate::event::{Event, TableName};
@@ -11,7 +12,6 @@ use crate::plan::Table;
 use crate::plan::window::{Plan, Rows};
 use crate::replay::binder::describe;
 use crate::spool::Seq;
-use crate::target::{ChunkId, Window};
 
 /// Events, bound and planned.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
 use super::job::Job;
+use crate::dest::Catalog;
 use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::event::{Body, Direction, Event, Op, TableName};
@@ -16,7 +17,6 @@ use crate::replay::{Ddl, selected};
 use crate::route::Route;
 use crate::select;
 use crate::spool::{Bootstrap, Seq, Spool, Transaction, Trouble};
-use crate::target::Catalog;
 
 /// Refuses tables that the target lacks and the stretch does not hold whole; `runs` tells
 /// which statements will run, `left` is what is still to be done.

@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use super::stretch::Stretch;
 use crate::error::{Error, Means, Result, Words};
 use crate::event::{BinlogPos, Direction, TableName};
+use crate::source::copy::{Base, Did};
 use crate::spool::Spool;
-use crate::target::mysql::base::{Base, Did};
 
 /// A table as the binlog's events name it.
 fn logged(name: &TableName) -> String {

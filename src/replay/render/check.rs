@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::job::What;
 use super::sheet::Split;
+use crate::dest::{script, sqlite};
 use crate::error::{Error, Means, Result};
 use crate::event::def::ForeignKey;
 use crate::event::{Direction, TableName};
@@ -11,7 +12,6 @@ use crate::replay::alike;
 use crate::replay::reversible::no_cascades;
 use crate::spool::{Bootstrap, Seq, Spool};
 use crate::sql::{Dialect, Insert};
-use crate::target::{script, sqlite};
 
 /// The selected statements as SQL, by the sequence of their first message.
 ///

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 
 use super::job::What;
 use super::sheet::Split;
+use crate::dest::script::{self, Checks};
 use crate::event::def::ForeignKey;
 use crate::event::{Direction, TableName};
 use crate::spool::Counts;
 use crate::sql::Dialect;
-use crate::target::script::{self, Checks};
 
 /// The tables, by their names at the target, whose foreign keys are known to act on what refers to
 /// rows that the script takes away or changes.

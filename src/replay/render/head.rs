@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::foreign_keys;
 use super::job::What;
+use crate::dest::script;
 use crate::event::{Direction, printable};
 use crate::spool::Spool;
-use crate::target::script;
 
 /// What a script begins with.
 pub fn head(spool: &Spool, what: &What<'_>) -> String {

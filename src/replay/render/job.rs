@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
 
 use super::sheet::{Counts, Part, Split};
+use crate::dest::script::Switch;
 use crate::event::Direction;
 use crate::replay::binder::Binder;
 use crate::replay::selected::Selected;
@@ -11,7 +12,6 @@ use crate::replay::{Definitions, Selection};
 use crate::route::Route;
 use crate::spool::Seq;
 use crate::sql::Form;
-use crate::target::script::Switch;
 
 /// What was rendered.
 #[derive(Clone, Copy, Debug, Default)]

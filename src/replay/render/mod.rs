@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use super::{Selection, stopped};
+use crate::dest::script::Switch;
 use crate::error::{Context as _, Result};
 use crate::event::Direction;
 use crate::replay::binder::Binder;
 use crate::select;
 use crate::spool::{Frame, Seq, Spool};
-use crate::target::script::Switch;
 
 mod check;
 mod folder;

@@ -7,6 +7,8 @@ use super::head::head;
 use super::job::{Outcome, What};
 use super::sheet::Counts;
 use super::{check, foreign_keys};
+use crate::dest::script::{Out, Script, Switch};
+use crate::dest::{ChunkId, Run, Window};
 use crate::error::{Context as _, Error, Result};
 use crate::event::TableName;
 use crate::event::def::TableDef;
@@ -18,8 +20,6 @@ use crate::replay::apply::statements::{Met, is_ordered};
 use crate::replay::apply::taker::{Taker, Work};
 use crate::replay::apply::{self, How, Job, Journal, Mode, OnConflict, OnDdl, Report};
 use crate::spool::{Seq, Spool};
-use crate::target::script::{Out, Script, Switch};
-use crate::target::{ChunkId, Run, Window};
 
 /// Row events folded together where the whole is not folded in parts.
 const WINDOW: usize = 64_000;

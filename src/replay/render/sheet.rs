@@ -1,9 +1,9 @@
 //! What is written together: all of a script, or the part that is a file of its own.
 
+use crate::dest::script::Switch;
 use crate::error::Result;
 use crate::event::TableName;
 use crate::spool::Seq;
-use crate::target::script::Switch;
 
 /// How a script is divided into files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

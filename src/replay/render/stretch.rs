@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::job::{Done, Job, Piece};
 use super::sheet::{Part, Sheet, Split};
+use crate::dest::script;
 use crate::error::Result;
 use crate::event::time::utc;
 use crate::event::{Direction, Event, printable};
@@ -15,7 +16,6 @@ use crate::replay::binder::{Recent, Tables};
 use crate::replay::boundary::Boundary;
 use crate::spool::{Frame, Seq};
 use crate::sql::{Dialect, Statements};
-use crate::target::script;
 
 /// Renders a stretch frame by frame; `hand_over` takes the text of each part with the sequence it
 /// reaches, and is false when nobody wants more.

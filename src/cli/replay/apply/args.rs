@@ -9,14 +9,14 @@ use super::super::target::{Place, sqlite_file};
 use super::super::{AllowArgs, direction};
 use crate::cli::select::SelectArgs;
 use crate::cli::server::{self, TlsArgs};
+use crate::dest::Run;
+use crate::dest::mysql::Options;
 use crate::error::{Error, Result};
+use crate::mysql::server::Server;
 use crate::replay::apply::{How, Journal, Mode, OnConflict, OnDdl};
 use crate::replay::prepare;
 use crate::route::Route;
 use crate::spool::Spool;
-use crate::target::Run;
-use crate::target::mysql::Options;
-use crate::target::mysql::server::Server;
 
 const APPLY_EXAMPLES: &str = "\
 Examples:

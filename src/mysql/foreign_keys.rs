@@ -10,13 +10,13 @@ use crate::event::def::ForeignKey;
 
 /// The foreign keys of a server.
 #[derive(Debug, Default)]
-pub(super) struct ForeignKeys {
+pub(crate) struct ForeignKeys {
     /// Every table that is an end of one, with the group of tables it is joined to.
     groups: HashMap<TableName, usize>,
     /// Groups in which one changes rows by itself (CASCADE, SET NULL, SET DEFAULT).
     acting_groups: HashSet<usize>,
     /// Those that change rows.
-    pub(super) acting: Vec<ForeignKey>,
+    pub(crate) acting: Vec<ForeignKey>,
 }
 
 /// Schema, name, child; schema and name of the parent; what happens on DELETE and on UPDATE.
@@ -24,7 +24,7 @@ type ReferenceRow = (String, String, String, String, String, String, String);
 
 impl ForeignKeys {
     /// Reads all.
-    pub(super) fn read(conn: &mut Conn) -> Sql<Self> {
+    pub(crate) fn read(conn: &mut Conn) -> Sql<Self> {
         let rows: Vec<ReferenceRow> = conn.query(
             "SELECT CONSTRAINT_SCHEMA, CONSTRAINT_NAME, TABLE_NAME, UNIQUE_CONSTRAINT_SCHEMA, \
              REFERENCED_TABLE_NAME, DELETE_RULE, UPDATE_RULE FROM \
@@ -56,7 +56,7 @@ impl ForeignKeys {
     }
 
     /// True when a foreign key changes rows of this table by itself, or of one joined to it.
-    pub(super) fn act_on(&self, name: &TableName) -> bool {
+    pub(crate) fn act_on(&self, name: &TableName) -> bool {
         self.groups.get(name).is_some_and(|group| self.acting_groups.contains(group))
     }
 

@@ -10,21 +10,21 @@ use crate::error::Result;
 /// A server to connect to.
 #[derive(Clone)]
 pub struct Server {
-    pub(super) host: String,
-    pub(super) port: u16,
-    pub(super) user: String,
-    pub(super) password: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) password: Option<String>,
     /// The server may say by which key the password is to be encrypted, where the way is not.
-    pub(super) asks_key: bool,
-    pub(super) tls: Option<Tls>,
+    pub(crate) asks_key: bool,
+    pub(crate) tls: Option<Tls>,
 }
 
 /// TLS, as it is to be with a server.
 #[derive(Clone)]
-pub(super) struct Tls {
-    pub(super) client: tls::Client,
+pub(crate) struct Tls {
+    pub(crate) client: tls::Client,
     /// Without TLS there is no connection.
-    pub(super) must: bool,
+    pub(crate) must: bool,
     /// The server has said that it offers none.
     none: Arc<AtomicBool>,
 }
@@ -63,7 +63,7 @@ impl Server {
     }
 
     /// `host:port`.
-    pub(super) fn place(&self) -> String {
+    pub(crate) fn place(&self) -> String {
         match self.host.contains(':') {
             true => format!("[{}]:{}", self.host, self.port),
             false => format!("{}:{}", self.host, self.port),
@@ -71,14 +71,14 @@ impl Server {
     }
 
     /// TLS, unless there is to be none, or the server is known to offer none and may.
-    pub(super) fn tls(&self) -> Option<&Tls> {
+    pub(crate) fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref().filter(|tls| tls.must || !tls.none.load(Ordering::Relaxed))
     }
 }
 
 impl Tls {
     /// Remembers that the server offers none, so that it is not asked with each connection.
-    pub(super) fn is_not_offered(&self) {
+    pub(crate) fn is_not_offered(&self) {
         self.none.store(true, Ordering::Relaxed);
     }
 }

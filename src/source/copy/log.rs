@@ -9,7 +9,7 @@ use mysql::prelude::Queryable;
 
 use crate::error::{Error, Result};
 use crate::event::BinlogPos;
-use crate::target::mysql::connect::failed;
+use crate::mysql::connect::failed;
 
 /// Events asked for at a time.
 const PART: usize = 1000;

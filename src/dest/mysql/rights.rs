@@ -10,13 +10,13 @@ use mysql::Conn;
 use mysql::prelude::Queryable;
 
 use super::grants::Grants;
-use super::{keyless, progress, schema};
+use super::{keyless, progress, tables};
+use crate::dest::{Changes, Needs};
 use crate::error::{Error, Means, Result};
 use crate::event::ddl::Told;
 use crate::event::def::TableDef;
 use crate::event::{Op, TableName, printable};
 use crate::sql::{Dialect, quote};
-use crate::target::{Changes, Needs};
 
 /// Rights that are missing, by what they are missing on.
 #[derive(Default)]
@@ -52,7 +52,7 @@ pub(super) fn check(conn: &mut Conn, needs: &Needs<'_>) -> Result<()> {
             missing.add(database(&table.database), right);
         }
         if let Some(grants) = grants.as_ref().filter(|_| changes.made)
-            && schema::column_names(conn, table).is_ok_and(|columns| columns.is_empty())
+            && tables::column_names(conn, table).is_ok_and(|columns| columns.is_empty())
             && !grants.hold("CREATE", &table.database, Some(&table.table))
         {
             missing.add(database(&table.database), "CREATE");
@@ -141,7 +141,7 @@ fn statements(
     }
     if changes.update {
         // Without a column to name there is no right on the table that would show one.
-        let columns = schema::column_names(conn, table).unwrap_or_default();
+        let columns = tables::column_names(conn, table).unwrap_or_default();
         let mut column = String::new();
         let first = columns.first().map_or("x", String::as_str);
         quote::identifier(&mut column, Dialect::Mysql, first);
@@ -160,9 +160,9 @@ fn denied(conn: &mut Conn, statement: &str) -> bool {
 
 /// True when the table has no key, and when the user may not see whether it has one.
 fn may_be_keyless(conn: &mut Conn, table: &TableName) -> bool {
-    let seen = schema::column_names(conn, table).is_ok_and(|columns| !columns.is_empty());
+    let seen = tables::column_names(conn, table).is_ok_and(|columns| !columns.is_empty());
     match seen {
-        true => schema::is_keyless(conn, table).is_ok_and(|keyless| keyless),
+        true => tables::is_keyless(conn, table).is_ok_and(|keyless| keyless),
         false => denied(conn, &format!("SELECT 1 FROM {}", shown(table))),
     }
 }

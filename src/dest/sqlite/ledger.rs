@@ -5,11 +5,11 @@ use rusqlite::Connection;
 use super::fault::failed;
 use super::value::stored;
 use super::{Sqlite, ddl, schema};
+use crate::dest::{Claim, Ledger, Mark, Point, Run, Session as _, Sessions, Standing, Window};
 use crate::error::{Error, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::landmark::Landmark;
 use crate::event::{Seq, TableName};
-use crate::target::{Claim, Ledger, Mark, Point, Run, Session as _, Sessions, Standing, Window};
 
 impl Sqlite {
     /// Does something to the tables in one transaction, after which the run stands at `next`.

@@ -10,15 +10,15 @@ use std::sync::Arc;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::connect::failed;
+use crate::dest::mismatch;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind};
 use crate::event::row::Value;
+use crate::mysql::connect::failed;
 use crate::plan::op::{Act, RowOp};
 use crate::plan::{Image, Table};
 use crate::sql::{Dialect, quote};
-use crate::target::mismatch;
 
 /// So many deletes are worth a temporary table.
 pub(super) const FROM: usize = 8;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::{Sqlite, SqliteSession, schema};
+use crate::dest::{Point, Run, Session as _};
 use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
-use crate::target::{Point, Run, Session as _};
 
 /// A copy being written.
 pub struct Copy<'s>(&'s mut SqliteSession);

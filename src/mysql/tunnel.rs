@@ -27,7 +27,7 @@ use crate::error::{Context as _, Error, ErrorKind, Means, Result};
 use crate::event::printable;
 
 /// A server that does not answer is not waited for longer.
-pub(super) const CONNECT_TIME: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// No packet of a login is longer.
 const LOGIN_BYTES: usize = 1 << 16;
 /// The part of the driver's first packet that asks for TLS.
@@ -35,7 +35,7 @@ const REQUEST_BYTES: usize = 32;
 const BUFFER_BYTES: usize = 1 << 16;
 
 /// A server that has greeted us and offers TLS.
-pub(super) struct Line {
+pub(crate) struct Line {
     far: TcpStream,
     greeting: Vec<u8>,
     client: Client,
@@ -46,7 +46,7 @@ pub(super) struct Line {
 ///
 /// # Errors
 /// When there is no server, or TLS is a must and it offers none.
-pub(super) fn dial(server: &Server, tls: &Tls) -> Result<Option<Line>> {
+pub(crate) fn dial(server: &Server, tls: &Tls) -> Result<Option<Line>> {
     let place = server.place();
     let mut far = reach(server).map_err(|e| lost(&place, e))?;
     let (_, greeting) = read_packet(&mut far).map_err(|e| match is_silence(&e) {
@@ -75,7 +75,7 @@ pub(super) fn dial(server: &Server, tls: &Tls) -> Result<Option<Line>> {
 }
 
 /// There is no way to the server, or it does not answer.
-pub(super) fn lost(place: &str, why: impl Display) -> Error {
+pub(crate) fn lost(place: &str, why: impl Display) -> Error {
     Error::new(ErrorKind::Lost, format!("{place}: cannot connect: {why}"))
         .help("check host, port and that the server runs")
 }
@@ -105,7 +105,7 @@ impl Line {
     ///
     /// # Errors
     /// When the certificate is not as asked for, or either side leaves.
-    pub(super) fn login(self, opts: OptsBuilder) -> Result<Result<Conn, mysql::Error>> {
+    pub(crate) fn login(self, opts: OptsBuilder) -> Result<Result<Conn, mysql::Error>> {
         let folder = tempfile::Builder::new().prefix("binsync-").tempdir();
         let folder = folder.context("a folder for the connection's socket")?;
         let socket = folder.path().join("s");

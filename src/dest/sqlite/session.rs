@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use super::fault::failed;
 use super::schema;
 use super::value::{spelled, stored};
+use crate::dest::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 use crate::error::Result;
 use crate::event::Direction;
 use crate::event::TableName;
@@ -16,7 +17,6 @@ use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 use crate::sql::{Dialect, Statements, quote};
-use crate::target::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 
 /// Rows of one statement.
 const STATEMENT_ROWS: usize = 500;
@@ -82,7 +82,7 @@ impl SqliteSession {
         Ok(statements.items.len() as u64)
     }
 
-    /// As [`crate::target::Catalog::look`].
+    /// As [`crate::dest::Catalog::look`].
     pub(super) fn look(&self, ops: &[RowOp<'_, '_>]) -> Result<()> {
         let mut statements = Statements::new(Dialect::Sqlite, Direction::Reverse, STATEMENT_ROWS);
         statements.looks(ops)?;

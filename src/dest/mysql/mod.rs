@@ -1,6 +1,6 @@
 //! MySQL and MariaDB: transactions with the progress in them, counts checked, DDL exactly once.
 //!
-//! This folder is the only place that names the `mysql` crate, and `rustls`.
+//! What it shares with the source is in [`crate::mysql`].
 
 use std::time::Instant;
 
@@ -12,28 +12,21 @@ use crate::event::Direction;
 use crate::sql::Dialect;
 use crate::sql::bulk::Encoder;
 
-pub mod base;
 mod catalog;
-mod connect;
 mod ddl;
 mod fit;
-mod foreign_keys;
 mod grants;
 mod keyless;
 mod ledger;
 mod narrow;
 mod progress;
 mod rights;
-pub mod schema;
-pub mod server;
 mod session;
-mod settings;
-mod tls;
-mod tunnel;
+mod tables;
 
-use connect::{connect, failed};
-use foreign_keys::ForeignKeys;
-use server::Server;
+use crate::mysql::connect::{connect, failed};
+use crate::mysql::foreign_keys::ForeignKeys;
+use crate::mysql::server::Server;
 use session::MysqlSession;
 
 /// Rows of one statement as text.

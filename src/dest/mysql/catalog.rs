@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 
-use super::foreign_keys::ForeignKeys;
-use super::{Mysql, STATEMENT_ROWS, failed, fit, progress, rights, schema};
+use super::{Mysql, STATEMENT_ROWS, failed, fit, progress, rights, tables};
+use crate::dest::{Catalog, FoundRow, Needs, Run, Session as _, Settled, Standing};
 use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
+use crate::mysql::foreign_keys::ForeignKeys;
 use crate::plan::Table;
 use crate::plan::op::RowOp;
 use crate::sql::{Dialect, quote};
-use crate::target::{Catalog, FoundRow, Needs, Run, Session as _, Settled, Standing};
 
 /// Statements that tell how fast a server writes.
 const PACE_STATEMENTS: usize = 8;
-/// An idle connection says something so often; see [`super::connect::IDLE_SECONDS`].
+/// An idle connection says something so often; see [`crate::mysql::connect::IDLE_SECONDS`].
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 impl Mysql {
@@ -62,7 +62,7 @@ impl Catalog for Mysql {
 
     fn table(&mut self, name: &TableName, def: Option<&TableDef>) -> Result<Arc<Table>> {
         let allow_triggers = self.options.allow_triggers;
-        let table = schema::table(self.conn(), name, def).map_err(|e| failed("target", &e))?;
+        let table = tables::table(self.conn(), name, def).map_err(|e| failed("target", &e))?;
         if table.is_none() {
             rights::check_visible(self.conn(), name)?;
         }
@@ -93,8 +93,8 @@ impl Catalog for Mysql {
 
     fn exists(&mut self, name: &TableName) -> Result<bool> {
         let found = match name.table.is_empty() {
-            true => schema::has_database(self.conn(), &name.database),
-            false => schema::column_names(self.conn(), name).map(|names| !names.is_empty()),
+            true => tables::has_database(self.conn(), &name.database),
+            false => tables::column_names(self.conn(), name).map(|names| !names.is_empty()),
         };
         found.map_err(|e| failed("target", &e))
     }
@@ -116,12 +116,12 @@ impl Catalog for Mysql {
     }
 
     fn identities(&mut self, names: &[TableName]) -> Result<Vec<(TableName, String)>> {
-        Ok(schema::identities(self.conn(), names))
+        Ok(tables::identities(self.conn(), names))
     }
 
     fn holds_keyless_rows(&mut self, name: &TableName) -> Result<bool> {
         if !self.exists(name)?
-            || !schema::is_keyless(self.conn(), name).map_err(|e| failed("target", &e))?
+            || !tables::is_keyless(self.conn(), name).map_err(|e| failed("target", &e))?
         {
             return Ok(false);
         }

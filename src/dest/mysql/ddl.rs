@@ -2,11 +2,11 @@
 
 use mysql::prelude::Queryable;
 
-use super::{Mysql, failed, progress, schema};
+use super::{Mysql, failed, progress, tables};
+use crate::dest::{Mark, Point, Session, Settled};
 use crate::error::{Error, Result, Words};
 use crate::event::ddl::{Statement, Told, by_hand};
 use crate::event::{Op, Seq, TableName, printable};
-use crate::target::{Mark, Point, Session, Settled};
 
 impl Mysql {
     pub(super) fn ddl_once(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
@@ -44,7 +44,7 @@ impl Mysql {
     }
 
     fn fingerprint(&mut self, names: &[TableName]) -> Result<String> {
-        schema::fingerprint(self.conn(), names).map_err(|e| failed("target", &e))
+        tables::fingerprint(self.conn(), names).map_err(|e| failed("target", &e))
     }
 
     /// Keeps how the tables of a statement are that is to run.
@@ -89,7 +89,7 @@ impl Mysql {
             }
             let wanted = told.columns_left(name);
             let found =
-                schema::column_names(self.conn(), name).map_err(|e| failed("target", &e))?;
+                tables::column_names(self.conn(), name).map_err(|e| failed("target", &e))?;
             if found != wanted {
                 return Err(Error::stopped(format!(
                     "{name}: the target has the columns {found:?}, the source has {wanted:?}"
@@ -106,14 +106,14 @@ impl Mysql {
     fn check_database(&mut self, told: &Told, name: &str) -> Result<()> {
         let dropped = told.op == Op::DatabaseDrop;
         match dropped
-            && schema::has_database(self.conn(), name).map_err(|e| failed("target", &e))?
+            && tables::has_database(self.conn(), name).map_err(|e| failed("target", &e))?
         {
             true => Err(Error::stopped(format!("{}: it is still there", printable(name)))),
             false => Ok(()),
         }
     }
 
-    /// As [`crate::target::Catalog::settled`].
+    /// As [`crate::dest::Catalog::settled`].
     pub(super) fn is_settled(&mut self, run: &str, told: &Told) -> Result<Settled> {
         let now = self.fingerprint(&told.names())?;
         let before = progress::intent(self.conn(), run, told.seq)?;

@@ -43,11 +43,11 @@ pub struct Identity {
 
 /// What each connection to a server begins TLS with.
 #[derive(Clone)]
-pub(super) struct Client {
+pub(crate) struct Client {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
     /// The client shows a certificate of its own.
-    pub(super) identified: bool,
+    pub(crate) identified: bool,
 }
 
 impl Client {
@@ -55,7 +55,7 @@ impl Client {
     ///
     /// # Errors
     /// When one cannot be used (usage).
-    pub(super) fn new(
+    pub(crate) fn new(
         host: &str,
         encryption: &Encryption,
         identity: Option<&Identity>,
@@ -88,7 +88,7 @@ impl Client {
     ///
     /// # Errors
     /// When the library refuses.
-    pub(super) fn begin(&self) -> Result<ClientConnection> {
+    pub(crate) fn begin(&self) -> Result<ClientConnection> {
         let mut tls = ClientConnection::new(self.config.clone(), self.name.clone())
             .map_err(|e| Error::failed(format!("TLS: {e}")))?;
         // What is handed to it is written at once.
@@ -217,7 +217,7 @@ impl ServerCertVerifier for Verifier {
 }
 
 /// What it means that TLS ended before the login did.
-pub(super) fn refused(place: &str, error: &io::Error) -> Error {
+pub(crate) fn refused(place: &str, error: &io::Error) -> Error {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(rustls::Error::InvalidCertificate(why)) => certificate(place, why),

@@ -3,14 +3,14 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 
-use super::connect::{failed, set_session};
 use super::{keyless, progress};
+use crate::dest::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 use crate::error::{Error, Result};
 use crate::event::Direction;
+use crate::mysql::connect::{failed, set_session};
 use crate::plan::op::{Act, RowOp};
 use crate::sql::bulk::{Batch, Bulk, Encoder, Param};
 use crate::sql::{Dialect, Expect, Item, Statements, quote};
-use crate::target::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 
 /// Statements and rows travel in packets of at most so many bytes.
 const PACKET_BYTES: usize = 1 << 20;
@@ -27,7 +27,7 @@ pub(super) struct MysqlSession {
 }
 
 impl MysqlSession {
-    /// Takes a connection made by [`super::connect::connect`].
+    /// Takes a connection made by [`crate::mysql::connect::connect`].
     ///
     /// # Errors
     /// When the server does not answer.
@@ -161,7 +161,7 @@ impl MysqlSession {
         Ok(sent)
     }
 
-    /// As [`crate::target::Catalog::look`].
+    /// As [`crate::dest::Catalog::look`].
     pub(super) fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
         for run in ops.chunk_by(keyless::joins) {
             if keyless::takes(run) {

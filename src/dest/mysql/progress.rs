@@ -3,11 +3,11 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
-use super::connect::failed;
+use crate::dest::{Claim, Point, Run, Standing, Window, same_run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Seq;
 use crate::event::landmark::Landmark;
-use crate::target::{Claim, Point, Run, Standing, Window, same_run};
+use crate::mysql::connect::failed;
 
 const PROGRESS: [&str; 4] = [
     "CREATE DATABASE IF NOT EXISTS binsync CHARACTER SET utf8mb4",

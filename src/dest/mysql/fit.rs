@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::connect::failed;
 use super::narrow;
 use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::def::TableDef;
+use crate::mysql::connect::failed;
 use crate::plan::Table;
 
 /// Checks a table of the target against the source's definition, where known. An engine without

@@ -6,13 +6,13 @@ use rusqlite::OptionalExtension as _;
 
 use super::fault::failed;
 use super::{Sqlite, ddl, known_as, schema};
+use crate::dest::{Catalog, FoundRow, Needs, Run, Session as _, Settled, Standing};
 use crate::error::{Error, Means, Result};
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::{TableName, printable};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
-use crate::target::{Catalog, FoundRow, Needs, Run, Session as _, Settled, Standing};
 
 impl Catalog for Sqlite {
     fn place(&self) -> Option<String> {

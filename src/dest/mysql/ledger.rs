@@ -3,14 +3,14 @@
 use mysql::prelude::Queryable;
 
 use super::{Mysql, failed, progress, session};
+use crate::dest::{
+    Catalog as _, Claim, Ledger, Point, Run, Session, Sessions, Standing, Window, taken_over,
+};
 use crate::error::Result;
 use crate::event::ddl::{Statement, Told};
 use crate::event::landmark::Landmark;
 use crate::event::{Seq, TableName};
 use crate::sql::{Dialect, quote};
-use crate::target::{
-    Catalog as _, Claim, Ledger, Point, Run, Session, Sessions, Standing, Window, taken_over,
-};
 
 impl Mysql {
     /// Runs one statement on the progress row; it must touch that row.

@@ -3,12 +3,12 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
-use super::connect::{connect, failed};
-use super::schema;
-use super::server::Server;
 use crate::error::{Error, Result};
 use crate::event::def::{Column, Kind, TableDef};
 use crate::event::{BinlogPos, TableName};
+use crate::mysql::connect::{connect, failed};
+use crate::mysql::definitions;
+use crate::mysql::server::Server;
 use crate::sql::{Dialect, quote};
 
 mod log;
@@ -89,7 +89,7 @@ impl Base {
     /// # Errors
     /// When the server has no such table.
     pub fn definition(&mut self, name: &TableName) -> Result<TableDef> {
-        let found = schema::definitions(&mut self.conn, Some(name));
+        let found = definitions::definitions(&mut self.conn, Some(name));
         let found = found.map_err(|e| failed("base", &e))?.pop();
         found.ok_or_else(|| Error::stopped(format!("base: {name} is not there any more")))
     }

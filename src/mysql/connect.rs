@@ -17,7 +17,7 @@ use crate::event::printable;
 
 /// The server ends a session that says nothing for so long: a client that was frozen, or whose
 /// machine is gone, would else hold its locks for hours.
-pub(super) const IDLE_SECONDS: u32 = 60;
+pub(crate) const IDLE_SECONDS: u32 = 60;
 
 /// A login without TLS is not waited for longer: a little more than what it takes to say that there
 /// is no way to the server.
@@ -28,7 +28,7 @@ const LOGIN_TIME: Duration = Duration::from_secs(CONNECT_TIME.as_secs() + 2);
 ///
 /// # Errors
 /// When the server refuses, or is not the one that was asked for.
-pub(super) fn connect(server: &Server, target_binlog: bool) -> Result<(Conn, bool)> {
+pub(crate) fn connect(server: &Server, target_binlog: bool) -> Result<(Conn, bool)> {
     let mut conn = login(server)?;
     let server = server.place();
     let version: Option<String> =
@@ -39,7 +39,7 @@ pub(super) fn connect(server: &Server, target_binlog: bool) -> Result<(Conn, boo
 }
 
 /// Sets all that replay relies on; what was set meanwhile is gone.
-pub(super) fn set_session(
+pub(crate) fn set_session(
     conn: &mut Conn,
     is_mariadb: bool,
     target_binlog: bool,
@@ -150,7 +150,7 @@ fn sql_code(error: &mysql::Error) -> Option<u16> {
 }
 
 /// Sorts the server's errors: try again, ask the user, or stop.
-pub(super) fn failed(place: &str, error: &mysql::Error) -> Error {
+pub(crate) fn failed(place: &str, error: &mysql::Error) -> Error {
     const RETRY: [u16; 3] = [1020, 1205, 1213];
     const LOST: [u16; 10] = [1040, 1053, 1158, 1159, 1160, 1161, 2002, 2003, 2006, 2013];
     // A key that is there, a foreign key, a value the column does not take, a check.

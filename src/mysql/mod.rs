@@ -1,0 +1,9 @@
+//! The edge to MySQL and MariaDB servers that source and target share: connecting, TLS, what the
+//! server's errors mean, what its information_schema tells.
+
+pub(crate) mod connect;
+pub(crate) mod definitions;
+pub(crate) mod foreign_keys;
+pub mod server;
+mod tls;
+mod tunnel;
