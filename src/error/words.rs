@@ -53,6 +53,7 @@ impl From<String> for Words {
 /// The text with the means in the place of each `{}`.
 impl<const N: usize> From<(&str, [Means; N])> for Words {
     fn from((text, means): (&str, [Means; N])) -> Self {
+        debug_assert_eq!(text.matches("{}").count(), N, "{text}");
         let mut parts = text.split("{}");
         let first = Self::from(parts.next().unwrap_or_default());
         means.into_iter().zip(parts).fold(first, |all, (means, part)| all + means + part)
