@@ -28,6 +28,8 @@
 //! - **phase**: changes of a window whose order among each other is free; there are three.
 //! - **chunk**: changes of one phase that are one target transaction.
 //! - **lane**: a connection that writes chunks beside others.
+//! - **taker**: what takes planned windows, one after the other: a database, a look at one, a script.
+//! - **catalog**: what a database has, asked only. **Ledger**: its progress, and what moves it.
 //! - **claim**: the run's hold on its row in the target's progress. **Point**: where a run stands.
 //! - **standing**: what the target knows of a run: its point, and a window that was begun.
 //!

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::conflict::{Policy, Writer};
 use super::job::{Job, Mode, Outcome};
 use super::lanes::{Lanes, Pace};
 use super::statements::Met;
 use super::taker::{Taker, Work};
+use super::writer::Writer;
 use crate::dest::{ChunkId, Mark, Point, Settled, Standing, Target, Window};
 use crate::error::{Error, Result, Words};
 use crate::event::ddl::{Statement, Told};
@@ -88,10 +88,8 @@ impl<'p, 's> Executor<'p, 's> {
     fn transaction(&mut self, work: &Work<'_, '_>, to: Option<Seq>) -> Result<()> {
         self.lanes.pace.wait(work.plan.ops(), self.job.stop);
         let to = to.map(|to| self.point(to)).transpose()?;
-        let describe = |seq| work.describe(seq);
-        let policy = self.policy(&describe);
         let sessions = self.target.sessions();
-        let mut writer = Writer::new(sessions.main, &policy, self.careful);
+        let mut writer = Writer::new(sessions.main, (self.job, work), self.careful);
         let mut write = || -> Result<()> {
             if !self.open {
                 writer.session.begin(sessions.claim, Mark::Step)?;
@@ -124,19 +122,6 @@ impl<'p, 's> Executor<'p, 's> {
         Ok(())
     }
 
-    fn policy<'d>(&self, describe: &'d (dyn Fn(Seq) -> String + Sync)) -> Policy<'d>
-    where
-        's: 'd,
-        'p: 'd,
-    {
-        Policy {
-            on_conflict: self.job.how.on_conflict,
-            journal: self.job.journal,
-            run: &self.job.run.name,
-            describe,
-        }
-    }
-
     /// Writes a window as chunks that are committed each on its own.
     fn chunks(&mut self, work: &Work<'_, '_>, window: Window) -> Result<()> {
         self.phases(work, ChunkId::default())?;
@@ -146,8 +131,6 @@ impl<'p, 's> Executor<'p, 's> {
     }
 
     fn phases(&mut self, work: &Work<'_, '_>, first: ChunkId) -> Result<()> {
-        let describe = |seq| work.describe(seq);
-        let policy = self.policy(&describe);
         for (phase, chunks) in (0..).zip(&work.plan.phases) {
             let sessions = self.target.sessions();
             let done = self.lanes.run(
@@ -155,9 +138,8 @@ impl<'p, 's> Executor<'p, 's> {
                 ChunkId { phase, ..first },
                 sessions,
                 &self.committed,
-                &policy,
+                (self.job, work),
                 self.careful,
-                self.job.stop,
             );
             self.outcome.commits += self.lanes.commits();
             self.pending.add(done?);

@@ -7,8 +7,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::stopped;
-use super::conflict::{Policy, Writer};
-use super::job::Outcome;
+use super::job::{Job, Outcome};
+use super::taker::Work;
+use super::writer::Writer;
 use crate::dest::{ChunkId, Claim, Mark, Session, Sessions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::window::Chunk;
@@ -38,9 +39,9 @@ struct Phase<'c, 'b, 'a> {
     failed: AtomicBool,
     claim: &'c Claim,
     committed: &'c HashMap<u64, u64>,
-    policy: &'c Policy<'c>,
+    job: &'c Job<'c>,
+    work: &'c Work<'c, 'c>,
     careful: bool,
-    stop: &'c AtomicBool,
 }
 
 impl Lanes {
@@ -55,21 +56,19 @@ impl Lanes {
     }
 
     /// Writes chunks, counted from `first`, but for those that are committed already.
-    #[expect(clippy::too_many_arguments, reason = "each is one thing the lanes need")]
     pub(super) fn run<'t>(
         &self,
         chunks: &[Chunk<'_, '_>],
         first: ChunkId,
         sessions: Sessions<'t>,
         committed: &HashMap<u64, u64>,
-        policy: &Policy<'_>,
+        (job, work): (&Job<'_>, &Work<'_, '_>),
         careful: bool,
-        stop: &AtomicBool,
     ) -> Result<Outcome> {
         let Sessions { claim, main, lanes } = sessions;
         let (next, failed) = (AtomicUsize::new(0), AtomicBool::new(false));
         let claim = &*claim;
-        let phase = Phase { chunks, first, next, failed, claim, committed, policy, careful, stop };
+        let phase = Phase { chunks, first, next, failed, claim, committed, job, work, careful };
         let lanes: Vec<&'t mut (dyn Session + 't)> = match lanes[..] {
             // A window that several lanes began may end on one.
             [] => vec![main],
@@ -102,7 +101,7 @@ impl Lanes {
     ) -> Result<Outcome> {
         let mut outcome = Outcome::default();
         while !phase.failed.load(Ordering::Relaxed) {
-            if phase.stop.load(Ordering::Relaxed) {
+            if phase.job.stop.load(Ordering::Relaxed) {
                 return Err(stopped());
             }
             if phase.next.load(Ordering::Relaxed) >= phase.chunks.len() {
@@ -138,17 +137,17 @@ impl Lanes {
             Some(_) => return Err(planned_otherwise(n)),
             None => {}
         }
-        self.pace.wait(chunk.ops.len(), phase.stop);
+        self.pace.wait(chunk.ops.len(), phase.job.stop);
         let mut tries = 0;
         loop {
-            let mut writer = Writer::new(session, phase.policy, phase.careful);
+            let mut writer = Writer::new(session, (phase.job, phase.work), phase.careful);
             let mark = Mark::Chunk { n, hash };
             let done = writer
                 .session
                 .begin(phase.claim, mark)
                 .and_then(|()| writer.write(&chunk.ops))
                 .and_then(|()| writer.keep_skipped(phase.claim, mark))
-                .and_then(|()| phase.policy.journal.settle())
+                .and_then(|()| phase.job.journal.settle())
                 .and_then(|()| writer.session.commit(phase.claim, None));
             let (statements, conflicts) = (writer.statements, writer.conflicts);
             match done {
@@ -167,7 +166,7 @@ impl Lanes {
                     }
                     tries += 1;
                     self.deadlock();
-                    back_off(tries.saturating_sub(2), phase.stop);
+                    back_off(tries.saturating_sub(2), phase.job.stop);
                 }
             }
         }

@@ -34,6 +34,7 @@ mod spill;
 pub(super) mod statements;
 pub(super) mod taker;
 mod whole;
+mod writer;
 
 pub use crate::plan::op::Verb;
 pub use conflict::{Conflict, Journal, OnConflict, Sink};
