@@ -267,8 +267,7 @@ impl Read for Counted {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
+    use super::super::packing::tests::gzip;
     use super::*;
 
     fn lines(bytes: &[u8]) -> Lines {
@@ -283,12 +282,6 @@ mod tests {
             end = chunk.end;
         }
         (out, end)
-    }
-
-    fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        out.write_all(bytes).unwrap();
-        out.finish().unwrap()
     }
 
     #[test]

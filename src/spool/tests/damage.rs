@@ -157,6 +157,38 @@ fn a_frame_stored_twice_loses_nothing_and_is_said_once() -> Result<()> {
     Ok(())
 }
 
+/// Frames are read a few at a time when the index is built anew: none at the border is passed over,
+/// and a damaged one there takes no other with it.
+#[test]
+fn an_index_built_anew_knows_every_frame_of_a_long_segment() -> Result<()> {
+    for frames in [15, 16, 17, 33] {
+        let dir = tempfile::tempdir().context("temp")?;
+        let (mut writer, _) = SpoolWriter::open(dir.path(), WriterOptions::default())?;
+        let rows: Vec<Vec<u8>> = (1..=frames * 4).map(row).collect();
+        for records in rows.chunks(4) {
+            writer.append(&batch(records))?;
+        }
+        writer.finish()?;
+        let right = answers(dir.path())?;
+        db::delete(dir.path())?;
+        assert_eq!(answers(dir.path())?, right, "{frames} frames");
+        // The first frame of the second reading, where there is one.
+        if frames <= 16 {
+            continue;
+        }
+        let path = last_segment(dir.path())?;
+        let start = frame_starts(&path, dir.path())?[16];
+        let mut bytes = fs::read(&path).context("read")?;
+        bytes[start as usize + 30] ^= 1;
+        fs::write(&path, bytes).context("write")?;
+        db::delete(dir.path())?;
+        let left: Vec<Seq> = read(dir.path())?.into_iter().map(|(seq, _)| seq).collect();
+        let expected: Vec<Seq> = (1..=frames * 4).filter(|seq| !(65..69).contains(seq)).collect();
+        assert_eq!(left, expected, "{frames} frames");
+    }
+    Ok(())
+}
+
 /// A bit of the index that is flipped gives the same answers, or is said; never others.
 #[test]
 fn a_flipped_bit_of_the_index_is_never_believed() -> Result<()> {
