@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Mutex, PoisonError};
 
 use super::sheet::{Counts, Part, Split};
 use crate::dest::script::Switch;
@@ -50,6 +51,22 @@ pub(super) struct Job<'s> {
     pub(super) ddl: HashMap<Seq, String>,
     /// For the foreign key checks of each part.
     pub(super) switch: Switch,
+    /// Texts that were written, for the next ones: memory given back is had again with every page
+    /// cleared by the kernel.
+    pub(super) spare: Mutex<Vec<String>>,
+}
+
+impl Job<'_> {
+    /// An empty text, with room if there is one.
+    pub(super) fn text(&self) -> String {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes back a text that is of no more use.
+    pub(super) fn spare(&self, mut text: String) {
+        text.clear();
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+    }
 }
 
 /// What a rendering thread hands over.

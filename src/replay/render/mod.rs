@@ -107,7 +107,7 @@ pub fn render(
     check::replaces(spool, what)?;
     let binder = Binder::new(spool, what.definitions, what.route, what.direction)?;
     let switch = Switch::new(Arc::new(foreign_keys::acting(what)));
-    let job = Job { what, binder, ddl, switch };
+    let job = Job { what, binder, ddl, switch, spare: Mutex::default() };
     let (send, receive) = sync_channel::<Work>(AHEAD);
     let queue = Mutex::new(receive);
     let outcome = thread::scope(|scope| {
@@ -164,6 +164,7 @@ fn write_in_order(
             match piece? {
                 Piece::Text { part, text, counts, seq } => {
                     sink.take(&part, &text, counts)?;
+                    job.spare(text);
                     // A transaction may be in several parts.
                     outcome.counts.add(Counts { transactions: 0, ..counts });
                     report(seq);

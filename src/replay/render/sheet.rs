@@ -137,14 +137,14 @@ impl Sheet {
         Ok(())
     }
 
-    /// Takes the text out; none when there is nothing to tell.
-    pub(super) fn take(&mut self) -> Option<(Part, String, Counts)> {
+    /// Takes the text out and goes on in the one that `next` gives; none when there is nothing to
+    /// tell.
+    pub(super) fn take(&mut self, next: impl FnOnce() -> String) -> Option<(Part, String, Counts)> {
         let counts = std::mem::take(&mut self.counts);
         if self.text.is_empty() && counts == Counts::default() {
             return None;
         }
-        let text = std::mem::take(&mut self.text);
-        self.text.reserve(text.len());
+        let text = std::mem::replace(&mut self.text, next());
         Some((self.part.clone(), text, counts))
     }
 }

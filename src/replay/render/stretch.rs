@@ -175,7 +175,7 @@ impl Writer<'_> {
     /// Hands over what is written.
     fn hand_over(&mut self, seq: Seq, to: &mut dyn FnMut(Piece) -> bool) -> bool {
         for sheet in &mut self.sheets {
-            if let Some((part, text, counts)) = sheet.take()
+            if let Some((part, text, counts)) = sheet.take(|| self.job.text())
                 && !to(Piece::Text { part, text, counts, seq })
             {
                 return false;
