@@ -55,6 +55,7 @@ mod spool_damage;
 mod spool_hostile;
 mod sqlite;
 mod statements;
+mod status;
 mod strangers;
 mod switches;
 mod terminal;

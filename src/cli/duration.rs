@@ -1,4 +1,4 @@
-//! Durations as people write them: `5s`, `500ms`, `1m30s`.
+//! Durations as people write them: `5s`, `500ms`, `1m30s`; and as they are told.
 
 use std::time::Duration;
 
@@ -30,6 +30,16 @@ pub fn parse(text: &str) -> Result<Duration, String> {
     Ok(sum)
 }
 
+/// A number of seconds as people say it: `59 s`, `12 min`, `5 h`, `3 d`.
+pub fn rough(seconds: i64) -> String {
+    match seconds.max(0) {
+        n @ 0..120 => format!("{n} s"),
+        n @ 120..7_200 => format!("{} min", n / 60),
+        n @ 7_200..172_800 => format!("{} h", n / 3_600),
+        n => format!("{} d", n / 86_400),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -41,6 +51,12 @@ mod tests {
         assert_eq!(parse("1m30s"), Ok(Duration::from_secs(90)));
         assert_eq!(parse("2h"), Ok(Duration::from_secs(7200)));
         assert_eq!(parse("0s"), Ok(Duration::ZERO));
+    }
+
+    #[test]
+    fn ages_are_said_in_one_unit() {
+        let said = [-1, 0, 119, 120, 7_199, 7_200, 172_799, 172_800].map(rough);
+        assert_eq!(said, ["0 s", "0 s", "119 s", "2 min", "119 min", "2 h", "47 h", "2 d"]);
     }
 
     #[test]

@@ -27,9 +27,11 @@ pub mod server;
 pub mod shell;
 mod signals;
 pub mod size;
+pub mod standing;
 pub mod stats;
 mod status;
 mod stdio;
+pub mod target;
 pub mod time;
 mod words;
 
@@ -81,6 +83,8 @@ pub enum Command {
     Search(search::SearchArgs),
     /// Writes the selected events as JSON lines, CSV or for Elasticsearch
     Export(export::ExportArgs),
+    /// Shows where the spool and its runs stand; status 3 when somebody has to see to something
+    Status(standing::StatusArgs),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -111,6 +115,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::History(args) => history::history(&global, &args),
         Command::Search(args) => search::search(&global, &args),
         Command::Export(args) => export::export(&global, &args),
+        Command::Status(args) => standing::status(&global, &args),
         Command::Completions(args) => shell::completions(&args, Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),
         Command::Schema(command) => schema::run(&global, &command),

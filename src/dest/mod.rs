@@ -78,6 +78,9 @@ pub trait Catalog: Send {
     /// When the name belongs to another run (usage).
     fn standing(&mut self, run: &Run) -> Result<Option<Standing>>;
 
+    /// All runs that it knows, by name, each with where it stands.
+    fn runs(&mut self) -> Result<Vec<(Run, Standing)>>;
+
     /// Asks whether the rows are as these changes have to meet them when they are taken back.
     ///
     /// # Errors
@@ -108,6 +111,10 @@ pub trait Ledger: Send {
     /// Gives the name up where nothing was done under it: it still stands at `first`, and neither a
     /// window nor a statement was begun.
     fn forget(&mut self, first: Seq) -> Result<()>;
+
+    /// Removes what is known of a run, wherever it stands; false when nothing is. An apply of it that
+    /// is at work is waited for while it commits, and stops at its next transaction.
+    fn remove(&mut self, name: &str) -> Result<bool>;
 
     /// The sessions that write: one that may move the progress, and the lanes that write the
     /// chunks of a window side by side.

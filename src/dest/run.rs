@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::error::{Error, Result};
 use crate::event::ddl::Told;
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, Seq, TableName};
@@ -17,6 +18,19 @@ pub struct Run {
     pub direction: Direction,
     /// The selection in words, without `--until`, which may move.
     pub selection: String,
+}
+
+impl Run {
+    /// As a target has kept it: name, spool, direction and selection.
+    ///
+    /// # Errors
+    /// When the direction is none.
+    pub(super) fn kept(row: (String, String, String, String)) -> Result<Self> {
+        let (name, spool, direction, selection) = row;
+        let unknown = || Error::failed(format!("the progress {name:?} has an unknown direction"));
+        let direction = Direction::named(&direction).ok_or_else(unknown)?;
+        Ok(Self { name, spool, direction, selection })
+    }
 }
 
 impl std::fmt::Display for Run {

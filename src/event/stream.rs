@@ -29,6 +29,11 @@ impl Direction {
         }
     }
 
+    /// The direction of that word.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Forward, Self::Reverse].into_iter().find(|direction| direction.name() == name)
+    }
+
     /// Going back.
     pub fn is_reverse(self) -> bool {
         self == Self::Reverse

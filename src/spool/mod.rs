@@ -20,6 +20,7 @@ mod opened;
 mod reader;
 mod records;
 mod snapshots;
+mod state;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -36,9 +37,10 @@ pub use index::zones::Survey;
 pub use reader::Spool;
 pub use records::Records;
 pub use snapshots::{add_snapshot, snapshots};
+pub use state::State;
 pub use store::format;
 pub use store::frame::{Batch, Frame, Message, Record};
-pub use store::kept::{keep, kept};
+pub use store::kept::{Held, forget_kept, hold, is_held, keep, kept, kept_names, seize};
 pub use troubles::Trouble;
 pub use types::{
     BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Recovery,

@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::index::db::Index;
 use super::index::fit;
 use super::index::keyed::RowKey;
 use super::index::sums::{BIGGEST, SegmentSums};
@@ -84,6 +85,10 @@ impl Spool {
     /// Its directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.opened.index
     }
 
     /// Where it ends.

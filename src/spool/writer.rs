@@ -17,6 +17,7 @@ use super::index::fit;
 use super::index::home::Home;
 use super::index::indexer::Indexer;
 use super::index::indexing::{Indexing, Work};
+use super::store::disk;
 use super::store::files;
 use super::store::format::SpoolId;
 use super::store::frame::Batch;
@@ -29,9 +30,6 @@ use crate::error::{Context, Error, Result};
 
 /// A segment ends when its records reach this many bytes.
 pub const SEGMENT_BYTES: u64 = 256 << 20;
-
-/// What a frame may need on disk.
-const ONE_FRAME: u64 = 1 << 20;
 
 /// How a writer works.
 #[derive(Clone, Copy, Debug)]
@@ -238,9 +236,7 @@ impl SpoolWriter {
     /// # Errors
     /// When the disk cannot be asked.
     pub fn free_space(&self) -> Result<(u64, u64)> {
-        let disk = rustix::fs::statvfs(&self.dir).context(self.dir.display())?;
-        let [free, total] = [disk.f_bavail, disk.f_blocks].map(|n| n.saturating_mul(disk.f_frsize));
-        Ok((free, (total / 20).clamp(ONE_FRAME, 1 << 30)))
+        disk::space(&self.dir)
     }
 
     /// Syncs, waits for the index, and says what was appended.

@@ -13,7 +13,6 @@ mod dry;
 mod out;
 pub mod render;
 mod route;
-mod target;
 
 fn say_left_out(bootstrap_rows: u64, output: &Output) {
     if bootstrap_rows > 0 {

@@ -148,6 +148,10 @@ impl Catalog for Mysql {
         progress::standing(self.conn(), run)
     }
 
+    fn runs(&mut self) -> Result<Vec<(Run, Standing)>> {
+        progress::runs(self.conn())
+    }
+
     fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
         self.main.look(ops)
     }

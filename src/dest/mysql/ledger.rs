@@ -55,6 +55,10 @@ impl Ledger for Mysql {
         progress::forget(self.conn(), &claim, first)
     }
 
+    fn remove(&mut self, name: &str) -> Result<bool> {
+        progress::remove(self.conn(), name)
+    }
+
     fn sessions(&mut self) -> Sessions<'_> {
         let lanes = self.lanes.iter_mut().map(|lane| -> &mut dyn Session { lane });
         Sessions { claim: &mut self.claim, main: &mut self.main, lanes: lanes.collect() }

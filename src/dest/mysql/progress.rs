@@ -157,6 +157,53 @@ pub(super) fn standing(conn: &mut Conn, run: &Run) -> Result<Option<Standing>> {
     }
 }
 
+/// All runs that the server knows, by name, each with where it stands.
+///
+/// # Errors
+/// When the server refuses.
+pub(super) fn runs(conn: &mut Conn) -> Result<Vec<(Run, Standing)>> {
+    if !is_there(conn)? {
+        return Ok(Vec::new());
+    }
+    let select = "SELECT name, spool, direction, selection FROM binsync.progress ORDER BY name";
+    let rows: Vec<(String, String, String, String)> =
+        conn.query(select).map_err(|e| refused(&e))?;
+    let keeps = (keeps(conn, &LAST)?, keeps(conn, &SKIPPED)?);
+    let mut runs = Vec::new();
+    for row in rows {
+        let run = Run::kept(row)?;
+        // One that was removed just now is none.
+        runs.extend(row_of(conn, &run, keeps)?.map(|(_, standing)| (run, standing)));
+    }
+    Ok(runs)
+}
+
+/// Removes a run in one transaction, waiting for whoever holds its row; false when there is none.
+///
+/// # Errors
+/// When the server refuses, or the row is held for longer than a lock is waited for.
+pub(super) fn remove(conn: &mut Conn, name: &str) -> Result<bool> {
+    if !is_there(conn)? {
+        return Ok(false);
+    }
+    let mut removed = || -> mysql::Result<bool> {
+        let mut transaction = conn.start_transaction(mysql::TxOpts::default())?;
+        transaction.exec_drop("DELETE FROM binsync.progress WHERE name=?", (name,))?;
+        let found = transaction.affected_rows() > 0;
+        for table in ["chunk", "intent"] {
+            transaction.exec_drop(format!("DELETE FROM binsync.{table} WHERE name=?"), (name,))?;
+        }
+        transaction.commit().map(|()| found)
+    };
+    removed().map_err(|e| match failed("target: progress", &e) {
+        e if e.kind() == ErrorKind::Retry => Error::stopped(format!(
+            "an apply named {name:?} is in the middle of a transaction there"
+        ))
+        .help("stop it, then run the same command again"),
+        _ => refused(&e),
+    })
+}
+
 /// How the tables of a statement were when it was to be run; `None` when it was not.
 ///
 /// # Errors
@@ -196,6 +243,16 @@ type ProgressRow = (String, String, String, u64, u64, Option<u64>, Option<u32>, 
 
 /// The epoch, and where the run stands.
 fn row(conn: &mut Conn, run: &Run) -> Result<Option<(u64, Standing)>> {
+    let keeps = (keeps(conn, &LAST)?, keeps(conn, &SKIPPED)?);
+    row_of(conn, run, keeps)
+}
+
+/// The same, where it is known whether there are the columns that [`LAST`] and [`SKIPPED`] add.
+fn row_of(
+    conn: &mut Conn,
+    run: &Run,
+    (keeps_last, keeps_skipped): (bool, bool),
+) -> Result<Option<(u64, Standing)>> {
     let known: Option<ProgressRow> = conn
         .exec_first(
             "SELECT spool, direction, selection, epoch, seq, window_end, window_parts, \
@@ -212,8 +269,8 @@ fn row(conn: &mut Conn, run: &Run) -> Result<Option<(u64, Standing)>> {
     let chunks: Vec<(u64, u64)> = conn
         .exec("SELECT n, hash FROM binsync.chunk WHERE name=?", (&run.name,))
         .map_err(|e| refused(&e))?;
-    let last = if keeps(conn, &LAST)? { last(conn, run)? } else { None };
-    let skipped = keeps(conn, &SKIPPED)? && skipped(conn, run)?;
+    let last = if keeps_last { last(conn, run)? } else { None };
+    let skipped = keeps_skipped && skipped(conn, run)?;
     let statement: Option<u64> = conn
         .exec_first("SELECT seq FROM binsync.intent WHERE name=?", (&run.name,))
         .map_err(|e| refused(&e))?;

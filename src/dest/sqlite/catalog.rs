@@ -117,6 +117,10 @@ impl Catalog for Sqlite {
         schema::standing(&self.session.conn, &self.session.file, run)
     }
 
+    fn runs(&mut self) -> Result<Vec<(Run, Standing)>> {
+        schema::runs(&self.session.conn, &self.session.file)
+    }
+
     fn look(&mut self, ops: &[RowOp<'_, '_>]) -> Result<()> {
         self.session.look(ops)
     }

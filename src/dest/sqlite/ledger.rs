@@ -59,6 +59,11 @@ impl Ledger for Sqlite {
         done.map(|_| ()).map_err(|e| failed(&self.session.file, &e))
     }
 
+    fn remove(&mut self, name: &str) -> Result<bool> {
+        let removed = schema::remove(&self.session.conn, name);
+        removed.map_err(|e| failed(&self.session.file, &e))
+    }
+
     fn sessions(&mut self) -> Sessions<'_> {
         Sessions { claim: &mut self.claim, main: &mut self.session, lanes: Vec::new() }
     }

@@ -117,6 +117,37 @@ pub(super) fn standing(conn: &Connection, file: &str, run: &Run) -> Result<Optio
     Ok(Some(Standing { seq: seq.unsigned_abs(), last, skipped, ..Standing::default() }))
 }
 
+/// All runs that the file knows, by name, each with where it stands.
+///
+/// # Errors
+/// When SQLite refuses.
+pub(super) fn runs(conn: &Connection, file: &str) -> Result<Vec<(Run, Standing)>> {
+    let rows = || -> Sql<Vec<(String, String, String, String)>> {
+        if !has(conn, "binsync_progress")? {
+            return Ok(Vec::new());
+        }
+        conn.prepare(
+            "SELECT name, spool, direction, selection FROM binsync_progress ORDER BY name",
+        )?
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?
+        .collect()
+    };
+    let mut runs = Vec::new();
+    for row in rows().map_err(|e| failed(file, &e))? {
+        let run = Run::kept(row).map_err(|e| e.at(file))?;
+        runs.extend(standing(conn, file, &run)?.map(|standing| (run, standing)));
+    }
+    Ok(runs)
+}
+
+/// Removes a run; false when there is none.
+pub(super) fn remove(conn: &Connection, name: &str) -> Sql<bool> {
+    if !has(conn, "binsync_progress")? {
+        return Ok(false);
+    }
+    conn.execute("DELETE FROM binsync_progress WHERE name=?1", (name,)).map(|rows| rows > 0)
+}
+
 /// True when the progress keeps what an older version's does not.
 fn keeps(conn: &Connection, column: &str) -> Sql<bool> {
     conn.column_exists(None, "binsync_progress", column)

@@ -93,6 +93,9 @@ impl<'o> Applier<'o> {
             // Where nothing was done, another selection may take the name. Why it failed is what
             // matters.
             let _ = target.forget(job.begin());
+            if let Some(seen) = &mut self.seen {
+                seen.give_up(job.begin());
+            }
         }
         self.settle(spool, report);
         done

@@ -6,21 +6,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::xxh3_64;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::job::{Job, TableOutcome};
 use crate::dest::{Catalog, Run, Standing};
 use crate::error::{Context, Error, Means, Result, Words};
 use crate::event::landmark::Landmark;
 use crate::event::{BinlogPos, Direction, TableName};
+use crate::replay::kept::{self, FOLDER, Kept, Written};
 use crate::replay::selected;
-use crate::spool::{self, Seq, Spool};
+use crate::spool::{self, Held, Seq, Spool};
 
-/// The folder in the spool.
-const FOLDER: &str = "targets";
 /// A run that goes on for long is written down so often.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -35,29 +31,10 @@ pub(super) struct Seen {
     unsaved: bool,
     /// The target is only looked at, or the file cannot be written.
     closed: bool,
+    /// Says that the run is alive.
+    _held: Option<Held>,
     /// A table was made anew since the run was seen last.
     pub(super) made_anew: bool,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    target: String,
-    name: String,
-    spool: String,
-    direction: String,
-    selection: String,
-    seq: Seq,
-    last: Option<Landmark>,
-    /// The tables that the run has written, and what tells them from others of their name.
-    #[serde(default)]
-    tables: Vec<Written>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Written {
-    name: TableName,
-    /// `None` where the target does not tell.
-    identity: Option<String>,
 }
 
 impl Seen {
@@ -73,19 +50,12 @@ impl Seen {
         looks: bool,
     ) -> Result<Option<Self>> {
         let Some(place) = target.place() else { return Ok(None) };
-        let id = xxh3_64(format!("{place:?} {:?}", run.name).as_bytes());
-        let file = format!("{id:016x}.json");
-        let kept = spool::kept(spool.dir(), FOLDER, &file)?;
-        let kept: Option<Kept> = kept
-            .map(|bytes| serde_json::from_slice(&bytes))
-            .transpose()
-            .context(spool.dir().join(FOLDER).join(&file).display())?;
+        let file = kept::file(&place, &run.name);
+        // Where nothing can be written, that is said when there is something to be written down.
+        let held = (!looks).then(|| spool::hold(spool.dir(), FOLDER, &file).ok()).flatten();
+        let kept = kept::read(spool, &file)?;
         let direction = run.direction.name();
-        let same = |kept: &Kept| {
-            (&*kept.spool, &*kept.direction, &*kept.selection)
-                == (&*run.spool, direction, &*run.selection)
-        };
-        let kept = kept.filter(same);
+        let kept = kept.filter(|kept| kept.is(run));
         let known = kept.is_some();
         let new = || Kept {
             target: place,
@@ -95,6 +65,7 @@ impl Seen {
             selection: run.selection.clone(),
             seq: 0,
             last: None,
+            at_ms: None,
             tables: Vec::new(),
         };
         Ok(Some(Self {
@@ -106,6 +77,7 @@ impl Seen {
             saved: Instant::now(),
             unsaved: false,
             closed: looks,
+            _held: held,
             made_anew: false,
         }))
     }
@@ -291,8 +263,19 @@ impl Seen {
         self.save()
     }
 
+    /// Keeps nothing of a run under which nothing was done: it still stands at `first`.
+    pub(super) fn give_up(&mut self, first: Seq) {
+        if !self.closed && self.kept.seq == first {
+            self.closed = true;
+            // Left, it tells of a run that stood where it began.
+            let _ = spool::forget_kept(&self.dir, FOLDER, &self.file);
+        }
+    }
+
     fn save(&mut self) -> Result<()> {
         (self.saved, self.unsaved) = (Instant::now(), false);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.kept.at_ms = Some(now.as_millis() as i64);
         let bytes = serde_json::to_vec(&self.kept).context("progress")?;
         let done = spool::keep(&self.dir, FOLDER, &self.file, &bytes);
         self.closed = done.is_err();

@@ -9,6 +9,7 @@ pub(crate) mod indexing;
 pub(crate) mod key_runs;
 pub(crate) mod keyed;
 pub(crate) mod keys;
+pub(crate) mod lately;
 pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod stored;

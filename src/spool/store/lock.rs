@@ -106,6 +106,18 @@ impl Lock {
     }
 }
 
+/// The process that writes the spool; `None` where nobody does.
+///
+/// # Errors
+/// As [`Lock::look`].
+pub(crate) fn writer(dir: &Path) -> Result<Option<u32>> {
+    if Lock::look(dir)?.is_some() {
+        return Ok(None);
+    }
+    let holder = holder(dir);
+    Ok(holder.strip_suffix(" write").and_then(|pid| pid.parse().ok()))
+}
+
 /// What the holder wrote: process id and purpose.
 fn holder(dir: &Path) -> String {
     let mut text = String::new();
@@ -123,7 +135,9 @@ mod tests {
     #[test]
     fn a_second_writer_is_told_who_the_first_is() -> Result<()> {
         let dir = tempfile::tempdir().context("temp")?;
+        assert_eq!(writer(dir.path())?, None);
         let first = Lock::take(dir.path(), Purpose::Write)?;
+        assert_eq!(writer(dir.path())?, Some(std::process::id()));
         let error = Lock::take(dir.path(), Purpose::Write).expect_err("held").to_string();
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         assert!(Lock::try_take(dir.path(), Purpose::Index)?.is_none());

@@ -1,6 +1,7 @@
 //! Bytes: records in frames, frames in segments, durable and found again after whatever happened.
 //! Nothing here knows what a record says.
 
+pub(crate) mod disk;
 pub(crate) mod files;
 pub mod format;
 pub(crate) mod frame;

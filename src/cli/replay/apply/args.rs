@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use super::super::route::RouteArgs;
-use super::super::target::{Place, sqlite_file};
 use super::super::{AllowArgs, direction};
 use crate::cli::select::SelectArgs;
 use crate::cli::server::{self, TlsArgs};
+use crate::cli::target::{self, Place};
 use crate::dest::Run;
 use crate::dest::mysql::Options;
 use crate::error::{Error, Result};
@@ -218,19 +218,11 @@ impl ApplyArgs {
 
     /// Where the target is.
     pub(super) fn place(&self) -> Result<Place> {
-        if server::is_server(&self.target) {
-            return Ok(Place::Server(self.server("--target", &self.target)?));
-        }
-        let Some(file) = sqlite_file(&self.target)? else {
-            return Err(Error::usage("--target is no database URL")
-                .help("write it as mysql://user:password@host:port or sqlite:FILE"));
-        };
-        match self.tls.any() && self.base.is_none() {
-            true => {
-                Err(Error::usage("a file is reached without TLS").help("leave the --ssl flags out"))
-            }
-            false => Ok(Place::File(file)),
-        }
+        // With --base the flags are for that.
+        let none = TlsArgs::default();
+        let of_base = self.base.is_some() && !server::is_server(&self.target);
+        let tls = if of_base { &none } else { &self.tls };
+        target::place(&self.target, self.password_file.as_deref(), tls)
     }
 
     /// The source that tables are copied from, and the file that gets them.

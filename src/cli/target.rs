@@ -1,12 +1,71 @@
 //! Where a target is, and how it is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
+
+use super::server::{self, TlsArgs};
 use crate::dest::Target;
 use crate::dest::mysql::{Mysql, Options};
 use crate::dest::sqlite::Sqlite;
 use crate::error::{Error, Result};
 use crate::mysql::server::Server;
+
+/// The target whose progress is looked at.
+#[derive(Args, Debug)]
+pub struct ProgressArgs {
+    /// Target that is asked: mysql://user:password@host:port or sqlite:FILE
+    #[arg(long, env = "BINSYNC_TARGET", hide_env_values = true, value_name = "URL")]
+    target: Option<String>,
+    /// File that holds the target's password
+    #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
+    password_file: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+impl ProgressArgs {
+    /// Opens the target for its progress alone, where one is named; one that `looks` changes nothing.
+    ///
+    /// # Errors
+    /// When it cannot be meant (usage), is not there, or refuses.
+    pub(super) fn open(&self, looks: bool) -> Result<Option<Box<dyn Target>>> {
+        let Some(target) = &self.target else {
+            return match self.tls.any() {
+                true => Err(Error::usage("the --ssl flags are for --target")
+                    .help("name the target, or leave them out")),
+                false => Ok(None),
+            };
+        };
+        let place = place(target, self.password_file.as_deref(), &self.tls)?;
+        if let Place::File(file) = &place
+            && !file.exists()
+        {
+            return Err(Error::failed(format!("--target {target}: there is no such file")));
+        }
+        let options =
+            Options { logs_cascades: None, lanes: 1, target_binlog: true, allow_triggers: false };
+        place.open(options, looks).map(Some)
+    }
+}
+
+/// Where a target is.
+///
+/// # Errors
+/// When it cannot be meant (usage).
+pub(super) fn place(target: &str, password_file: Option<&Path>, tls: &TlsArgs) -> Result<Place> {
+    if server::is_server(target) {
+        return Ok(Place::Server(server::server("--target", target, password_file, tls)?));
+    }
+    match sqlite_file(target)? {
+        None => Err(Error::usage("--target is no database URL")
+            .help("write it as mysql://user:password@host:port or sqlite:FILE")),
+        Some(_) if tls.any() => {
+            Err(Error::usage("a file is reached without TLS").help("leave the --ssl flags out"))
+        }
+        Some(file) => Ok(Place::File(file)),
+    }
+}
 
 /// Where a target is.
 pub(super) enum Place {
