@@ -1,6 +1,6 @@
 //! Where the spool and its runs stand: what `status` says is what is so, and what somebody has to see to ends it with 3.
 
-use crate::other_spool::{apply, begun, import};
+use crate::other_spool::{apply, begun, import, targets};
 use crate::support::{MariaDb, Running, Spool, fresh, read, temp_dir};
 use serde_json::Value;
 
@@ -73,8 +73,85 @@ fn three_runs_are_where_the_target_has_them() {
     assert_eq!(run(&seen, "early")["asked"], false);
 
     // It goes on, and all is well.
-    spool.apply(&url, slow).one_of(&[0, 3]);
+    spool.apply(&url, &slow).one_of(&[0, 3]);
     assert_eq!(abouts(&status(&spool, &["--target", &url], 0)), [""; 0]);
+}
+
+/// What is forgotten is gone, at the target and here, and nothing else; what is at work is not forgotten.
+#[test]
+fn a_run_is_forgotten_when_nobody_is_at_work_under_its_name() {
+    targets(|target, ask, _| {
+        let dir = temp_dir();
+        let spool = begun(&dir);
+        let rows = || ask("SELECT COUNT(*) FROM d.t");
+        let names = || ask("SELECT name FROM binsync.progress ORDER BY name").replace('\n', " ");
+        apply(&spool, target, &["--name", "other"]).code(0);
+        let follow = ["--name", "f", "--position", "bin.000001:10001..", "--follow"];
+        let mut command = spool.command(["apply", "--target", target, "--ddl", "skip"]);
+        command.args(follow);
+        let mut follow = Running::start(command);
+        import(&spool, &dir, 101..=150);
+        assert!(follow.until(|| rows() == "150"), "{:?}", follow.end());
+        let forget =
+            |args: &[&str], code| spool.run([&["runs", "forget"], args].concat()).code(code);
+        for args in
+            [&["f", "--target", target][..], &["f"], &["f", "--target", target, "--dry-run"]]
+        {
+            forget(args, 4).says(&["is at work", "nothing was removed", "stop it"]);
+        }
+        assert_eq!(names(), "f other");
+        // It goes on: nothing has disturbed it.
+        import(&spool, &dir, 151..=160);
+        assert!(follow.until(|| rows() == "160"), "{:?}", follow.end());
+        follow.signal("-HUP");
+        let (ended, said) = follow.end();
+        assert!(matches!(ended.code(), Some(0 | 4)), "{ended} {said}");
+
+        forget(&["f", "--target", target, "--dry-run"], 0).says(&["would forget", "begins anew"]);
+        assert_eq!(names(), "f other");
+        // Without the target only what is remembered goes.
+        forget(&["f"], 0).says(&["only what this spool remembers"]);
+        assert_eq!(
+            (names(), run(&status(&spool, &["--target", target], 0), "f")["asked"].clone()),
+            ("f other".into(), true.into())
+        );
+        forget(&["f", "--target", target], 0).says(&["forgot f at", "begins anew"]);
+        assert_eq!((names(), rows()), ("other".into(), "160".into()));
+        forget(&["f", "--target", target], 2).says(&["no run is called", "binsync status"]);
+        forget(&["f"], 2);
+        let left = status(&spool, &["--target", target], 0);
+        assert_eq!(left["runs"].as_array().unwrap().len(), 1, "{left}");
+        // The name may be another run's now.
+        apply(&spool, target, &["--name", "f", "--position", "bin.000001:15501.."]).code(4);
+    });
+}
+
+#[test]
+fn a_window_that_is_forgotten_is_named() {
+    let (server, spool) = (fresh(MariaDb), Spool::recording("mariadb-incident"));
+    let url = server.url();
+    let args = ["apply", "--target", &url, "--max-rows-per-second", "300"];
+    let mut slow = Running::start(spool.command(args));
+    let chunks = "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA='binsync' AND TABLE_NAME='intent'";
+    let begun = || {
+        server.query(chunks) == "1\n" && server.query("SELECT COUNT(*) FROM binsync.chunk") != "0\n"
+    };
+    assert!(slow.until(begun), "{:?}", slow.end());
+    slow.kill();
+    slow.end();
+    let forget = ["runs", "forget", "apply", "--target", &url];
+    spool
+        .run([&forget[..], &["--dry-run"]].concat())
+        .code(3)
+        .says(&["would forget", "a part of the rows"]);
+    spool.run(forget).code(3).says(&["forgot apply", "a part of the rows"]);
+    for table in ["progress", "chunk", "intent"] {
+        assert_eq!(
+            server.query(&format!("SELECT COUNT(*) FROM binsync.{table}")),
+            "0\n",
+            "{table}"
+        );
+    }
 }
 
 #[test]

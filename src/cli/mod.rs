@@ -19,6 +19,7 @@ pub mod inspect;
 pub mod maintain;
 pub mod output;
 pub mod replay;
+pub mod runs;
 pub mod schema;
 pub mod search;
 mod secret;
@@ -85,6 +86,9 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Shows where the spool and its runs stand; status 3 when somebody has to see to something
     Status(standing::StatusArgs),
+    /// Forgets runs that are over and done; `status` lists them
+    #[command(subcommand)]
+    Runs(runs::RunsCommand),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -116,6 +120,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Search(args) => search::search(&global, &args),
         Command::Export(args) => export::export(&global, &args),
         Command::Status(args) => standing::status(&global, &args),
+        Command::Runs(command) => runs::run(&global, &command),
         Command::Completions(args) => shell::completions(&args, Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),
         Command::Schema(command) => schema::run(&global, &command),

@@ -60,6 +60,7 @@ fn word(means: Means) -> &'static str {
         Means::SpoolReindex => "binsync spool reindex",
         Means::SpoolVerify => "binsync spool verify",
         Means::Stats => "binsync stats",
+        Means::Status => "binsync status",
     }
 }
 

@@ -16,6 +16,7 @@ mod run;
 pub mod script;
 pub mod sqlite;
 
+use run::first_epoch;
 pub use run::{Changes, ChunkId, Claim, Mark, Needs, Point, Run, Settled, Standing, Window};
 
 /// A database that changes are applied to.

@@ -1,6 +1,7 @@
 //! What a run is, what it does, and where it stands in its target.
 
 use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 use crate::event::ddl::Told;
@@ -116,6 +117,13 @@ pub struct Claim {
     pub epoch: u64,
     /// Where the run stands.
     pub seq: Seq,
+}
+
+/// What a new progress row begins with, as its epoch: a time, in microseconds. A name that was given
+/// up, or removed while an apply of it stood still elsewhere, never comes to an epoch it has had.
+pub(super) fn first_epoch() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_micros() as u64
 }
 
 /// What a target transaction is to the progress; its first statement says so, and fails when

@@ -55,4 +55,5 @@ pub enum Means {
     SpoolReindex,
     SpoolVerify,
     Stats,
+    Status,
 }

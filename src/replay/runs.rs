@@ -2,8 +2,8 @@
 
 use super::kept::{self, FOLDER, Kept};
 use super::standing::recognise;
-use crate::dest::{Catalog, Run, Standing};
-use crate::error::{ErrorKind, Result, Words};
+use crate::dest::{Catalog, Ledger, Run, Standing};
+use crate::error::{Error, ErrorKind, Means, Result, Words};
 use crate::event::{Direction, Seq};
 use crate::spool::{self, Spool};
 
@@ -202,4 +202,52 @@ impl RunState {
             )));
         }
     }
+}
+
+/// What is known of the runs of a name, and may be forgotten: at the `target`, where there is one,
+/// else in each target that this spool remembers.
+///
+/// # Errors
+/// When nothing is known of the name (usage), and as [`runs`].
+pub fn named(spool: &Spool, name: &str, target: Option<&mut dyn Catalog>) -> Result<Vec<RunState>> {
+    let asks = target.is_some();
+    let mut found = runs(spool, target)?;
+    found.retain(|run| run.run.name == name && run.asked == asks);
+    match found.is_empty() {
+        false => Ok(found),
+        true => Err(Error::usage(format!("no run is called {name:?} there"))
+            .help(Means::Status + " lists the runs")),
+    }
+}
+
+/// Forgets a run: its progress at the `target`, where there is one, and then what the spool
+/// remembers of it. Killed in between, the spool still remembers it, and the next time forgets that.
+///
+/// # Errors
+/// When an apply of it runs, or the target or the spool cannot be written.
+pub fn forget(spool: &Spool, run: &RunState, target: Option<&mut dyn Ledger>) -> Result<()> {
+    let name = &run.run.name;
+    let file = run.target.as_deref().map(|place| kept::file(place, name));
+    // Kept until all is done: an apply that starts now waits, and begins anew.
+    let seized = file.as_deref().map(|file| spool::seize(spool.dir(), FOLDER, file)).transpose()?;
+    if let Some(None) = seized {
+        return Err(alive(run));
+    }
+    if let Some(target) = target {
+        target.remove(name)?;
+    }
+    file.map_or(Ok(()), |file| spool::forget_kept(spool.dir(), FOLDER, &file))
+}
+
+/// Refuses to forget a run while it is at work.
+///
+/// # Errors
+/// When an apply of it runs on this machine.
+pub fn check_idle(run: &RunState) -> Result<()> {
+    if run.alive == Some(true) { Err(alive(run)) } else { Ok(()) }
+}
+
+fn alive(run: &RunState) -> Error {
+    Error::stopped(format!("an apply named {:?} is at work; nothing was removed", run.run.name))
+        .help("stop it, then run the same command again")
 }

@@ -3,7 +3,7 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
-use crate::dest::{Claim, Point, Run, Standing, Window, same_run};
+use crate::dest::{Claim, Point, Run, Standing, Window, first_epoch, same_run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Seq;
 use crate::event::landmark::Landmark;
@@ -107,12 +107,13 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, S
     let [seq, last_seq, last_hash, last_position] = to(first);
     conn.exec_drop(
         "INSERT IGNORE INTO binsync.progress (name, spool, direction, selection, epoch, seq, \
-         last_seq, last_hash, last_position) VALUES (?,?,?,?,0,?,?,?,?)",
+         last_seq, last_hash, last_position) VALUES (?,?,?,?,?,?,?,?,?)",
         (
             &run.name,
             &run.spool,
             run.direction.name(),
             &run.selection,
+            first_epoch(),
             seq,
             last_seq,
             last_hash,

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Result as Sql};
 
-use super::super::{Point, Run, Standing, same_run};
+use super::super::{Point, Run, Standing, first_epoch, same_run};
 use super::fault::failed;
 use super::value::stored;
 use crate::error::{Error, Means, Result};
@@ -62,12 +62,13 @@ pub(super) fn claim(
     let (seq, hash, position) = last(first.last.as_ref())?;
     conn.execute(
         "INSERT OR IGNORE INTO binsync_progress (name, spool, direction, selection, epoch, seq, \
-         last_seq, last_hash, last_position) VALUES (?1,?2,?3,?4,0,?5,?6,?7,?8)",
+         last_seq, last_hash, last_position) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
         (
             &run.name,
             &run.spool,
             run.direction.name(),
             &run.selection,
+            stored(first_epoch())?,
             stored(first.seq)?,
             seq,
             hash,
