@@ -22,6 +22,7 @@ mod apply;
 mod ingest;
 mod network;
 mod rivals;
+mod sealing;
 mod servers;
 mod undo;
 

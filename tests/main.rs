@@ -48,6 +48,7 @@ mod render_files;
 mod render_modes;
 mod rights;
 mod routing;
+mod sealing;
 mod searching;
 mod seeding;
 mod selection;

@@ -243,12 +243,16 @@ impl Search<'_> {
         let needle = wanted.needle();
         let needle = needle.as_deref().map(Finder::new);
         let mut hits: Vec<Hit> = Vec::new();
+        // Frames may have been joined since the index named them.
+        let mut left = range;
         for first in self.spool.frames_of(self.table, &key)? {
             let Some(frame) = self.records.frame(first)? else { continue };
-            if frame.range().end <= range.start || first >= range.end {
+            if frame.range().end <= left.start || first >= left.end {
                 continue;
             }
-            for record in frame.counted(&range, Direction::Forward) {
+            let part = left.clone();
+            left.start = frame.range().end;
+            for record in frame.counted(&part, Direction::Forward) {
                 if needle.as_ref().is_some_and(|needle| !holds_number(record.bytes, needle)) {
                     continue;
                 }

@@ -19,9 +19,11 @@ mod landmark;
 mod opened;
 mod reader;
 mod records;
+mod sealing;
 mod snapshots;
 mod state;
 mod store;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod troubles;

@@ -31,7 +31,7 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let known = known(&home)?;
-        if let Some((index, Fit { complete: true, misfits })) = known {
+        if let Some((index, Fit { complete: true, misfits, .. })) = known {
             return Ok(Opened { home, index, misfits, mended: None });
         }
         let lock = match writable {

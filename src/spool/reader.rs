@@ -16,7 +16,8 @@ use super::opened::{Opened, open};
 use super::records::Records;
 use super::store::files;
 use super::store::frame::{Frame, Message};
-use super::store::segment::{self, SegmentReader};
+use super::store::segment;
+use super::store::segment_reader::SegmentReader;
 use super::types::{
     BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq, Transaction,
 };
@@ -170,7 +171,7 @@ impl Spool {
             Error::failed(format!("{}: no record {seq}", self.dir.display()))
                 .help(Means::SpoolLs + " shows which records there are")
         })?;
-        let (_, frame) = SegmentReader::new(&self.dir)?.read(row.place)?;
+        let (_, frame) = SegmentReader::new(&self.dir)?.read(row.place, &row.range())?;
         Ok(frame.get((seq - frame.first()) as usize).bytes.to_vec())
     }
 
@@ -247,9 +248,10 @@ impl Spool {
         while !left.is_empty() {
             let rows = self.opened.index.frames(&left, Direction::Forward, 512)?;
             let Some(last) = rows.last() else { break };
-            left.start = last.first + last.records;
+            // A frame may begin before: it was joined with others meanwhile.
+            let from = std::mem::replace(&mut left.start, last.range().end);
             for row in rows.iter().filter(|row| row.resend.count() > 0) {
-                let records = row.first.max(range.start)..(row.first + row.records).min(range.end);
+                let records = row.first.max(from)..row.range().end.min(range.end);
                 let again = records.filter(|seq| row.resend.contains((seq - row.first) as usize));
                 count += again.count() as u64;
             }

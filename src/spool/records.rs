@@ -3,7 +3,7 @@
 use super::index::db::Index;
 use super::index::home::Home;
 use super::store::frame::Frame;
-use super::store::segment::SegmentReader;
+use super::store::segment_reader::SegmentReader;
 use super::types::Seq;
 use crate::error::{Error, Result};
 use crate::event::landmark::Landmark;
@@ -32,7 +32,7 @@ impl Records {
             let Some(row) = self.index.frame_of(seq)? else {
                 return Ok(None);
             };
-            let (_, mut frame) = self.segments.read(row.place)?;
+            let (_, mut frame) = self.segments.read(row.place, &row.range())?;
             (frame.resend, frame.damaged) = (row.resend, row.damaged);
             self.last = Some(frame).filter(|frame| frame.range().contains(&seq));
         }

@@ -2,6 +2,7 @@
 //! messages: sums of segments, the last frames, and counts.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -65,8 +66,12 @@ impl Spool {
         let gone = self.forgotten()?.into_iter().map(|range| range.end - range.start).sum::<u64>();
         let bad = self.bad_frames()?;
         let lost = bad.iter().filter(|bad| !bad.last).map(|bad| bad.lost.end - bad.lost.start);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let arrivals = index.arrivals(FRAMES)?;
+        let now =
+            SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
+        let arrivals = index.arrivals(FRAMES)?.into_iter();
+        let arrivals: Vec<(i64, u64)> = arrivals
+            .map(|(first, last, records)| (last, lately(first..last, records, now)))
+            .collect();
         Ok(State {
             span: (first, next),
             messages: span.saturating_sub(gone + lost.sum::<u64>()),
@@ -76,7 +81,7 @@ impl Spool {
             first: self.transactions(0..Seq::MAX, Direction::Forward).next().transpose()?,
             last: self.transactions(0..Seq::MAX, Direction::Reverse).next().transpose()?,
             arrival_ms: arrivals.first().map(|(arrival, _)| *arrival),
-            rate: rate(&arrivals, now.as_millis() as i64),
+            rate: rate(&arrivals, now),
             resends: self.resends(0..Seq::MAX)?,
             damaged: index.damaged_count()?,
             gaps: index.gap_count()?,
@@ -84,6 +89,16 @@ impl Spool {
             disk: disk::space(self.dir())?,
             writer: lock::writer(self.dir())?,
         })
+    }
+}
+
+/// How many messages of a frame count as of its last arrival: of one that was joined from many, its
+/// share of the last minute.
+fn lately(arrivals: Range<i64>, records: u64, now: i64) -> u64 {
+    let spans = (arrivals.end - arrivals.start).max(0);
+    match (arrivals.end - (now - LATELY).max(arrivals.start)).max(0) {
+        share if share < spans => (records as f64 * share as f64 / spans as f64) as u64,
+        _ => records,
     }
 }
 
@@ -131,5 +146,9 @@ mod tests {
         // A frame a millisecond: half a second was looked at.
         let many: Vec<(i64, u64)> = (1..=FRAMES as i64).map(|n| (now - n, 1)).collect();
         assert!((rate(&many, now) - 1000.0).abs() < 5.0);
+        // Joined from what came in ten minutes, the last of them half a minute ago; in a second; at once.
+        assert_eq!(lately(now - 600_000..now - 30_000, 5_700, now), 300);
+        assert_eq!(lately(now - 2_000..now - 1_000, 5_700, now), 5_700);
+        assert_eq!(lately(now - 1_000..now - 1_000, 5, now), 5);
     }
 }

@@ -12,6 +12,8 @@ use crate::event::{Direction, TableName};
 mod damage;
 mod forget;
 mod model;
+mod sealed_readers;
+mod sealing;
 
 fn options() -> WriterOptions {
     WriterOptions { segment_bytes: 4_000, ..WriterOptions::default() }

@@ -9,7 +9,7 @@ use super::index::home::Home;
 use super::index::zone::Zone;
 use super::index::zones::{Survey, Walk};
 use super::store::frame::Frame;
-use super::store::segment::{self, SegmentReader};
+use super::store::segment_reader::SegmentReader;
 use super::types::{Epoch, Seq, Transaction};
 use crate::error::{Error, Result};
 use crate::event::{Direction, TableName};
@@ -46,14 +46,13 @@ impl Frames {
         }
         let Some((index, segments)) = &mut self.state else { return Ok(None) };
         let next = self.walk.next(index, |zone, _| (self.may)(zone));
-        let Some(first) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
-        let row = index.frame_of(first)?.filter(|row| row.first == first);
+        let Some(part) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
+        let row = index.frame_of(part.start)?.filter(|row| part.end <= row.range().end);
         let row = row.ok_or_else(|| damaged("a frame is missing"))?;
-        let (header, mut frame) = segments.read(row.place)?;
-        if header.first != row.first || header.lengths.len() as u64 != row.records {
-            return Err(segment::unreadable("not the frame the index knows", row.place));
-        }
+        let (_, mut frame) = segments.read(row.place, &row.range())?;
         (frame.resend, frame.damaged) = (row.resend, row.damaged);
+        // The frame that was to come next may have been joined with others meanwhile.
+        frame.cut(&part);
         Ok(Some(frame))
     }
 }
@@ -84,8 +83,8 @@ impl Transactions {
         let Some((index, names)) = &mut self.state else { return Ok(None) };
         while self.ahead.is_empty() {
             let next = self.walk.next(index, |zone, _| (self.may)(zone));
-            let Some(first) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
-            let all = index.transactions_of(first).inspect_err(|_| self.walk.end())?;
+            let Some(part) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
+            let all = index.transactions_of(&part).inspect_err(|_| self.walk.end())?;
             self.ahead.extend(all.into_iter().filter(|t| self.range.contains(&t.last)));
         }
         let next = match self.direction {
@@ -99,8 +98,8 @@ impl Transactions {
 /// Goes through the transactions of a stretch.
 pub(super) fn survey(index: &Index, range: Range<Seq>, survey: &mut dyn Survey) -> Result<()> {
     let (mut walk, mut names) = (Walk::new(range.clone(), Direction::Forward), Names::default());
-    while let Some(first) = walk.next(index, |zone, whole| survey.zone(zone, whole))? {
-        for t in index.transactions_of(first)? {
+    while let Some(part) = walk.next(index, |zone, whole| survey.zone(zone, whole))? {
+        for t in index.transactions_of(&part)? {
             if range.contains(&t.last) {
                 survey.transaction(names.resolve(index, t)?);
             }

@@ -10,13 +10,11 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use xxhash_rust::xxh3::xxh3_128;
-
-use super::index::db::Index;
 use super::index::fit;
 use super::index::home::Home;
 use super::index::indexer::Indexer;
 use super::index::indexing::{Indexing, Work};
+use super::sealing::{Sealing, left_unsealed};
 use super::store::disk;
 use super::store::files;
 use super::store::format::SpoolId;
@@ -24,12 +22,19 @@ use super::store::frame::Batch;
 use super::store::lock::{Lock, Purpose};
 use super::store::place::Place;
 use super::store::recovery::{self, recover, renew};
-use super::store::segment::{self, Encoder, SegmentReader, sync_dir};
-use super::types::{Recovery, Seq, Summary, TailFrame, TailRecord};
+use super::store::seal::Gain;
+use super::store::segment::{self, Encoder, sync_dir};
+use super::tail::tail;
+use super::types::{Recovery, Seq, Summary, TailFrame};
 use crate::error::{Context, Error, Result};
 
 /// A segment ends when its records reach this many bytes.
 pub const SEGMENT_BYTES: u64 = 256 << 20;
+
+/// Or when it has this many frames: then they are small, and are joined once it has ended. With
+/// more the index would be busy joining them for seconds, with fewer a spool of years has too many
+/// files.
+const SEGMENT_FRAMES: u64 = 32_768;
 
 /// How a writer works.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +63,8 @@ pub struct SpoolWriter {
     next: Seq,
     state: State,
     sources: HashMap<String, u64>,
+    // Dropped first: it hands its segments to the index.
+    sealing: Sealing,
     indexing: Indexing,
     // Dropped last: the index is still written while the lock is held.
     lock: Lock,
@@ -69,6 +76,8 @@ struct Live {
     file: File,
     len: u64,
     raw: u64,
+    frames: u64,
+    gain: Gain,
 }
 
 /// What may be done next.
@@ -109,16 +118,30 @@ impl SpoolWriter {
             Some(found) => {
                 torn = found.torn;
                 next = next.max(found.next);
-                let (segment, len, raw) = (found.segment, found.len, found.raw);
-                let live = || Ok(Live { file: open_live(dir, segment)?, segment, len, raw });
+                let recovery::Live { segment, len, raw, frames, gain, .. } = found;
+                let open = || open_live(dir, segment);
+                let live = || Ok(Live { file: open()?, segment, len, raw, frames, gain });
                 found.exists.then(live).transpose()?
             }
         };
         let encoder = Encoder::new(options.level, spool)?;
+        let left = left_unsealed(indexer.index())?;
         let indexing = Indexing::start(indexer, spool)?;
+        let sealing = Sealing::start(dir, options.level, left, indexing.sealed())?;
         let (dir, state) = (dir.to_owned(), State::Found);
-        let writer =
-            Self { dir, home, options, encoder, live, next, state, sources, indexing, lock };
+        let writer = Self {
+            dir,
+            home,
+            options,
+            encoder,
+            live,
+            next,
+            state,
+            sources,
+            sealing,
+            indexing,
+            lock,
+        };
         Ok((writer, Recovery { torn, reindexed, caught_up, bad_frames }))
     }
 
@@ -214,20 +237,7 @@ impl SpoolWriter {
     /// When a frame cannot be read.
     pub fn tail(&mut self, queue: &str, n: usize) -> Result<Vec<TailFrame>> {
         self.indexing.flush()?;
-        let Some(index) = Index::open_read(&self.dir)? else {
-            return Ok(Vec::new());
-        };
-        let mut segments = SegmentReader::new(&self.dir)?;
-        let (mut frames, mut acked) = (Vec::new(), 0);
-        for row in index.tail(queue, n as u64)?.into_iter().rev() {
-            let (header, frame) = segments.read(row.place)?;
-            acked = acked.max(header.acked.unwrap_or_default());
-            let print =
-                |bytes: &[u8]| TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) };
-            frames.push((header.end(), frame.records().map(|r| print(r.bytes)).collect()));
-        }
-        let frame = |(end, records)| TailFrame { records, end, acked: end <= acked };
-        Ok(frames.into_iter().map(frame).collect())
+        tail(&self.dir, queue, n)
     }
 
     /// Free bytes on the spool's disk, and the reserve below which nothing more is to be taken:
@@ -239,13 +249,25 @@ impl SpoolWriter {
         disk::space(&self.dir)
     }
 
-    /// Syncs, waits for the index, and says what was appended.
+    /// Syncs, seals what is worth it, waits for the index, and says what was appended.
     ///
     /// # Errors
-    /// When the last sync or the index failed.
+    /// When the last sync, the sealing or the index failed.
     pub fn finish(mut self) -> Result<Summary> {
         self.sync()?;
-        self.indexing.finish()
+        if let Some(live) = self.live.take() {
+            self.seal(&live);
+        }
+        let sealed = self.sealing.finish();
+        let summary = self.indexing.finish()?;
+        sealed.map(|()| summary)
+    }
+
+    /// Has a segment that is not appended to any more sealed, when that gains something.
+    fn seal(&self, live: &Live) {
+        if live.gain.is_due(live.len) {
+            self.sealing.add(live.segment);
+        }
     }
 
     /// Writes one frame at the end of the live segment.
@@ -267,6 +289,8 @@ impl SpoolWriter {
             Place { segment: live.segment, offset: live.len, ..encoded.frame.place };
         live.len += encoded.bytes.len() as u64;
         live.raw += encoded.header.raw;
+        live.frames += 1;
+        live.gain.add(&encoded.header, encoded.bytes.len() as u64);
         self.state = State::Unsynced;
         let range = self.next..encoded.header.end();
         self.next = range.end;
@@ -300,7 +324,9 @@ impl SpoolWriter {
             }
             self.state = State::Durable;
         }
-        if self.live.as_ref().is_some_and(|live| live.raw < self.options.segment_bytes) {
+        let takes =
+            |live: &Live| live.raw < self.options.segment_bytes && live.frames < SEGMENT_FRAMES;
+        if self.live.as_ref().is_some_and(takes) {
             return Ok(());
         }
         self.sync()?;
@@ -308,7 +334,10 @@ impl SpoolWriter {
         let path = segment::path(&self.dir, segment);
         let file = files::open_or_make(&path).map_err(|e| files::refused(&e, &path))?;
         sync_dir(&self.dir)?;
-        self.live = Some(Live { segment, file, len: 0, raw: 0 });
+        let live = Live { segment, file, len: 0, raw: 0, frames: 0, gain: Gain::default() };
+        if let Some(full) = self.live.replace(live) {
+            self.seal(&full);
+        }
         Ok(())
     }
 

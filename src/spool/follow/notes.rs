@@ -3,6 +3,7 @@
 use super::packed::Closed;
 use super::resend::Ident;
 use crate::event::{BinlogPos, Op};
+use crate::spool::store::format::Header;
 use crate::spool::store::ranges::Ranges;
 use crate::spool::types::{Epoch, Gap, GapKind, Seq};
 
@@ -66,6 +67,25 @@ pub(crate) struct ChainRange {
 impl Notes {
     pub(crate) fn gap(&mut self, seq: Seq, kind: GapKind, detail: String) {
         self.gaps.push(Gap { seq, kind, detail });
+    }
+
+    /// Notes the runs of records that may be stored twice. Those that the message itself tells to be
+    /// re-sends are in no doubt.
+    pub(crate) fn maybe_twice(&mut self, header: &Header) {
+        for (part, _) in header.joined() {
+            let [from, to] = [part.start, part.end].map(|seq| (seq - header.first) as usize);
+            let told = |i: &usize| header.maybe_twice.get(*i) == Some(&true);
+            let all: Vec<usize> =
+                (from..to).filter(told).filter(|i| !self.resend.contains(*i)).collect();
+            for run in all.chunk_by(|a, b| a + 1 == *b) {
+                let [from, to] = [run[0], run[run.len() - 1]].map(|i| header.first + i as u64);
+                let detail = format!(
+                    "messages {from} to {to} were handed out a second time, and what they say does \
+                     not tell whether they are some of those stored before them"
+                );
+                self.gap(from, GapKind::MaybeTwice, detail);
+            }
+        }
     }
 
     /// Notes a stored row of a chain; rows of one chain come rising.

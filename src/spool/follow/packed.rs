@@ -1,7 +1,7 @@
 //! Transactions packed per frame: columns of varints in a blob.
 //!
 //! A row each was measured at 17 to 34 % of the data; packed they are below 1 %. A blob is one or
-//! more chunks, so that a transaction found to be incomplete later can be added to its frame.
+//! more chunks.
 
 use crate::event::BinlogPos;
 use crate::spool::store::format::{put_varint, take_varint};

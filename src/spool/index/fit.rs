@@ -17,7 +17,9 @@ use crate::spool::types::{BadFrame, Seq};
 pub(crate) struct Fit {
     /// Segments that are gone, shorter than indexed, or not known.
     pub(crate) misfits: Vec<BadFrame>,
-    /// All bytes of the segments are indexed.
+    /// Segments that were sealed since they were indexed.
+    pub(crate) sealed: Vec<Seq>,
+    /// All bytes of the segments are indexed, as they stand.
     pub(crate) complete: bool,
 }
 
@@ -41,8 +43,15 @@ pub(crate) fn fit(dir: &Path, index: &Index) -> Result<Fit> {
             misfit(0, row.first..end, "the segment is gone".to_owned());
             continue;
         }
-        size = files::read(&path)?.metadata().context(path.display())?.len();
-        if size < row.bytes {
+        let file = files::read(&path)?;
+        size = file.metadata().context(path.display())?.len();
+        let generation = segment::generation(&file).context(path.display())?;
+        if generation > row.generation {
+            fit.sealed.push(row.first);
+        } else if generation < row.generation {
+            // A power loss has kept the index and not the sealed file.
+            misfit(0, end..end, "the index knows this segment as it is no more".to_owned());
+        } else if size < row.bytes {
             let whole = index.checksums(row.first)?;
             let kept = whole.iter().take_while(|(place, _)| place.offset + place.len <= size);
             let first = index.frame_firsts(row.first)?.get(kept.count()).copied();
@@ -62,6 +71,7 @@ pub(crate) fn fit(dir: &Path, index: &Index) -> Result<Fit> {
     let torn = Torn::of(index)?.filter(|torn| torn.segment == last).map_or(0, |torn| torn.bytes);
     let indexed = known.last().map_or(0, |row| row.bytes);
     fit.complete = fit.misfits.is_empty()
+        && fit.sealed.is_empty()
         && !known.is_empty()
         && listed.last() == Some(&last)
         && size == indexed + torn;

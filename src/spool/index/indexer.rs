@@ -26,8 +26,10 @@ use crate::event::maxwell::{self, Damage};
 use crate::event::{Body, Direction, Event};
 use crate::spool::follow::tables::Tables;
 use crate::spool::follow::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
-use crate::spool::store::segment::SegmentReader;
-use crate::spool::types::{GapKind, Seq, Summary, TransactionKind};
+use crate::spool::store::seal;
+use crate::spool::store::segment;
+use crate::spool::store::segment_reader::SegmentReader;
+use crate::spool::types::{Seq, Summary, TransactionKind};
 
 mod catch_up;
 
@@ -213,7 +215,7 @@ impl Indexer {
             }
         }
         self.lookup.end();
-        note_maybe_twice(header, &mut notes);
+        notes.maybe_twice(header);
         for (id, name) in self.tracker.tables.names().iter().enumerate().skip(self.tables) {
             self.index.add_table(id as u64, name)?;
         }
@@ -306,31 +308,39 @@ impl Indexer {
         Ok(())
     }
 
+    /// Puts a sealed segment, all of which was indexed before it was sealed, into its place.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written; the next start does what is not done.
+    pub(crate) fn put_in_place(&mut self, spool: SpoolId, segment: Seq) -> Result<()> {
+        self.save(spool)?;
+        seal::put_in_place(self.home.dir(), segment)?;
+        self.lookup.forget();
+        match self.index.adopt(self.home.dir(), segment)? {
+            true => Ok(()),
+            false => Err(db::damaged("it does not know all of a segment that was sealed")),
+        }
+    }
+
     /// True when something is added and not yet visible.
     pub(crate) fn is_pending(&self) -> bool {
         self.pending > 0
     }
 }
 
-/// Notes the runs of records that may be stored twice. Those that the message itself tells to be
-/// re-sends are in no doubt.
-fn note_maybe_twice(header: &Header, notes: &mut Notes) {
-    let doubted = |i: &usize| header.maybe_twice[*i] && !notes.resend.contains(*i);
-    let all: Vec<usize> = (0..header.maybe_twice.len()).filter(doubted).collect();
-    for run in all.chunk_by(|a, b| a + 1 == *b) {
-        let [from, to] = [run[0], run[run.len() - 1]].map(|i| header.first + i as u64);
-        let detail = format!(
-            "messages {from} to {to} were handed out a second time, and what they say does not \
-             tell whether they are some of those stored before them"
-        );
-        notes.gap(from, GapKind::MaybeTwice, detail);
-    }
-}
-
 /// Why an index does not fit the segments.
 fn misfit(home: &Home, index: &Index) -> Result<Option<String>> {
-    if let Some(bad) = fit::fit(home.dir(), index)?.misfits.first() {
+    let fit = fit::fit(home.dir(), index)?;
+    if let Some(bad) = fit.misfits.first() {
         return Ok(Some(format!("{}: {}", bad.segment, bad.reason)));
+    }
+    for segment in fit.sealed {
+        if !index.adopt(home.dir(), segment)? {
+            let name = segment::name(segment);
+            return Ok(Some(format!(
+                "{name}: it was sealed, and the index does not know all of it"
+            )));
+        }
     }
     let Some((last, crc)) = index.last_frame()? else { return Ok(None) };
     let header = SegmentReader::new(home.dir())?.header(last.place);

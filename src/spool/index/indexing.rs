@@ -3,6 +3,7 @@
 //! The bound is in bytes, so that memory stays flat whatever a frame holds; one frame is always
 //! let through. A failure stops the thread and is told at the next append.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -12,7 +13,7 @@ use super::indexer::Indexer;
 use crate::error::{Context, Error, Result, Words};
 use crate::spool::store::format::{Header, SpoolId};
 use crate::spool::store::frame::Frame;
-use crate::spool::types::Summary;
+use crate::spool::types::{Seq, Summary};
 
 /// Bytes of records that may wait for the index.
 const AHEAD: usize = 8 << 20;
@@ -24,9 +25,11 @@ pub(crate) struct Work {
 }
 
 enum Job {
-    Frame(Work),
+    Frame(Box<Work>),
     /// Answered when all frames before it are visible to readers.
     Flush(Sender<()>),
+    /// A segment that was sealed beside its place; all its frames were handed over before.
+    Sealed(Seq),
 }
 
 /// The thread, as the writer sees it.
@@ -94,9 +97,20 @@ impl Indexing {
         self.budget.take(work.frame.raw_len());
         // A thread that is gone tells why at the next append: this frame is stored.
         if let Some(jobs) = &self.jobs {
-            let _ = jobs.send(Job::Frame(work));
+            let _ = jobs.send(Job::Frame(Box::new(work)));
         }
         Ok(())
+    }
+
+    /// Where to tell of segments that were sealed.
+    pub(crate) fn sealed(&self) -> impl Fn(Seq) + Send + use<> {
+        let jobs = self.jobs.clone();
+        move |segment| {
+            // A thread that is gone tells why at the next append.
+            if let Some(jobs) = &jobs {
+                let _ = jobs.send(Job::Sealed(segment));
+            }
+        }
     }
 
     /// Waits until all frames handed over are visible to readers.
@@ -156,6 +170,7 @@ fn run(
     damaged: &AtomicU64,
 ) -> Result<Summary> {
     let _closing = Closing(budget);
+    let mut sealed = VecDeque::new();
     loop {
         let job = match jobs.try_recv() {
             Ok(job) => Some(job),
@@ -163,6 +178,10 @@ fn run(
                 // Nothing waits: now is the time to show readers what was added.
                 if indexer.is_pending() {
                     indexer.save(spool)?;
+                }
+                if let Some(segment) = sealed.pop_front() {
+                    indexer.put_in_place(spool, segment)?;
+                    continue;
                 }
                 jobs.recv().ok()
             }
@@ -179,6 +198,7 @@ fn run(
                 // Whoever asked may be gone.
                 let _ = done.send(());
             }
+            Some(Job::Sealed(segment)) => sealed.push_back(segment),
             None => return Ok(indexer.counts),
         }
     }

@@ -8,6 +8,12 @@ use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::spool::types::Seq;
 
+/// A frame, and the number of the one in its segment that it is a part of now.
+pub(super) struct Joined {
+    pub(super) first: Seq,
+    pub(super) number: u32,
+}
+
 impl Index {
     /// Adds the keys of a frame.
     pub(crate) fn add_frame_keys(&self, frame: Seq, keys: &[u8]) -> Result<()> {
@@ -34,14 +40,54 @@ impl Index {
                     entries.extend(keys::unpack(&packed).map(|hash| (hash, number)));
                 }
             }
-            let blocks = keys::pack_run(entries);
-            let ends = blocks.iter().skip(1).map(|(low, _)| *low).chain([keys::END]);
-            for ((low, block), end) in blocks.iter().zip(ends) {
-                let id = keys::block_id(full, *low);
-                self.put("key_runs", &[int(id), int(end.into()), Val::Blob(block)])?;
-            }
-            self.change_segment(full, |segment| segment.blocks = blocks.len() as u64)?;
+            self.put_run(full, entries)?;
             self.execute("DELETE FROM frame_keys WHERE first < ?", &[int(end)])?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the hashes of a full segment, each with the number of its frame.
+    fn put_run(&self, segment: Seq, entries: Vec<(u32, u32)>) -> Result<()> {
+        let blocks = keys::pack_run(entries);
+        let ends = blocks.iter().skip(1).map(|(low, _)| *low).chain([keys::END]);
+        for ((low, block), end) in blocks.iter().zip(ends) {
+            let id = keys::block_id(segment, *low);
+            self.put("key_runs", &[int(id), int(end.into()), Val::Blob(block)])?;
+        }
+        self.change_segment(segment, |segment| segment.blocks = blocks.len() as u64)
+    }
+
+    /// Joins the keys of a segment's frames, in order.
+    pub(super) fn join_keys(&self, segment: Seq, joined: &[Joined]) -> Result<()> {
+        if self.segment_row(segment)?.is_none_or(|row| row.blocks == 0) {
+            return self.join_frame_keys(joined);
+        }
+        let ids = [segment, segment + 1].map(|segment| int(keys::block_id(segment, 0)));
+        let mut entries = Vec::new();
+        self.walk_checked("key_runs", "WHERE id >= ? AND id < ? ORDER BY id", &ids, |row| {
+            let low = keys::of_block(row.int(0)?).1;
+            for (hash, frame) in keys::unpack_run(low, &row.blob(2)?) {
+                let now = joined.get(frame as usize);
+                entries.push((hash, now.ok_or_else(|| damaged("keys of a segment"))?.number));
+            }
+            Ok(true)
+        })?;
+        entries.sort_unstable();
+        entries.dedup();
+        self.execute("DELETE FROM key_runs WHERE id >= ? AND id < ?", &ids)?;
+        self.put_run(segment, entries)
+    }
+
+    fn join_frame_keys(&self, joined: &[Joined]) -> Result<()> {
+        for parts in joined.chunk_by(|a, b| a.number == b.number).filter(|parts| parts.len() > 1) {
+            let mut hashes = Vec::new();
+            for Joined { first, .. } in parts {
+                let rest = "WHERE first = ?";
+                let keys = self.checked("frame_keys", rest, &[int(*first)], |row| row.blob(1))?;
+                keys.iter().for_each(|packed| hashes.extend(keys::unpack(packed)));
+                self.execute("DELETE FROM frame_keys WHERE first = ?", &[int(*first)])?;
+            }
+            self.add_frame_keys(parts[0].first, &keys::pack(&mut hashes))?;
         }
         Ok(())
     }

@@ -86,21 +86,21 @@ pub(crate) fn pack_run(mut entries: Vec<(u32, u32)>) -> Vec<(u32, Vec<u8>)> {
     blocks
 }
 
-/// The frames that a hash has in a block.
-pub(crate) fn find(low: u32, mut block: &[u8], wanted: u32) -> Vec<u32> {
+/// The hashes of a block, rising, each with the number of a frame.
+pub(crate) fn unpack_run(low: u32, mut block: &[u8]) -> impl Iterator<Item = (u32, u32)> {
     let (mut hash, mut frame) = (low, 0u32);
-    let mut found = Vec::new();
-    while let Some((step, number)) = take_varint(&mut block).zip(take_varint(&mut block)) {
+    std::iter::from_fn(move || {
+        let (step, number) = take_varint(&mut block).zip(take_varint(&mut block))?;
         frame = if step == 0 { frame.wrapping_add(number as u32) } else { number as u32 };
         hash = hash.wrapping_add(step as u32);
-        if hash > wanted {
-            break;
-        }
-        if hash == wanted {
-            found.push(frame);
-        }
-    }
-    found
+        Some((hash, frame))
+    })
+}
+
+/// The frames that a hash has in a block.
+pub(crate) fn find(low: u32, block: &[u8], wanted: u32) -> Vec<u32> {
+    let rising = unpack_run(low, block).take_while(|(hash, _)| *hash <= wanted);
+    rising.filter(|(hash, _)| *hash == wanted).map(|(_, frame)| frame).collect()
 }
 
 /// Id of a block in the index: its segment, then its least hash.

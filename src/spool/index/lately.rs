@@ -1,17 +1,18 @@
 //! What of the index tells how the spool is now: its last frames, and how much is wrong in it.
 
 use super::db::{Index, int};
+use super::read::column;
 use crate::error::Result;
 use crate::spool::types::Seq;
 
-/// The arrival column of `frames`.
-const ARRIVAL: usize = 7;
-
 impl Index {
-    /// Of the last frames, newest first and so many at most: arrival in milliseconds since 1970,
-    /// and records.
-    pub(crate) fn arrivals(&self, limit: u64) -> Result<Vec<(i64, u64)>> {
-        let read = |row: &super::db::Row<'_>| Ok((row.int(ARRIVAL)? as i64, row.int(1)?));
+    /// Of the last frames, newest first and so many at most: the first and the last arrival in
+    /// milliseconds since 1970, and records.
+    pub(crate) fn arrivals(&self, limit: u64) -> Result<Vec<(i64, i64, u64)>> {
+        let read = |row: &super::db::Row<'_>| {
+            let [arrival, latest] = [row.int(column::ARRIVAL)?, row.int(column::LATEST)?];
+            Ok((arrival as i64, latest as i64, row.int(1)?))
+        };
         self.checked("frames", "ORDER BY first DESC LIMIT ?", &[int(limit)], read)
     }
 

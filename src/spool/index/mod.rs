@@ -1,6 +1,8 @@
 //! What was followed, in SQLite: derived from the segments, and built anew when it does not fit
-//! them. [`indexer`] writes it, [`read`], [`zones`] and [`key_runs`] are what it is asked.
+//! them. [`indexer`] writes it, [`adopt`] follows it when segments are sealed; [`read`], [`zones`] and
+//! [`key_runs`] are what it is asked.
 
+mod adopt;
 pub(crate) mod db;
 pub(crate) mod fit;
 pub(crate) mod home;

@@ -26,16 +26,25 @@ pub(crate) struct FrameRow {
 }
 
 /// Columns of `frames` that are read.
-mod column {
+pub(super) mod column {
     pub(crate) const CRC: usize = 6;
-    pub(crate) const SOURCE: usize = 9;
-    pub(crate) const EVENT: usize = 10;
-    pub(crate) const RESEND: usize = 11;
-    pub(crate) const DAMAGED: usize = 12;
-    pub(crate) const TRANSACTIONS: usize = 13;
+    pub(crate) const ARRIVAL: usize = 7;
+    pub(crate) const LATEST: usize = 8;
+    pub(crate) const SOURCE: usize = 10;
+    pub(crate) const EVENT: usize = 11;
+    pub(crate) const RESEND: usize = 12;
+    pub(crate) const DAMAGED: usize = 13;
+    pub(crate) const TRANSACTIONS: usize = 14;
 }
 
-fn frame_row(row: &Row<'_>) -> Result<FrameRow> {
+impl FrameRow {
+    /// Its records.
+    pub(crate) fn range(&self) -> Range<Seq> {
+        self.first..self.first.saturating_add(self.records)
+    }
+}
+
+pub(super) fn frame_row(row: &Row<'_>) -> Result<FrameRow> {
     let ranges = |i| {
         let blob = row.blob(i)?;
         Ranges::unpack(&blob).ok_or_else(|| damaged("marks of a frame"))
@@ -57,24 +66,37 @@ impl Index {
         order: Direction,
         limit: u64,
     ) -> Result<Vec<FrameRow>> {
-        let (from, order) = (self.frame_start(range.start)?, sql_order(order));
+        let order = sql_order(order);
+        // One statement: a writer may join frames between two.
         let frames = self.checked(
             "frames",
             &format!(
-                "WHERE first >= ? AND first < ? AND first + records > ? ORDER BY first {order} LIMIT ?"
+                "WHERE first >= coalesce((SELECT max(first) FROM frames WHERE first <= ?1), 0)
+                 AND first < ?2 AND first + records > ?1 ORDER BY first {order} LIMIT ?3"
             ),
-            &[int(from), upto(range.end), upto(range.start), int(limit)],
+            &[upto(range.start), upto(range.end), int(limit)],
             frame_row,
         )?;
         self.check_run(frames.iter().map(|f| f.first..f.first + f.records))?;
         Ok(frames)
     }
 
-    /// The packed transactions of the frame that begins at `first`.
-    pub(crate) fn transactions_of(&self, first: Seq) -> Result<Vec<Closed>> {
-        let found = self.transactions(&(first..first + 1), Direction::Forward, 1)?.pop();
-        let (_, blob) = found.ok_or_else(|| damaged("a frame is missing"))?;
-        packed::unpack(first, &blob).ok_or_else(|| damaged("packed transactions"))
+    /// The transactions whose last record lies in a part of a frame.
+    pub(crate) fn transactions_of(&self, part: &Range<Seq>) -> Result<Vec<Closed>> {
+        let rest = "WHERE first <= ? ORDER BY first DESC LIMIT 1";
+        let read = |row: &Row<'_>| Ok((frame_row(row)?, self.closed(row)?));
+        let found = self.checked("frames", rest, &[upto(part.start)], read)?.pop();
+        let (_, mut closed) = found
+            .filter(|(frame, _)| part.end <= frame.range().end)
+            .ok_or_else(|| damaged("a frame is missing"))?;
+        closed.retain(|t| part.contains(&t.last));
+        Ok(closed)
+    }
+
+    /// The transactions of a row of `frames`.
+    pub(super) fn closed(&self, row: &Row<'_>) -> Result<Vec<Closed>> {
+        let blob = self.unpack(&row.blob(column::TRANSACTIONS)?)?;
+        packed::unpack(row.int(0)?, &blob).ok_or_else(|| damaged("packed transactions"))
     }
 
     /// Packed transactions of frames that begin in `firsts`: first sequence and blob.
@@ -317,12 +339,15 @@ impl Index {
     /// The segments and how far each is indexed.
     pub(crate) fn segments(&self) -> Result<Vec<SegmentInfo>> {
         let mut all: Vec<SegmentInfo> = Vec::new();
+        let _view = self.view()?;
         for segment in self.segment_rows()? {
             let name = segment::name(segment.first);
             let mut info: Option<SegmentInfo> = None;
             let rest = "WHERE segment = ? ORDER BY first";
             self.walk_checked("frames", rest, &[int(segment.first)], |row| {
-                let (first, records, arrival) = (row.int(0)?, row.int(1)?, row.int(7)? as i64);
+                let (first, records) = (row.int(0)?, row.int(1)?);
+                let [arrival, latest] =
+                    [row.int(column::ARRIVAL)? as i64, row.int(column::LATEST)? as i64];
                 let info = info.get_or_insert_with(|| SegmentInfo {
                     name: name.clone(),
                     first,
@@ -331,14 +356,14 @@ impl Index {
                     records: 0,
                     bytes: segment.bytes,
                     raw: 0,
-                    arrival_ms: (arrival, arrival),
+                    arrival_ms: (arrival, latest),
                 });
                 info.last = first + records - 1;
                 info.frames += 1;
                 info.records += records;
                 info.raw += row.int(5)? - records;
                 info.arrival_ms.0 = info.arrival_ms.0.min(arrival);
-                info.arrival_ms.1 = info.arrival_ms.1.max(arrival);
+                info.arrival_ms.1 = info.arrival_ms.1.max(latest);
                 Ok(true)
             })?;
             all.extend(info);

@@ -5,7 +5,7 @@ use crate::spool::types::GapKind;
 /// Marks the file as ours ("bsnc").
 pub(crate) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(crate) const VERSION: i64 = 8;
+pub(crate) const VERSION: i64 = 9;
 /// Most tables are small, and so may a spool be.
 pub(crate) const PAGE: u32 = 1024;
 
@@ -35,7 +35,8 @@ pub(crate) const KEYS: [(&str, &str); 21] = [
 ];
 
 /// Every row ends with the checksum of its other columns. `segments.bytes` is how far a segment is indexed. `frames.event_*` is the count of rows in the
-/// event under way where the frame begins. `positions` has a row for each frame and chain of
+/// event under way where the frame begins, `arrival` and `latest` are the first and the last arrival of the
+/// frames that were joined into it. `positions` has a row for each frame and chain of
 /// rising positions in it; a row that fits no chain is a stray. `frames.transactions` is packed and
 /// compressed. `zones` has what each frame (level 0) and each segment (level 1) holds in bounds and
 /// sums (see [`super::zone`]). `ddl.message` is the message itself, compressed, so that definitions
@@ -56,7 +57,7 @@ CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, by
 CREATE TABLE frames(
   first INTEGER PRIMARY KEY, records INTEGER NOT NULL,
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,
-  raw INTEGER NOT NULL, crc INTEGER NOT NULL, arrival INTEGER NOT NULL, queue TEXT, source TEXT,
+  raw INTEGER NOT NULL, crc INTEGER NOT NULL, arrival INTEGER NOT NULL, latest INTEGER NOT NULL, queue TEXT, source TEXT,
   event TEXT NOT NULL,
   resend BLOB NOT NULL, damaged BLOB NOT NULL, transactions BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE zones(level INTEGER, first INTEGER, records INTEGER NOT NULL, zone BLOB NOT NULL,

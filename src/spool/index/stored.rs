@@ -11,7 +11,7 @@ use crate::event::Direction;
 use crate::event::maxwell;
 use crate::spool::follow::resend::{Entry, EventRows, Ident, Stored};
 use crate::spool::store::frame::Frame;
-use crate::spool::store::segment::SegmentReader;
+use crate::spool::store::segment_reader::SegmentReader;
 use crate::spool::types::Seq;
 
 /// Decoded frames kept.
@@ -57,6 +57,11 @@ impl Lookup {
         }
     }
 
+    /// Forgets frames that may be others by now.
+    pub(crate) fn forget(&mut self) {
+        self.kept.clear();
+    }
+
     /// A frame of the index, decoded.
     fn decoded(&mut self, index: &Index, first: Seq) -> Result<&Decoded> {
         if let Some(i) = self.kept.iter().position(|d| d.frame.first == first) {
@@ -64,7 +69,7 @@ impl Lookup {
             self.kept.push(kept);
         } else {
             let row = index.frame_of(first)?.ok_or_else(|| missing(first))?;
-            let (_, mut frame) = self.segments.read(row.place)?;
+            let (_, mut frame) = self.segments.read(row.place, &row.range())?;
             frame.resend = row.resend;
             let entries = entries(&frame, index.event_rows(row.first)?);
             if self.kept.len() == KEPT {

@@ -11,6 +11,8 @@ use crate::spool::follow::notes::Notes;
 use crate::spool::follow::packed;
 use crate::spool::store::format::Header;
 use crate::spool::store::frame::Frame;
+use crate::spool::store::place::Place;
+use crate::spool::store::ranges::Ranges;
 use crate::spool::store::segment;
 use crate::spool::types::{BadFrame, Seq};
 
@@ -20,6 +22,23 @@ pub(crate) struct NewFrame<'a> {
     pub(crate) header: &'a Header,
     /// The tracker's count of event rows where the frame begins, as text.
     pub(crate) event: &'a str,
+}
+
+/// What a frame's records say, as its row has it.
+pub(crate) struct Said<'a> {
+    /// The tracker's count of event rows where the frame begins, as text.
+    pub(crate) event: &'a str,
+    pub(crate) resend: &'a Ranges,
+    pub(crate) damaged: &'a Ranges,
+    /// The transactions that end in it, by their last records.
+    pub(crate) closed: &'a [packed::Closed],
+}
+
+fn packed_closed(first: Seq, closed: &[packed::Closed]) -> Result<Vec<u8>> {
+    match closed {
+        [] => Ok(Vec::new()),
+        closed => segment::compress(&packed::pack(first, closed)),
+    }
 }
 
 impl Index {
@@ -44,7 +63,6 @@ impl Index {
         let (place, header) = (new.frame.place, new.header);
         let records = header.lengths.len() as u64;
         self.change_segment(place.segment, |segment| {
-            segment.generation = header.generation;
             segment.bytes = place.offset + place.len;
             segment.frames += 1;
             segment.raw += header.raw - records;
@@ -57,29 +75,13 @@ impl Index {
         notes.closed[earlier..].iter().for_each(|t| zone.closed(t));
         whole.merge(&zone);
         self.put_zone(Level::Frame, header.first, records, &zone)?;
-        let transactions = match &notes.closed[earlier..] {
-            [] => Vec::new(),
-            closed => segment::compress(&packed::pack(header.first, closed))?,
+        let said = Said {
+            event: new.event,
+            resend: &notes.resend,
+            damaged: &notes.damaged,
+            closed: &notes.closed[earlier..],
         };
-        self.put(
-            "frames",
-            &[
-                int(header.first),
-                int(records),
-                int(place.segment),
-                int(place.offset),
-                int(place.len),
-                int(header.raw),
-                int(header.body_crc.into()),
-                Val::Int(header.arrival_ms),
-                maybe_text(header.queue.as_deref()),
-                maybe_text(header.source.as_ref().map(|(name, _)| name.as_str())),
-                Val::Text(new.event),
-                Val::Blob(&notes.resend.pack()),
-                Val::Blob(&notes.damaged.pack()),
-                Val::Blob(&transactions),
-            ],
-        )?;
+        self.put_frame(place, header, &said)?;
         self.add_positions(header.first, notes)?;
         self.add_strays(notes)?;
         self.add_findings(new.frame, notes)?;
@@ -87,6 +89,33 @@ impl Index {
             self.put("sources", &[Val::Text(name), int(*end)])?;
         }
         Ok(())
+    }
+
+    /// Puts a frame's row.
+    pub(super) fn put_frame(&self, place: Place, header: &Header, said: &Said<'_>) -> Result<()> {
+        let arrivals = || header.joined().map(|(_, piece)| piece.arrival_ms);
+        let [earliest, latest] =
+            [arrivals().min(), arrivals().max()].map(|ms| ms.unwrap_or(header.arrival_ms));
+        self.put(
+            "frames",
+            &[
+                int(header.first),
+                int(header.lengths.len() as u64),
+                int(place.segment),
+                int(place.offset),
+                int(place.len),
+                int(header.raw),
+                int(header.body_crc.into()),
+                Val::Int(earliest),
+                Val::Int(latest),
+                maybe_text(header.queue.as_deref()),
+                maybe_text(header.source.as_ref().map(|(name, _)| name.as_str())),
+                Val::Text(said.event),
+                Val::Blob(&said.resend.pack()),
+                Val::Blob(&said.damaged.pack()),
+                Val::Blob(&packed_closed(header.first, said.closed)?),
+            ],
+        )
     }
 
     fn add_positions(&self, frame: Seq, notes: &Notes) -> Result<()> {
@@ -128,8 +157,10 @@ impl Index {
             return Err(damaged("a frame's row"));
         };
         let (first, segment) = (first as u64, segment as u64);
-        // Compressed pieces one after the other are read as one.
-        packed.extend(segment::compress(&packed::pack(first, std::slice::from_ref(torso)))?);
+        let closed = packed::unpack(first, &self.unpack(packed)?);
+        let mut closed = closed.ok_or_else(|| damaged("packed transactions"))?;
+        closed.push(torso.clone());
+        *packed = packed_closed(first, &closed)?;
         let values: Vec<Val<'_>> = frame.iter().map(Val::from).collect();
         self.put("frames", &values)?;
         self.change_zone(Level::Frame, first, torso)?;

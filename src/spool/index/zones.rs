@@ -106,27 +106,30 @@ pub(crate) struct Walk {
     segments: Option<VecDeque<Found>>,
     /// What is left of the segment that is gone through.
     left: Range<Seq>,
-    frames: VecDeque<Found>,
+    /// The border behind which the walk has been: frames may be joined across it meanwhile.
+    border: Seq,
+    frames: VecDeque<(Range<Seq>, Found)>,
 }
 
 impl Walk {
     pub(crate) fn new(range: Range<Seq>, direction: Direction) -> Self {
+        let border = if direction.is_reverse() { Seq::MAX } else { 0 };
         let (segments, frames) = (None, VecDeque::new());
-        Self { range, direction, chunk: CHUNK.start, segments, left: 0..0, frames }
+        Self { range, direction, chunk: CHUNK.start, segments, left: 0..0, border, frames }
     }
 
-    /// The first sequence of the next frame that `open` wants opened; it is asked for each segment
-    /// that has a record of the stretch, and for each such frame of those it wants opened, and told
-    /// whether all of it lies in the stretch.
+    /// The records of the next frame that `open` wants opened, or those of them that were not in a
+    /// frame before; it is asked for each segment that has a record of the stretch, and for each
+    /// such frame of those it wants opened, and told whether all of it lies in what is to be seen.
     pub(crate) fn next(
         &mut self,
         index: &Index,
         mut open: impl FnMut(&Zone, bool) -> bool,
-    ) -> Result<Option<Seq>> {
+    ) -> Result<Option<Range<Seq>>> {
         loop {
-            while let Some((frame, zone)) = self.frames.pop_front() {
-                if open(&zone, self.is_inside(&frame)) {
-                    return Ok(Some(frame.start));
+            while let Some((part, (frame, zone))) = self.frames.pop_front() {
+                if open(&zone, part == frame && self.is_inside(&frame)) {
+                    return Ok(Some(part));
                 }
             }
             if !self.left.is_empty() {
@@ -167,26 +170,32 @@ impl Walk {
 
     /// Asks for zones of frames of what is left of the segment, which the index must all know.
     fn fill(&mut self, index: &Index) -> Result<()> {
-        let all = index.frame_zones(&self.left, self.direction, self.chunk)?;
+        let mut all = {
+            let _view = index.view()?;
+            let from = index.frame_start(self.left.start)?;
+            index.frame_zones(&(from..self.left.end), self.direction, self.chunk)?
+        };
+        all.retain(|(frame, _)| frame.end > self.left.start);
         self.chunk = (self.chunk * 4).min(CHUNK.end);
         if all.is_empty() {
             index.check_hole(&self.left)?;
             self.left = 0..0;
         }
         for (frame, zone) in all {
-            let end = frame.end.min(self.left.end);
-            match self.direction {
+            let part = match self.direction {
                 Direction::Forward => {
                     index.check_hole(&(self.left.start..frame.start))?;
-                    self.left.start = end;
+                    self.left.start = frame.end.min(self.left.end);
+                    frame.start.max(std::mem::replace(&mut self.border, frame.end))..frame.end
                 }
                 Direction::Reverse => {
-                    index.check_hole(&(end..self.left.end))?;
+                    index.check_hole(&(frame.end.min(self.left.end)..self.left.end))?;
                     self.left.end = frame.start;
+                    frame.start..frame.end.min(std::mem::replace(&mut self.border, frame.start))
                 }
-            }
-            if frame.end > self.range.start {
-                self.frames.push_back((frame, zone));
+            };
+            if part.end > self.range.start {
+                self.frames.push_back((part, (frame, zone)));
             }
         }
         Ok(())

@@ -1,6 +1,10 @@
 #![doc = include_str!("../../../docs/format.md")]
 
 use std::fmt;
+use std::ops::Range;
+
+pub use pieces::Piece;
+pub use varint::{put_varint, take_varint};
 
 /// First four bytes of the skippable zstd frame that holds a header.
 pub const SKIPPABLE: u32 = 0x184D_2A5B;
@@ -9,7 +13,7 @@ pub const MAGIC: [u8; 8] = *b"binsync\x1a";
 /// Readers refuse a greater major version.
 pub const MAJOR: u8 = 1;
 /// A greater minor version adds only parts that a reader may skip.
-pub const MINOR: u8 = 1;
+pub const MINOR: u8 = 2;
 /// A frame's content is no longer than this: the largest message a broker takes, and a batch.
 pub const MAX_RAW: u64 = 513 << 20;
 /// Sequences stay below this: the index keeps them as signed numbers.
@@ -65,6 +69,8 @@ pub mod tag {
     pub const ACKED: u64 = 7;
     /// How many records were taken out here (varint).
     pub const FORGOTTEN: u64 = 8;
+    /// A sealed frame: what it keeps of each frame that was joined into it.
+    pub const PIECES: u64 = 10;
 }
 
 /// A spool's id.
@@ -115,6 +121,8 @@ pub struct Header {
     pub acked: Option<u64>,
     /// Records that were taken out of the spool here; the frame has none then.
     pub forgotten: u64,
+    /// The frames that were joined into this one; empty when it was written as it is.
+    pub pieces: Vec<Piece>,
 }
 
 /// Why bytes are no header.
@@ -194,6 +202,9 @@ impl Header {
             put_varint(&mut part, self.forgotten);
             put_part(out, tag::FORGOTTEN, &part);
         }
+        if !self.pieces.is_empty() {
+            put_part(out, tag::PIECES, &pieces::pack(&self.pieces));
+        }
     }
 
     /// Reads a header from bytes that begin with it.
@@ -226,6 +237,7 @@ impl Header {
             maybe_twice: Vec::new(),
             acked: None,
             forgotten: 0,
+            pieces: Vec::new(),
         };
         let records = u32_at(header, at::RECORDS) as usize;
         if decoded.raw > MAX_RAW {
@@ -268,6 +280,7 @@ impl Header {
                     self.source = Some((String::from_utf8(part.to_vec()).ok()?, end));
                 }
                 tag::FORGOTTEN if records == 0 => self.forgotten = take_varint(&mut part)?,
+                tag::PIECES => self.pieces = pieces::unpack(part, records as u64)?,
                 _ => {}
             }
         }
@@ -277,6 +290,24 @@ impl Header {
     /// Sequence behind the last record, or the last that was taken out.
     pub fn end(&self) -> u64 {
         self.first + self.lengths.len() as u64 + self.forgotten
+    }
+
+    /// The frames that this one was made of, each with its sequences; one that was written as it is
+    /// is made of itself.
+    pub fn joined(&self) -> impl Iterator<Item = (Range<u64>, Piece)> + use<'_> {
+        let itself = Piece {
+            records: self.lengths.len() as u64,
+            arrival_ms: self.arrival_ms,
+            source_end: self.source.as_ref().map(|(_, end)| *end),
+            acked: self.acked,
+        };
+        let itself = self.pieces.is_empty().then_some(itself);
+        let mut next = self.first;
+        self.pieces.iter().copied().chain(itself).map(move |piece| {
+            let first = next;
+            next += piece.records;
+            (first..next, piece)
+        })
     }
 }
 
@@ -344,33 +375,6 @@ fn take_flags(part: &[u8], records: usize) -> Vec<bool> {
     (0..records.min(part.len() * 8)).map(bit).collect()
 }
 
-/// Appends a number, seven bits a byte, lowest first, the high bit set on all but the last.
-pub fn put_varint(out: &mut Vec<u8>, mut n: u64) {
-    while n >= 0x80 {
-        out.push(n as u8 | 0x80);
-        n >>= 7;
-    }
-    out.push(n as u8);
-}
-
-/// Takes such a number from the front; `None` when there is none.
-pub fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut n = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (&byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let bits = u64::from(byte & 0x7f);
-        if bits << shift >> shift != bits {
-            return None;
-        }
-        n |= bits << shift;
-        if byte < 0x80 {
-            return Some(n);
-        }
-    }
-    None
-}
-
 /// Makes the header that `bytes` begin with one of the next major version.
 #[cfg(test)]
 pub(crate) fn make_newer(bytes: &mut [u8]) {
@@ -380,5 +384,7 @@ pub(crate) fn make_newer(bytes: &mut [u8]) {
     bytes[at::HEADER_CRC..at::SPOOL].copy_from_slice(&crc.to_le_bytes());
 }
 
+mod pieces;
 #[cfg(test)]
 mod tests;
+mod varint;

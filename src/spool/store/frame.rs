@@ -192,6 +192,24 @@ impl Frame {
         })
     }
 
+    /// Leaves out the records that are not in a range.
+    pub(crate) fn cut(&mut self, range: &Range<Seq>) {
+        let within = |seq: Seq| (seq.clamp(self.first, self.range().end) - self.first) as usize;
+        let (from, to) = (within(range.start), within(range.end));
+        if (from, to) == (0, self.len()) {
+            return;
+        }
+        let behind = |n: usize| if n == 0 { 0 } else { self.ends[n - 1] + 1 };
+        let (start, end) = (behind(from), behind(to));
+        self.content.truncate(end as usize);
+        self.content.drain(..start as usize);
+        self.ends.truncate(to);
+        self.ends.drain(..from);
+        self.ends.iter_mut().for_each(|end| *end -= start);
+        (self.resend, self.damaged) = (self.resend.part(from, to), self.damaged.part(from, to));
+        self.first += from as u64;
+    }
+
     /// All records, each followed by a line end.
     pub fn content(&self) -> &[u8] {
         &self.content

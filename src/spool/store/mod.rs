@@ -11,4 +11,6 @@ pub(crate) mod place;
 pub(crate) mod ranges;
 pub(crate) mod recovery;
 pub(crate) mod scan;
+pub(crate) mod seal;
 pub(crate) mod segment;
+pub(crate) mod segment_reader;

@@ -28,6 +28,20 @@ impl Ranges {
         self.0.iter().map(|(start, end)| u64::from(end - start)).sum()
     }
 
+    /// Adds the places of another set, that one beginning at place `at`, behind all before it.
+    pub(crate) fn append(&mut self, other: &Self, at: usize) {
+        let all = other.0.iter().flat_map(|&(start, end)| start..end);
+        all.for_each(|i| self.push(at + i as usize));
+    }
+
+    /// The places from `from` to before `to`, counted from `from`.
+    pub(crate) fn part(&self, from: usize, to: usize) -> Self {
+        let mut part = Self::default();
+        let all = self.0.iter().flat_map(|&(start, end)| start as usize..end as usize);
+        all.filter(|i| (from..to).contains(i)).for_each(|i| part.push(i - from));
+        part
+    }
+
     /// Packs it: for each range, the distance from the end of the last and the length.
     pub(crate) fn pack(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -68,6 +82,10 @@ mod tests {
         let members: Vec<usize> = (0..400).filter(|&i| set.contains(i)).collect();
         assert_eq!(members, [0, 1, 2, 7, 300, 301]);
         assert_eq!(set.count(), 6);
+        assert_eq!(set.part(1, 301).0, [(0, 2), (6, 7), (299, 300)]);
+        let mut joined = set.part(0, 2);
+        joined.append(&set, 2);
+        assert_eq!(joined.0, [(0, 5), (9, 10), (302, 304)]);
         assert_eq!(Ranges::unpack(&[0x80]), None);
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::files;
 use super::format::SpoolId;
 use super::scan::{Found, Scan};
+use super::seal::Gain;
 use super::segment::{self, path, sync_dir};
 use crate::error::{Context, Error, Result};
 use crate::spool::types::Seq;
@@ -22,6 +23,10 @@ pub(crate) struct Live {
     pub(crate) len: u64,
     /// Bytes of their records.
     pub(crate) raw: u64,
+    /// How many frames there are.
+    pub(crate) frames: u64,
+    /// What sealing it would gain.
+    pub(crate) gain: Gain,
     /// The sequence that comes next.
     pub(crate) next: Seq,
     /// What was cut from it: where it went, how many bytes.
@@ -36,13 +41,24 @@ pub(crate) fn recover(dir: &Path) -> Result<Option<Live>> {
     let Some(&segment) = segment::list(dir)?.last() else {
         return Ok(None);
     };
-    let mut live = Live { exists: true, segment, len: 0, raw: 0, next: segment, torn: None };
+    let mut live = Live {
+        exists: true,
+        segment,
+        len: 0,
+        raw: 0,
+        frames: 0,
+        gain: Gain::default(),
+        next: segment,
+        torn: None,
+    };
     let mut scan = Scan::open(dir, segment, 0)?;
     while let Some(found) = scan.next()? {
         match found {
             Found::Frame { place, header, .. } => {
                 live.len = place.offset + place.len;
                 live.raw += header.raw;
+                live.frames += 1;
+                live.gain.add(&header, place.len);
                 live.next = live.next.max(header.end());
             }
             Found::Bad(_) => {}

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::files;
 use super::format::{self, BadHeader, Header, MAGIC, at};
 use super::place::Place;
-use super::segment::{MAX_HEADER, bad_header, path};
+use super::segment::{self, MAX_HEADER, bad_header, path};
 use crate::error::{Context, Result};
 use crate::spool::types::Seq;
 
@@ -63,6 +63,15 @@ impl Scan {
         let file = files::read(&path)?;
         let end = file.metadata().context(path.display())?.len();
         Ok(Self { file, segment, offset, end })
+    }
+
+    /// How often the segment was sealed.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn generation(&self) -> Result<u32> {
+        let place = Place { segment: self.segment, offset: 0, len: 0 };
+        segment::generation(&self.file).context(place)
     }
 
     /// What comes next; `None` at the end of the file.

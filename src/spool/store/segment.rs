@@ -3,6 +3,7 @@
 //! The only file of the spool that names zstd. Knows nothing of what the records say.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -48,6 +49,22 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<Seq>> {
     Ok(found)
 }
 
+/// How often a segment was sealed, as its first header says, whose checksum is not looked at; 0
+/// when none is there.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn generation(file: &File) -> std::io::Result<u32> {
+    let mut bytes = [0; format::at::PARTS];
+    match file.read_exact_at(&mut bytes, 0) {
+        Err(e) if e.kind() == ErrorKind::UnexpectedEof => return Ok(0),
+        read => read?,
+    }
+    let mut le = [0; 4];
+    le.copy_from_slice(&bytes[format::at::GENERATION..][..4]);
+    Ok(format::header_len(&bytes).map_or(0, |_| u32::from_le_bytes(le)))
+}
+
 /// Makes the names in a directory durable.
 ///
 /// # Errors
@@ -81,7 +98,6 @@ impl Encoder {
     /// Encodes a batch whose first record gets the sequence `first`.
     pub(crate) fn encode(&mut self, batch: &Batch, first: Seq) -> Result<Encoded> {
         let (content, ends) = batch.content()?;
-        let body = self.zstd.compress(&content).context("zstd")?;
         let mut start = 0;
         let lengths =
             ends.iter().map(|&end| end - std::mem::replace(&mut start, end + 1)).collect();
@@ -90,9 +106,9 @@ impl Encoder {
             first,
             arrival_ms: batch.arrival_ms,
             generation: 0,
-            compressed: body.len() as u64,
-            raw: content.len() as u64,
-            body_crc: format::crc32(&body),
+            compressed: 0,
+            raw: 0,
+            body_crc: 0,
             lengths,
             queue: batch.queue.clone(),
             redelivered: batch.redelivered.clone(),
@@ -100,14 +116,27 @@ impl Encoder {
             maybe_twice: batch.maybe_twice.clone(),
             acked: batch.acked,
             forgotten: 0,
+            pieces: Vec::new(),
         };
+        let (header, bytes) = self.close(header, &content)?;
+        let place = Place { segment: 0, offset: 0, len: bytes.len() as u64 };
+        Ok(Encoded { frame: frame(first, content, ends, place), bytes, header })
+    }
+
+    /// The bytes of a frame of this content, and its header with what tells of the body.
+    ///
+    /// # Errors
+    /// When zstd fails, or the header gets too long.
+    pub(crate) fn close(&mut self, header: Header, content: &[u8]) -> Result<(Header, Vec<u8>)> {
+        let body = self.zstd.compress(content).context("zstd")?;
+        let (compressed, raw) = (body.len() as u64, content.len() as u64);
+        let header = Header { compressed, raw, body_crc: format::crc32(&body), ..header };
         let mut bytes = header.encode();
         if bytes.len() > MAX_HEADER {
             return Err(Error::failed("too many records for one frame"));
         }
         bytes.extend_from_slice(&body);
-        let place = Place { segment: 0, offset: 0, len: bytes.len() as u64 };
-        Ok(Encoded { frame: frame(first, content, ends, place), bytes, header })
+        Ok((header, bytes))
     }
 }
 
@@ -132,6 +161,7 @@ pub(crate) fn tombstone(spool: SpoolId, arrival_ms: i64, taken: &Range<Seq>) -> 
         maybe_twice: Vec::new(),
         acked: None,
         forgotten: taken.end - taken.start,
+        pieces: Vec::new(),
     };
     Ok([header.encode(), body].concat())
 }
@@ -196,60 +226,6 @@ impl Decoder {
     }
 }
 
-/// Reads frames at known places.
-pub(crate) struct SegmentReader {
-    dir: PathBuf,
-    open: Option<(Seq, File)>,
-    decoder: Decoder,
-    bytes: Vec<u8>,
-}
-
-impl SegmentReader {
-    /// A reader of the segments in `dir`.
-    pub(crate) fn new(dir: &Path) -> Result<Self> {
-        Ok(Self { dir: dir.into(), open: None, decoder: Decoder::new()?, bytes: Vec::new() })
-    }
-
-    /// Reads the frame at a place the index names.
-    ///
-    /// # Errors
-    /// When it is not there or damaged; the error names the place.
-    pub(crate) fn read(&mut self, place: Place) -> Result<(Header, Frame)> {
-        self.fill(place)?;
-        let header = Header::decode(&self.bytes).map_err(|e| bad_header(e, place))?;
-        let body = self.bytes.len() as u64 - header.compressed.min(place.len);
-        let frame = self.decoder.decode(&header, &self.bytes[body as usize..], place)?;
-        Ok((header, frame))
-    }
-
-    /// Reads a header alone.
-    ///
-    /// # Errors
-    /// As [`SegmentReader::read`].
-    pub(crate) fn header(&mut self, place: Place) -> Result<Header> {
-        self.fill(place)?;
-        Header::decode(&self.bytes).map_err(|e| bad_header(e, place))
-    }
-
-    /// Reads the bytes of a place. A segment is replaced under its name when a writer starts: a
-    /// handle opened before shows less than the index knows, so a failure opens it once more.
-    fn fill(&mut self, place: Place) -> Result<()> {
-        self.bytes.resize(place.len as usize, 0);
-        if let Some((segment, file)) = &self.open
-            && *segment == place.segment
-            && file.read_exact_at(&mut self.bytes, place.offset).is_ok()
-        {
-            return Ok(());
-        }
-        let path = path(&self.dir, place.segment);
-        let file = files::read(&path)?;
-        file.read_exact_at(&mut self.bytes, place.offset)
-            .map_err(|e| unreadable(&e.to_string(), place))?;
-        self.open = Some((place.segment, file));
-        Ok(())
-    }
-}
-
 /// The error of a frame that cannot be read.
 pub(crate) fn unreadable(what: &str, place: Place) -> Error {
     Error::failed(format!("{place}: {what}"))
@@ -279,29 +255,4 @@ pub(crate) fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
 pub(crate) fn plain(dir: &Path, segment: Seq) -> Result<Vec<u8>> {
     let file = File::open(path(dir, segment)).context("open")?;
     zstd::stream::decode_all(file).context("zstd")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_comes_back_from_its_file() -> Result<()> {
-        let dir = tempfile::tempdir().context("temp")?;
-        let mut batch = Batch { queue: Some("q".into()), ..Batch::default() };
-        for record in [&b"one"[..], b"", b"two\nlines", b"\xff\x00"] {
-            batch.push(record);
-        }
-        let encoded = Encoder::new(1, SpoolId([1; 16]))?.encode(&batch, 5)?;
-        fs::write(path(dir.path(), 5), &encoded.bytes).context("write")?;
-        let place = Place { segment: 5, offset: 0, len: encoded.bytes.len() as u64 };
-        let (header, frame) = SegmentReader::new(dir.path())?.read(place)?;
-        assert_eq!((header.end(), frame.range()), (9, 5..9));
-        let records: Vec<&[u8]> = frame.records().map(|r| r.bytes).collect();
-        assert_eq!(records, [&b"one"[..], b"", b"two\nlines", b"\xff\x00"]);
-        let plain = zstd::decode_all(encoded.bytes.as_slice()).context("zstd")?;
-        assert_eq!(plain, b"one\n\ntwo\nlines\n\xff\x00\n");
-        assert_eq!(list(dir.path())?, [5]);
-        Ok(())
-    }
 }

@@ -63,7 +63,8 @@ impl Indexer {
             let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
             let mut scan = Scan::open(self.home.dir(), segment, from)?;
             self.begin()?;
-            self.index.change_segment(segment, |_| {})?;
+            let generation = scan.generation()?;
+            self.index.change_segment(segment, |row| row.generation = generation)?;
             loop {
                 match self.some_frames(segment, &mut scan, &mut decoder, &mut state)? {
                     None => break 'all,

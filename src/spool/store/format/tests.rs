@@ -18,6 +18,7 @@ fn sample() -> Header {
         maybe_twice: vec![true, false, false],
         acked: Some(40),
         forgotten: 0,
+        pieces: vec![],
     }
 }
 
@@ -41,6 +42,49 @@ fn a_header_comes_back_as_it_went() {
     assert_eq!(header_len(&bytes), Ok(bytes.len()));
     let bytes = tombstone().encode();
     assert_eq!(Header::decode(&bytes).map(|h| (h.end(), h)), Ok((42 + 1764, tombstone())));
+}
+
+/// The sample as two frames that were joined.
+fn sealed() -> Header {
+    let piece = |records, arrival_ms, source_end, acked| Piece {
+        records,
+        arrival_ms,
+        source_end: Some(source_end),
+        acked,
+    };
+    let pieces = vec![
+        piece(1, 1_795_351_690_123, 7, None),
+        // The clock was set back.
+        piece(2, 1_795_351_000_000, 1 << 40, Some(40)),
+    ];
+    Header { generation: 1, pieces, ..sample() }
+}
+
+#[test]
+fn a_sealed_frame_tells_what_it_was_made_of() {
+    let header = Header::decode(&sealed().encode()).expect("a header");
+    assert_eq!(header, sealed());
+    let pieces: Vec<_> = header.joined().map(|(range, piece)| (range, piece.acked)).collect();
+    assert_eq!(pieces, [(42..43, None), (43..45, Some(40))]);
+    let alone: Vec<_> = sample().joined().collect();
+    let (range, piece) = &alone[0];
+    assert_eq!((alone.len(), range.clone(), piece.records), (1, 42..45, 3));
+    assert_eq!((piece.source_end, piece.acked), (Some(1 << 40), Some(40)));
+}
+
+#[test]
+fn pieces_that_do_not_add_up_are_refused() {
+    let changes: [fn(&mut Header); 3] = [
+        |header| header.pieces[0].records = 3,
+        |header| header.pieces[0].records = u64::MAX,
+        |header| header.pieces.truncate(1),
+    ];
+    for change in changes {
+        let mut header = sealed();
+        change(&mut header);
+        let said = Header::decode(&header.encode());
+        assert_eq!(said, Err(BadHeader::Wrong("a part of the header is malformed")));
+    }
 }
 
 #[test]
@@ -189,6 +233,7 @@ fn the_docs_hold_the_same_numbers() {
         (tag::MAYBE_TWICE, "maybe twice"),
         (tag::ACKED, "acknowledged"),
         (tag::FORGOTTEN, "forgotten"),
+        (tag::PIECES, "pieces"),
     ];
     for (tag, name) in tags {
         assert!(docs.contains(&format!("| {tag} | {name}")), "docs/format.md: tag {tag}");
