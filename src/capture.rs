@@ -40,6 +40,10 @@ pub trait Watch {
     fn tell(&self, words: &Words);
     /// Something good to know, left out with `--quiet`.
     fn note(&self, message: &str);
+    /// There is a connection to that queue, or there is none any more.
+    fn connected(&self, queue: &str, is: bool);
+    /// So many redelivered messages were in the spool already.
+    fn passed(&self, messages: u64);
     /// So many further messages and bytes have been stored.
     fn stored(&self, messages: u64, bytes: u64);
     /// So much of the input has been read, of so much in all if that is known.
@@ -129,6 +133,7 @@ impl Drain<'_> {
                     last = Instant::now();
                 }
                 Some(Event::Connected(warning)) => {
+                    self.watch.connected(self.queue, true);
                     self.watch.note(&format!("connected, draining queue {}", self.queue));
                     if let Some(warning) = warning {
                         self.watch.say(&warning);
@@ -138,6 +143,7 @@ impl Drain<'_> {
                 Some(Event::Acked { session, tag }) => self.acks.arrived(session, tag),
                 Some(Event::Lost(error, pause)) => {
                     connected = false;
+                    self.watch.connected(self.queue, false);
                     let pause = pause.as_secs_f32();
                     let again = format!("\n  trying again in {pause:.1} s");
                     self.watch.tell(&(error.words() + again));
@@ -208,6 +214,7 @@ impl Drain<'_> {
             self.acks.sent(tag, self.spool.next());
             self.amqp.ack(first.session, tag);
             self.passed += skip as u64;
+            self.watch.passed(skip as u64);
             self.watch.note(&format!("{skip} redelivered messages are in the spool already"));
         }
         for messages in held {

@@ -32,6 +32,7 @@ mod kills;
 mod layers;
 mod limits;
 mod looking;
+mod metrics;
 mod net_effect;
 mod other_kind;
 mod other_spool;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 
 use super::output::{Output, count, counted};
+use super::pulse::{MetricsArgs, Pulse, Who};
 use super::server::{TlsArgs, server};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
 use crate::capture::import::Input;
@@ -63,6 +64,8 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "URL", env = "BINSYNC_SCHEMA_FROM", hide_env_values = true)]
     pub schema_from: Option<String>,
     #[command(flatten)]
+    metrics: MetricsArgs,
+    #[command(flatten)]
     tls: TlsArgs,
 }
 
@@ -118,9 +121,12 @@ pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
         None => DONE,
     };
     let stop = stop_flag()?;
-    let output = Output::new("captured", global.quiet);
+    let output = Output::lasting("captured", global.quiet);
     let mut spool = open(&global.spool, &output)?;
+    let (gauges, lines) = (output.gauges(), output.is_unwatched());
+    let pulse = Pulse::start(Who::Capture, &global.spool, gauges, &args.metrics, lines)?;
     let captured = capture::capture(&mut spool, config, args.exit_when_idle, &stop, &output);
+    drop(pulse);
     close(spool, &global.spool, "captured", &output, captured.map(drop))
 }
 

@@ -1,14 +1,17 @@
 //! What the user sees on stderr while a command runs: messages, and how far it is.
 //!
 //! On a terminal a bar with rate and time left, elsewhere a plain line every few seconds; with
-//! `--quiet` neither, only messages that matter. Data goes to stdout and is not written here.
+//! `--quiet` neither, only messages that matter. What goes on for long has no such lines: it is told
+//! by [`super::pulse`]. Data goes to stdout and is not written here.
 
 use std::cell::RefCell;
 use std::io::{IsTerminal, stderr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::gauges::Gauges;
 use super::{line, signals, words};
 use crate::capture::Watch;
 use crate::error::Words;
@@ -21,6 +24,8 @@ pub struct Output {
     verb: &'static str,
     quiet: bool,
     bar: Option<ProgressBar>,
+    lines: bool,
+    gauges: Arc<Gauges>,
     state: RefCell<State>,
 }
 
@@ -62,7 +67,25 @@ impl Output {
             total: None,
             lag: None,
         };
-        Self { verb, quiet, bar, state: RefCell::new(state) }
+        let (lines, gauges) = (!quiet && bar.is_none(), Arc::default());
+        Self { verb, quiet, bar, lines, gauges, state: RefCell::new(state) }
+    }
+
+    /// The same for a run that goes on until it is stopped: no line every few seconds.
+    pub fn lasting(verb: &'static str, quiet: bool) -> Self {
+        let mut output = Self::new(verb, quiet);
+        output.lines = false;
+        output
+    }
+
+    /// What it counts.
+    pub fn gauges(&self) -> Arc<Gauges> {
+        self.gauges.clone()
+    }
+
+    /// Nobody watches, and somebody may read what was written.
+    pub fn is_unwatched(&self) -> bool {
+        !self.quiet && self.bar.is_none()
     }
 
     /// The last line: what was done.
@@ -102,7 +125,7 @@ impl Output {
         let mut state = self.state.borrow_mut();
         match &self.bar {
             Some(bar) => bar.set_message(state.text(self.verb)),
-            None if !self.quiet && state.line_at.elapsed() >= LINE_EVERY => {
+            None if self.lines && state.line_at.elapsed() >= LINE_EVERY => {
                 state.line_at = Instant::now();
                 let left = state.left().map_or(String::new(), |s| format!(", {s} s left"));
                 line(&format!("{}{left}", state.text(self.verb)));
@@ -150,7 +173,16 @@ impl Watch for Output {
         }
     }
 
+    fn connected(&self, queue: &str, is: bool) {
+        self.gauges.connected(queue, is);
+    }
+
+    fn passed(&self, messages: u64) {
+        self.gauges.passed(messages);
+    }
+
     fn stored(&self, messages: u64, bytes: u64) {
+        self.gauges.stored(messages, bytes);
         let mut state = self.state.borrow_mut();
         state.messages += messages;
         state.bytes += bytes;

@@ -7,6 +7,7 @@ use super::dry::Findings;
 use super::{done, say_left_out};
 use crate::capture::Watch as _;
 use crate::cli::output::{Output, count, counted};
+use crate::cli::pulse::{Pulse, Who};
 use crate::cli::{DIFFERS, DONE, Global, facts, stop_flag};
 use crate::dest::{Catalog, Run};
 use crate::error::Result;
@@ -26,7 +27,10 @@ use args::ConflictArg;
 /// # Errors
 /// As the target, the spool and the selection have them.
 pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
-    let output = Output::new("applied", global.quiet);
+    let output = match args.follow {
+        true => Output::lasting("applied", global.quiet),
+        false => Output::new("applied", global.quiet),
+    };
     let mut spool = Spool::open(&global.spool)?;
     spool.settle()?;
     args.check_reverse()?;
@@ -44,11 +48,18 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         base: base.as_ref().map(|(server, file)| Base { server, file, run: &run }),
     };
     let stop = stop_flag()?;
+    args.check_metrics()?;
+    let pulse = || {
+        let (gauges, lines) = (output.gauges(), output.is_unwatched());
+        Pulse::start(Who::Apply(run.name.clone()), &global.spool, gauges, &args.metrics, lines)
+    };
+    let _pulse = args.follow.then(pulse).transpose()?;
     let open = |logs_cascades| place.open(args.options(logs_cascades), args.dry_run);
     if args.follow {
         args.select.check_open()?;
         // What is wrong with the target is not for later.
         drop(open(prepare::definitions(&spool, &request)?.logs_cascades)?);
+        output.gauges().connected("the target", true);
         if !args.select.wait(&mut spool, &stop, &output)? {
             return Ok(DONE);
         }
@@ -147,7 +158,8 @@ fn reporter(job: &Job<'_>, output: &Output) -> impl FnMut(Report) {
                 ));
             }
         }
-        Report::Reached(seq, _) => {
+        Report::Reached(seq, ts) => {
+            output.gauges().reached(seq, ts);
             output.reached(done(job.run.direction, job.selection, seq), total);
         }
     }
@@ -168,8 +180,12 @@ fn go(
     output.clear();
     output.note("following what is captured; Ctrl-C ends it");
     let from = job.selection.range.end;
+    output.gauges().reached(from, None);
     let mut report = |event| match event {
-        Report::Reached(seq, ts) => output.following(seq.saturating_sub(from), ts),
+        Report::Reached(seq, ts) => {
+            output.gauges().reached(seq, ts);
+            output.following(seq.saturating_sub(from), ts);
+        }
         other => report(other),
     };
     follow::follow(spool, job, applier, &mut report)

@@ -174,6 +174,7 @@ impl<'o> Applier<'o> {
             self.outcome.skipped_before |= standing.skipped;
             self.outcome.made_anew |= seen.as_ref().is_some_and(|seen| seen.made_anew);
             self.seen = seen;
+            report(Report::Reached(standing.seq, None));
             standing
         } else {
             let seq = target.sessions().claim.seq;

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::super::route::RouteArgs;
 use super::super::{AllowArgs, direction};
+use crate::cli::pulse::MetricsArgs;
 use crate::cli::select::SelectArgs;
 use crate::cli::server::{self, TlsArgs};
 use crate::cli::target::{self, Place};
@@ -105,6 +106,8 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "YES|NO", value_parser = ["yes", "no"])]
     pub(super) source_logs_cascades: Option<String>,
     #[command(flatten)]
+    pub(super) metrics: MetricsArgs,
+    #[command(flatten)]
     pub(super) allow: AllowArgs,
     #[command(flatten)]
     pub(super) route: RouteArgs,
@@ -181,6 +184,15 @@ impl ApplyArgs {
             .help("name a file in a folder that is there"));
         }
         Ok(())
+    }
+
+    /// Metrics are of an apply that goes on.
+    pub(super) fn check_metrics(&self) -> Result<()> {
+        match self.follow || !self.metrics.any() {
+            true => Ok(()),
+            false => Err(Error::usage("--metrics-file and --metrics-listen are for --follow")
+                .help("leave them out, or go on with what is captured")),
+        }
     }
 
     /// The dry run of a reverse compares the target's rows.
