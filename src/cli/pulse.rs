@@ -127,9 +127,9 @@ fn tell(look: &mut Look, page: &Mutex<String>, file: Option<&mut MetricsFile>) {
 
 #[cfg(test)]
 mod tests {
-    use super::look::tests::a_spool;
     use super::*;
     use crate::error::Context as _;
+    use crate::spool::{Batch, SpoolWriter, WriterOptions};
 
     #[test]
     fn a_line_comes_also_when_nothing_else_does() -> Result<()> {
@@ -149,6 +149,32 @@ mod tests {
         assert!(second.contains("3.4 MB, 0/s lately; last event "), "{second}");
         assert!(second.ends_with("not connected to q"), "{second}");
         drop(pulse);
+        Ok(())
+    }
+
+    /// A spool with one row in it.
+    fn a_spool(dir: &Path) -> Result<()> {
+        let (mut writer, _) = SpoolWriter::open(dir, WriterOptions::default())?;
+        let mut batch = Batch::default();
+        batch.push(ROW.as_bytes());
+        writer.append(&batch)?;
+        writer.finish().map(drop)
+    }
+
+    const ROW: &str = r#"{"type":"insert","database":"d","table":"t","ts":1795351755,"xid":1,"commit":true,"data":{"id":1}}"#;
+
+    #[test]
+    fn an_apply_tells_how_far_it_is_behind() -> Result<()> {
+        let dir = tempfile::tempdir().context("temp")?;
+        a_spool(dir.path())?;
+        let gauges = Arc::<Gauges>::default();
+        let mut look = Look::new(Who::Apply("a".into()), dir.path(), gauges.clone());
+        let mut line = || look.line(Duration::from_secs(1))[21..].to_owned();
+        assert!(line().starts_with("a: applied 0 messages, 0/s lately; last event "));
+        gauges.reached(1, Some(1_795_351_750));
+        assert!(line().contains("; behind by 1 message, 5 s; last event "));
+        gauges.reached(2, Some(1_795_351_755));
+        assert!(line().starts_with("a: applied 1 message, 1/s lately; not behind; last event "));
         Ok(())
     }
 }

@@ -121,36 +121,3 @@ impl Sample {
         Some((messages, seconds))
     }
 }
-
-#[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::error::Context as _;
-    use crate::spool::{Batch, SpoolWriter, WriterOptions};
-
-    /// A spool with one row in it.
-    pub(in crate::cli::pulse) fn a_spool(dir: &Path) -> Result<()> {
-        let (mut writer, _) = SpoolWriter::open(dir, WriterOptions::default())?;
-        let mut batch = Batch::default();
-        batch.push(ROW.as_bytes());
-        writer.append(&batch)?;
-        writer.finish().map(drop)
-    }
-
-    const ROW: &str = r#"{"type":"insert","database":"d","table":"t","ts":1795351755,"xid":1,"commit":true,"data":{"id":1}}"#;
-
-    #[test]
-    fn an_apply_tells_how_far_it_is_behind() -> Result<()> {
-        let dir = tempfile::tempdir().context("temp")?;
-        a_spool(dir.path())?;
-        let gauges = Arc::<Gauges>::default();
-        let mut look = Look::new(Who::Apply("a".into()), dir.path(), gauges.clone());
-        let mut line = || look.line(Duration::from_secs(1))[21..].to_owned();
-        assert!(line().starts_with("a: applied 0 messages, 0/s lately; last event "));
-        gauges.reached(1, Some(1_795_351_750));
-        assert!(line().contains("; behind by 1 message, 5 s; last event "));
-        gauges.reached(2, Some(1_795_351_755));
-        assert!(line().starts_with("a: applied 1 message, 1/s lately; not behind; last event "));
-        Ok(())
-    }
-}
