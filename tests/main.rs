@@ -41,6 +41,7 @@ mod own_rows;
 mod package;
 mod plain;
 mod policies;
+mod pruned;
 mod reading;
 mod recordings;
 mod refusals;

@@ -40,9 +40,31 @@ pub fn rough(seconds: i64) -> String {
     }
 }
 
+/// Reads an age: a duration that may have days before it, as `30d`; for clap.
+pub fn age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no age; write 30d, 12h or 1d12h");
+    let (days, rest) = text.trim().split_once('d').unwrap_or(("0", text));
+    let days = days.parse::<u64>().ok().and_then(|days| days.checked_mul(86_400));
+    let days = days.map(Duration::from_secs).ok_or_else(wrong)?;
+    match rest.is_empty() && !text.is_empty() {
+        true => Ok(days),
+        false => parse(rest).ok().and_then(|rest| days.checked_add(rest)).ok_or_else(wrong),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_age_may_have_days() {
+        assert_eq!(age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert_eq!(age("1d12h"), Ok(Duration::from_secs(36 * 3600)));
+        assert_eq!(age("90s"), Ok(Duration::from_secs(90)));
+        for text in ["", "d", "30", "-1d", "1d5", "1.5d", "99999999999999999999d", "1h1d"] {
+            assert!(age(text).is_err_and(|e| e.contains("30d")), "{text}");
+        }
+    }
 
     #[test]
     fn numbers_with_units_add_up() {

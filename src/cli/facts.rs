@@ -47,6 +47,9 @@ pub(super) fn say(fact: &Fact<'_>, output: &Output) -> bool {
 }
 
 fn say_cut(cut: &Cut, output: &Output) {
+    if let Some(pruned) = &cut.pruned {
+        output.note(&format!("what is left begins at message {}: {pruned}", count(pruned.begin)));
+    }
     match (&cut.first, &cut.last, &cut.around) {
         (Some(first), Some(last), _) => output
             .note(

@@ -66,6 +66,9 @@ pub fn history(global: &Global, args: &HistoryArgs) -> Result<u8> {
         output.note("keys of this table differ in case: only the one spelled so is shown");
     }
     output.note(&counted(found.len() as u64, "version"));
+    if let Some(pruned) = spool.pruned() {
+        output.note(&format!("versions from before are not there: {pruned}"));
+    }
     say_troubles(&spool, &(0..spool.end()?.next), &output)
 }
 

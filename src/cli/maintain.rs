@@ -1,4 +1,4 @@
-//! `spool ls|verify|reindex|forget`: the spool's files, as a table or as JSON.
+//! `spool ls|verify|reindex|forget|prune`: the spool's files, as a table or as JSON.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -12,6 +12,7 @@ use crate::spool::{self, Spool};
 
 mod forget;
 mod listing;
+mod prune;
 
 use listing::Listing;
 
@@ -26,6 +27,8 @@ pub enum SpoolCommand {
     Reindex,
     /// Takes an import out of the spool again
     Forget(forget::ForgetArgs),
+    /// Removes the oldest segments, by age or by what may stay
+    Prune(prune::PruneArgs),
 }
 
 /// Runs `binsync spool …`.
@@ -35,6 +38,7 @@ pub fn run(global: &Global, command: SpoolCommand) -> Result<u8> {
         SpoolCommand::Verify => verify(global),
         SpoolCommand::Reindex => reindex(global),
         SpoolCommand::Forget(args) => forget::forget(global, &args),
+        SpoolCommand::Prune(args) => prune::prune(global, &args),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sizes as people write them: `64K`, `16M`, `1G`.
+//! Sizes as people write them: `64K`, `16M`, `1G`, `2T`.
 
 /// Reads a size in bytes; for clap, so the error is a text.
 pub fn parse(text: &str) -> Result<usize, String> {
@@ -10,6 +10,7 @@ pub fn parse(text: &str) -> Result<usize, String> {
         "K" => 1 << 10,
         "M" => 1 << 20,
         "G" => 1 << 30,
+        "T" => 1 << 40,
         _ => return Err(wrong()),
     };
     number.parse().ok().and_then(|n: usize| n.checked_mul(factor)).ok_or_else(wrong)

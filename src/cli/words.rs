@@ -57,6 +57,8 @@ fn word(means: Means) -> &'static str {
         Means::SchemaShow => "binsync schema show",
         Means::SpoolForget => "binsync spool forget",
         Means::SpoolLs => "binsync spool ls",
+        Means::SpoolPrune => "binsync spool prune",
+        Means::SpoolRepair => "binsync spool repair",
         Means::SpoolReindex => "binsync spool reindex",
         Means::SpoolVerify => "binsync spool verify",
         Means::Stats => "binsync stats",

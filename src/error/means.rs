@@ -52,6 +52,8 @@ pub enum Means {
     SchemaShow,
     SpoolForget,
     SpoolLs,
+    SpoolPrune,
+    SpoolRepair,
     SpoolReindex,
     SpoolVerify,
     Stats,

@@ -240,6 +240,7 @@ impl Search<'_> {
     fn hits(&mut self, wanted: &Wanted, range: Range<Seq>) -> Result<Vec<Hit>> {
         let columns = self.columns.iter().map(|name| name.as_str().into());
         let key = RowKey { columns: columns.zip(wanted.forms()).collect() };
+        let range = range.start.max(self.spool.begin())..range.end;
         let needle = wanted.needle();
         let needle = needle.as_deref().map(Finder::new);
         let mut hits: Vec<Hit> = Vec::new();

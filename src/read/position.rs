@@ -25,6 +25,24 @@ struct Kept {
     last: Option<Landmark>,
 }
 
+/// From which message on each named export needs the spool, and why.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn needs(spool: &Spool) -> Result<Vec<(Seq, String)>> {
+    let mut all = Vec::new();
+    for name in spool::kept_names(spool.dir(), FOLDER)? {
+        let Some(bytes) = spool::kept(spool.dir(), FOLDER, &name)? else { continue };
+        let file = spool.dir().join(FOLDER).join(&name);
+        let kept: Kept = serde_json::from_slice(&bytes).context(file.display())?;
+        if kept.spool == spool.id() {
+            let next = kept.next;
+            all.push((next, format!("the export {name:?} goes on at message {next}")));
+        }
+    }
+    Ok(all)
+}
+
 impl Position {
     /// Opens the position of that name; `what` says what is exported.
     ///
@@ -77,6 +95,10 @@ impl Position {
                 "bring back the spool that it was, or delete {} to begin anew",
                 spool.dir().join(FOLDER).join(&self.name).display()
             ))),
+            None if self.kept.next > 0 => spool.check_begin(
+                self.kept.next,
+                &format!("{who} goes on at message {}", self.kept.next),
+            ),
             None => Ok(()),
         }
     }

@@ -6,7 +6,7 @@ use super::selected;
 use crate::error::{Error, Means, Result};
 use crate::event::{BinlogPos, Direction};
 use crate::filter::Filter;
-use crate::spool::{Seq, Spool, Transaction, Zone};
+use crate::spool::{Pruned, Seq, Spool, Transaction, Zone};
 
 /// Where to cut. Times are seconds since 1970.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,8 @@ pub struct Cut {
     pub open: Option<Seq>,
     /// The spool begins behind the place asked for.
     pub late: bool,
+    /// What came before the stretch was asked for, too, and is gone.
+    pub pruned: Option<Pruned>,
     /// The place where the stretch begins has not come yet; what comes may still lie before it.
     pub ahead: bool,
 }
@@ -72,7 +74,8 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
             .help("swap the two times"));
     }
     let end = spool.end()?;
-    let whole = 1..end.open.unwrap_or(end.next);
+    let begin = spool.begin();
+    let whole = begin..end.open.unwrap_or(end.next).max(begin);
     let unbounded = matches!(bounds, Bounds { since: None, until: None, from: None, to: None });
     let (range, ahead) =
         if unbounded { (whole.clone(), false) } else { stretch(spool, bounds, &whole)? };
@@ -86,6 +89,7 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
         around: None,
         open: end.open,
         late: false,
+        pruned: None,
         ahead,
     };
     let timed = bounds.since.is_some() || bounds.until.is_some();
@@ -100,6 +104,8 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
     let earliest = spool.transactions(whole.clone(), Direction::Forward).next().transpose()?;
     let late = |t: &Transaction| cut.range.start == whole.start && begins_late(bounds, t);
     cut.late = earliest.as_ref().is_some_and(late);
+    let from_begin = cut.late || bounds.since.is_none() && bounds.from.is_none();
+    cut.pruned = spool.pruned().filter(|_| from_begin).cloned();
     let last = |range: &Range<Seq>| {
         spool.transactions(range.clone(), Direction::Reverse).next().transpose()
     };
@@ -258,8 +264,9 @@ pub(super) fn check_xids(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> 
     for &xid in filter.xids() {
         let same: Vec<&Transaction> = found.iter().filter(|t| t.xid == Some(xid)).collect();
         if same.is_empty() {
-            return Err(Error::usage(format!("no transaction with xid {xid} in the stretch"))
-                .help(("`{}` lists the transactions", [Means::Log])));
+            let pruned = spool.pruned().map(|pruned| format!("; {pruned}")).unwrap_or_default();
+            let what = format!("no transaction with xid {xid} in the stretch{pruned}");
+            return Err(Error::usage(what).help(("`{}` lists the transactions", [Means::Log])));
         }
         if same.len() > 1 {
             let list: Vec<String> = same.iter().map(|t| format!("  {t}")).collect();

@@ -25,6 +25,9 @@ pub(super) struct Kept {
     /// When that was, milliseconds since 1970; an older version did not say.
     #[serde(default)]
     pub(super) at_ms: Option<i64>,
+    /// Going back: how far; an older version did not say.
+    #[serde(default)]
+    pub(super) to: Option<Seq>,
     /// The tables that the run has written, and what tells them from others of their name.
     #[serde(default)]
     pub(super) tables: Vec<Written>,

@@ -77,7 +77,8 @@ impl Definitions {
         let (mut logs_cascades, mut foreign_keys, mut source) = (None, Vec::new(), None);
         for (seq, bytes) in spool.snapshots()? {
             let snapshot = snapshot::Snapshot::parse(&bytes)?;
-            if let Some(after) = &snapshot.after {
+            // What came before the spool's begin cannot be recognised any more.
+            if let Some(after) = snapshot.after.as_ref().filter(|at| at.seq + 1 >= spool.begin()) {
                 let file = spool.dir().join(format!("schema/{seq:020}.json"));
                 spool.recognise(after, &format!("the snapshot {}", file.display())).map_err(
                     |e| {

@@ -239,7 +239,13 @@ fn check_route(
 
 /// What the cut itself lacks; transactions named by number are all there.
 fn late(cut: &Cut, filter: &Filter) -> Option<Loss> {
-    let first = cut.first.as_ref().filter(|_| cut.late && filter.xids().is_empty())?;
+    if !filter.xids().is_empty() {
+        return None;
+    }
+    if let Some(pruned) = &cut.pruned {
+        return Some(Loss::Incomplete(format!("of the stretch asked for, {pruned}")));
+    }
+    let first = cut.first.as_ref().filter(|_| cut.late)?;
     Some(Loss::Incomplete(format!(
         "the spool begins only at {first}, behind the begin of the stretch asked for"
     )))

@@ -68,6 +68,31 @@ pub fn runs(spool: &Spool, target: Option<&mut dyn Catalog>) -> Result<Vec<RunSt
     Ok(all)
 }
 
+/// From which message on each run needs the spool, and why.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn needs(spool: &Spool) -> Result<Vec<(Seq, String)>> {
+    let mut all = Vec::new();
+    for file in spool::kept_names(spool.dir(), FOLDER)? {
+        let kept = kept::read(spool, &file)?.filter(|kept| kept.spool == spool.id());
+        all.extend(kept.as_ref().and_then(need));
+    }
+    Ok(all)
+}
+
+/// What a run still needs: forward all from where it stands, going back all down to its end.
+fn need(kept: &Kept) -> Option<(Seq, String)> {
+    let Kept { name, target, seq, to, .. } = kept;
+    let (from, what) = match (kept.direction == Direction::Reverse.name(), to) {
+        (false, _) => (*seq, format!("goes on at message {seq}")),
+        (true, Some(to)) if seq <= to => return None,
+        (true, Some(to)) => (*to, format!("goes back to message {to}")),
+        (true, None) => (0, "goes back to where is not known".to_owned()),
+    };
+    Some((from, format!("the run {name:?} at {target} {what}")))
+}
+
 /// What the target tells of a run, and this spool knows beside it.
 fn asked(
     spool: &Spool,

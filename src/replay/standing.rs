@@ -14,8 +14,11 @@ pub(super) fn recognise(spool: &Spool, run: &Run, seq: Seq, last: Option<&Landma
     if let Some(last) = last {
         return spool.recognise(last, &who);
     }
-    // An older version's progress says no more than a number.
+    // The progress of an older version, or at a spool's begin, says no more than a number.
     let end = spool.end()?.next;
+    if seq > 0 {
+        spool.check_begin(seq, &format!("{who} stands at message {seq}"))?;
+    }
     if seq <= end {
         return Ok(());
     }

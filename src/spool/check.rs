@@ -13,6 +13,7 @@ use super::store::files;
 use super::store::format::SpoolId;
 use super::store::lock::{Lock, Purpose};
 use super::store::place::Place;
+use super::store::pruned;
 use super::store::recovery;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, Decoder};
@@ -113,6 +114,10 @@ fn verify_index(dir: &Path, index: &Index, spool: SpoolId, report: &mut Report) 
     }
     // One view of it: a writer may go on meanwhile.
     let _view = index.view()?;
+    if index.begins()? != pruned::pruned(dir)?.map(|pruned| pruned.segment) {
+        report.add(INDEX, 0, "it knows messages that were pruned; the next command mends that");
+        return Ok(());
+    }
     let next = index.end()?.next;
     let fit = fit::fit(dir, index)?;
     if let Some(&sealed) = fit.sealed.first() {
@@ -137,8 +142,10 @@ fn verify_index(dir: &Path, index: &Index, spool: SpoolId, report: &mut Report) 
 }
 
 fn verify_segments(dir: &Path, index: Option<&Index>, report: &mut Report) -> Result<()> {
-    let mut next: Seq = 1;
-    let segments = segment::list(dir)?;
+    let mut next: Seq = pruned::pruned(dir)?.map_or(1, |pruned| pruned.segment);
+    let mut segments = segment::list(dir)?;
+    // An interrupted prune may have left some of what is gone.
+    segments.retain(|first| *first >= next);
     for &segment in &segments {
         // Whoever writes is in the middle of a frame: the end of the last segment is no finding
         // then. A writer that starts waits for this lock, so it is held for that segment only.

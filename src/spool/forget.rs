@@ -15,11 +15,13 @@ use super::index::db::{self, Index};
 use super::index::fit::{self, Past};
 use super::index::home::Home;
 use super::index::indexer::Indexer;
+use super::index::pruned::forget_sources;
 use super::reader::Spool;
 use super::store::files;
 use super::store::format::{Header, SpoolId};
 use super::store::lock::{Lock, Purpose};
 use super::store::place::Place;
+use super::store::pruned::Alone;
 use super::store::recovery;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, sync_dir, tombstone};
@@ -95,11 +97,12 @@ impl Spool {
 /// be read or written.
 pub fn forget(dir: &Path, stretches: &[Range<Seq>]) -> Result<Vec<BadFrame>> {
     let lock = Lock::take(dir, Purpose::Write)?;
+    let _alone = Alone::take(dir)?;
     let spool = recovery::spool_id(dir)?
         .ok_or_else(|| Error::usage(format!("{}: the spool is empty", dir.display())))?;
-    let mut touched = Vec::new();
+    let (mut touched, mut sources) = (Vec::new(), Vec::new());
     for segment in segment::list(dir)? {
-        if holds(dir, segment, stretches)? {
+        if holds(dir, segment, stretches, &mut sources)? {
             touched.push(segment);
         }
     }
@@ -110,6 +113,7 @@ pub fn forget(dir: &Path, stretches: &[Range<Seq>]) -> Result<Vec<BadFrame>> {
     // What it says of the segments is about to be wrong.
     db::delete(dir)?;
     sync_dir(dir)?;
+    forget_sources(dir, spool, &sources)?;
     for segment in touched {
         rewrite(dir, segment, spool, stretches)?;
     }
@@ -127,8 +131,13 @@ fn takes(header: &Header, stretches: &[Range<Seq>]) -> bool {
     header.forgotten == 0 && stretches.iter().any(inside)
 }
 
-/// True when a segment has frames to be taken out; they are checked.
-fn holds(dir: &Path, segment: Seq, stretches: &[Range<Seq>]) -> Result<bool> {
+/// True when a segment has frames to be taken out; they are checked, and their sources named.
+fn holds(
+    dir: &Path,
+    segment: Seq,
+    stretches: &[Range<Seq>],
+    sources: &mut Vec<String>,
+) -> Result<bool> {
     let mut scan = Scan::open(dir, segment, 0)?;
     let mut holds = false;
     while let Some(found) = scan.next()? {
@@ -136,6 +145,7 @@ fn holds(dir: &Path, segment: Seq, stretches: &[Range<Seq>]) -> Result<bool> {
             && takes(&header, stretches)
         {
             check(place, &header, stretches)?;
+            sources.extend(header.source.map(|(name, _)| name).filter(|n| !sources.contains(n)));
             holds = true;
         }
     }

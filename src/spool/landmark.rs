@@ -14,6 +14,7 @@ impl Spool {
     /// # Errors
     /// When the record is not there or another one; the error says which of the two is behind.
     pub fn recognise(&self, known: &Landmark, who: &str) -> Result<()> {
+        self.check_begin(known.seq + 1, &format!("{who} has come to {known}"))?;
         let end = self.end()?.next;
         let here = self.landmark(known.seq + 1)?;
         if here.as_ref().is_some_and(|here| here.hash == known.hash) {

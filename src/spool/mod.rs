@@ -11,12 +11,14 @@
 //!
 //! It knows bytes and what [`crate::event`] reads from them; nothing of brokers, plans or targets.
 
+mod begin;
 mod check;
 mod follow;
 mod forget;
 mod index;
 mod landmark;
 mod opened;
+mod prune;
 mod reader;
 mod records;
 mod sealing;
@@ -36,6 +38,7 @@ pub use forget::{Dependents, forget};
 pub use index::keyed::RowKey;
 pub use index::zone::{Numbers, Touched, Zone};
 pub use index::zones::Survey;
+pub use prune::{Prune, Wish, prune};
 pub use reader::Spool;
 pub use records::Records;
 pub use snapshots::{add_snapshot, snapshots};
@@ -43,6 +46,7 @@ pub use state::State;
 pub use store::format;
 pub use store::frame::{Batch, Frame, Message, Record};
 pub use store::kept::{Held, forget_kept, hold, is_held, keep, kept, kept_names, seize};
+pub use store::pruned::Pruned;
 pub use troubles::Trouble;
 pub use types::{
     BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Recovery,

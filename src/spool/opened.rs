@@ -10,6 +10,7 @@ use super::index::home::Home;
 use super::index::indexer::Indexer;
 use super::store::files;
 use super::store::lock::{Lock, Purpose};
+use super::store::pruned::{self, Pruned};
 use super::store::recovery;
 use super::types::{BadFrame, Seq};
 use crate::error::{Error, ErrorKind, Means, Result};
@@ -22,6 +23,8 @@ pub(super) struct Opened {
     pub(super) misfits: Vec<BadFrame>,
     /// Why it was built anew, when it was found damaged.
     pub(super) mended: Option<String>,
+    /// What was pruned.
+    pub(super) pruned: Option<Pruned>,
 }
 
 /// The index as far as it can be brought.
@@ -29,10 +32,11 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
     let home = Home::new(dir);
     let writable = files::is_writable(dir);
     let deadline = Instant::now() + Duration::from_secs(10);
+    let pruned = pruned::pruned(dir)?;
     loop {
         let known = known(&home)?;
         if let Some((index, Fit { complete: true, misfits, .. })) = known {
-            return Ok(Opened { home, index, misfits, mended: None });
+            return Ok(Opened { home, index, misfits, mended: None, pruned });
         }
         let lock = match writable {
             true => Lock::try_take(dir, Purpose::Index)?,
@@ -48,11 +52,11 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
             drop(lock);
             let built = Index::open_read(home.index())?;
             let index = built.ok_or_else(|| Error::failed("index.sqlite: cannot be built"))?;
-            return Ok(Opened { home, index, misfits: Vec::new(), mended });
+            return Ok(Opened { home, index, misfits: Vec::new(), mended, pruned });
         }
         // A writer is alive: what it has indexed so far is good.
         if let Some((index, Fit { misfits, .. })) = known {
-            return Ok(Opened { home, index, misfits, mended: None });
+            return Ok(Opened { home, index, misfits, mended: None, pruned });
         }
         if Instant::now() > deadline {
             return Err(Error::failed(format!(

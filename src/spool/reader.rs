@@ -16,6 +16,7 @@ use super::opened::{Opened, open};
 use super::records::Records;
 use super::store::files;
 use super::store::frame::{Frame, Message};
+use super::store::pruned;
 use super::store::segment;
 use super::store::segment_reader::SegmentReader;
 use super::types::{
@@ -29,7 +30,7 @@ use crate::event::{Direction, Nulls, TableName};
 /// A spool, open for reading.
 pub struct Spool {
     dir: PathBuf,
-    opened: Opened,
+    pub(super) opened: Opened,
     id: String,
 }
 
@@ -52,7 +53,7 @@ impl Spool {
         };
         match there.is_dir() {
             false => return missing("a file, where a spool is a folder"),
-            true if !segment::list(dir)?.is_empty() => {}
+            true if !segment::list(dir)?.is_empty() || pruned::path(dir).exists() => {}
             // A writer has been here.
             true if dir.join("lock").exists() || dir.join("schema").exists() => {
                 return missing("the spool has stored nothing yet");
@@ -128,7 +129,7 @@ impl Spool {
         direction: Direction,
         may: M,
     ) -> impl Iterator<Item = Result<Frame>> + Send + use<M> {
-        let mut walk = Frames::new(&self.opened.home, range, direction, Box::new(may));
+        let mut walk = Frames::new(&self.opened.home, self.left(range), direction, Box::new(may));
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -148,7 +149,8 @@ impl Spool {
         direction: Direction,
         may: M,
     ) -> impl Iterator<Item = Result<Transaction>> + Send + use<M> {
-        let mut walk = Transactions::new(&self.opened.home, range, direction, Box::new(may));
+        let mut walk =
+            Transactions::new(&self.opened.home, self.left(range), direction, Box::new(may));
         std::iter::from_fn(move || walk.next().transpose())
     }
 
@@ -158,7 +160,7 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn survey(&self, range: Range<Seq>, survey: &mut dyn Survey) -> Result<()> {
-        walk::survey(&self.opened.index, range, survey)
+        walk::survey(&self.opened.index, self.left(range), survey)
     }
 
     /// One record's bytes.
@@ -168,7 +170,9 @@ impl Spool {
     pub fn record(&self, seq: Seq) -> Result<Vec<u8>> {
         let row = self.opened.index.frame_of(seq)?.filter(|row| row.first + row.records > seq);
         let row = row.ok_or_else(|| {
-            Error::failed(format!("{}: no record {seq}", self.dir.display()))
+            let gone = self.pruned().filter(|pruned| seq < pruned.begin);
+            let gone = gone.map(|pruned| format!(", {pruned}")).unwrap_or_default();
+            Error::failed(format!("{}: no record {seq}{gone}", self.dir.display()))
                 .help(Means::SpoolLs + " shows which records there are")
         })?;
         let (_, frame) = SegmentReader::new(&self.dir)?.read(row.place, &row.range())?;
@@ -300,12 +304,7 @@ impl Spool {
     /// # Errors
     /// When it is none, and see [`Spool::end`].
     pub fn ddl_message(&self, seq: Seq) -> Result<Message> {
-        let mut found = None;
-        let index = &self.opened.index;
-        index.each_ddl(&(seq..seq.saturating_add(1)), |_, bytes| {
-            found = Some(Message { seq, bytes });
-            Ok(())
-        })?;
+        let found = self.opened.index.ddl_message(seq)?.map(|bytes| Message { seq, bytes });
         found.ok_or_else(|| Error::failed(format!("message {seq}: not known as a DDL statement")))
     }
 
@@ -348,7 +347,10 @@ impl Spool {
     /// # Errors
     /// See [`Spool::end`].
     pub fn landmark(&self, seq: Seq) -> Result<Option<Landmark>> {
-        self.records()?.landmark(seq)
+        match self.pruned().filter(|pruned| pruned.begin == seq) {
+            Some(pruned) => Ok(pruned.last.clone()),
+            None => self.records()?.landmark(seq),
+        }
     }
 
     /// From which messages on the producer shows NULLs or leaves them out; before the first of

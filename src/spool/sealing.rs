@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use super::index::db::Index;
 use super::store::disk;
 use super::store::files;
+use super::store::pruned;
 use super::store::seal::{FRAME_BYTES, are_tiny, seal};
 use super::store::segment;
 use super::types::Seq;
@@ -98,8 +99,12 @@ fn run(
                 }
             }
         };
-        if has_room(dir, next)? && seal(dir, next, level, FRAME_BYTES)? {
-            done(next);
+        let room = has_room(dir, next);
+        match room.and_then(|room| Ok(room && seal(dir, next, level, FRAME_BYTES)?)) {
+            Ok(true) => done(next),
+            Ok(false) => {}
+            Err(_) if pruned::is_gone(dir, next)? => {}
+            Err(e) => return Err(e),
         }
     }
 }

@@ -73,7 +73,7 @@ impl Spool {
             .map(|(first, last, records)| (last, lately(first..last, records, now)))
             .collect();
         Ok(State {
-            span: (first, next),
+            span: (first.max(self.begin()), next),
             messages: span.saturating_sub(gone + lost.sum::<u64>()),
             raw,
             stored: bytes(self.dir())?,

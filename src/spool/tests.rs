@@ -12,6 +12,7 @@ use crate::event::{Direction, TableName};
 mod damage;
 mod forget;
 mod model;
+mod prune;
 mod sealed_readers;
 mod sealing;
 

@@ -60,12 +60,12 @@ impl fmt::Display for Trouble {
 }
 
 impl Spool {
-    /// What is wrong in a stretch, in its order.
+    /// What is wrong in a stretch, in its order. What was pruned is not wrong, and none of it.
     ///
     /// # Errors
     /// When the index cannot be read.
     pub fn troubles(&self, range: &Range<Seq>) -> Result<Vec<Trouble>> {
-        let end = self.end()?;
+        let (end, range) = (self.end()?, &self.left(range.clone()));
         let damaged = self.damaged(range.clone())?.into_iter().map(Trouble::Damaged);
         let gaps = self.gaps()?.into_iter().filter(|gap| range.contains(&place(gap)));
         let bad = self.bad_frames()?.into_iter().filter(|bad| touches(bad, range, end));

@@ -9,6 +9,7 @@ use super::index::home::Home;
 use super::index::zone::Zone;
 use super::index::zones::{Survey, Walk};
 use super::store::frame::Frame;
+use super::store::pruned;
 use super::store::segment_reader::SegmentReader;
 use super::types::{Epoch, Seq, Transaction};
 use crate::error::{Error, Result};
@@ -49,7 +50,8 @@ impl Frames {
         let Some(part) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
         let row = index.frame_of(part.start)?.filter(|row| part.end <= row.range().end);
         let row = row.ok_or_else(|| damaged("a frame is missing"))?;
-        let (_, mut frame) = segments.read(row.place, &row.range())?;
+        let read = segments.read(row.place, &row.range());
+        let (_, mut frame) = read.map_err(|e| pruned::explained(self.home.dir(), row.place, e))?;
         (frame.resend, frame.damaged) = (row.resend, row.damaged);
         // The frame that was to come next may have been joined with others meanwhile.
         frame.cut(&part);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::super::output::count;
+use super::super::time::utc;
 use crate::error::Result;
 use crate::event::printable;
 use crate::spool::Spool;
@@ -33,6 +34,18 @@ impl Listing {
                 json!(s.bytes),
                 json!(instant(first)),
                 json!(instant(last)),
+            ]
+        });
+        let pruned = spool.pruned().map(|p| {
+            let (from, to) = p.times.unzip();
+            vec![
+                json!(p.first),
+                json!(p.begin - 1),
+                json!(p.messages),
+                json!(p.transactions),
+                json!(from.map(utc)),
+                json!(to.map(utc)),
+                json!(instant(p.at_ms)),
             ]
         });
         let epochs = spool.epochs()?.into_iter().map(|e| {
@@ -73,6 +86,11 @@ impl Listing {
                     "segments",
                     &["name", "records", "frames", "raw", "bytes", "first_arrival", "last_arrival"],
                     segments.collect(),
+                ),
+                part(
+                    "pruned",
+                    &["first", "last", "records", "transactions", "from", "to", "last_prune"],
+                    pruned.into_iter().collect(),
                 ),
                 part("imports", &["source", "first", "last"], imports.collect()),
                 part("forgotten", &["first", "last"], forgotten.collect()),

@@ -66,6 +66,7 @@ impl Seen {
             seq: 0,
             last: None,
             at_ms: None,
+            to: None,
             tables: Vec::new(),
         };
         Ok(Some(Self {
@@ -110,6 +111,7 @@ impl Seen {
         target: &mut dyn Catalog,
     ) -> Result<Option<Words>> {
         let (at, name) = (self.kept.target.clone(), self.kept.name.clone());
+        self.kept.to = self.direction.is_reverse().then_some(job.selection.range.start);
         if let Some(standing) = standing {
             let stands = match spool.landmark(standing.seq)? {
                 Some(last) if self.direction == Direction::Forward => last.to_string(),

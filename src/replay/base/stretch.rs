@@ -38,7 +38,8 @@ pub(super) fn begin(spool: &Spool, until: i64) -> Result<Seq> {
 
 fn whole(spool: &Spool) -> Result<Range<Seq>> {
     let end = spool.end()?;
-    Ok(1..end.open.unwrap_or(end.next))
+    let begin = spool.begin();
+    Ok(begin..end.open.unwrap_or(end.next).max(begin))
 }
 
 /// Finds the stretch from a time to a place in the source's binlog.
@@ -75,8 +76,14 @@ pub(super) fn find(spool: &Spool, until: i64, place: &BinlogPos) -> Result<Stret
     }
     let before = before.unwrap_or_else(|| last.clone());
     let Some((before, last)) = before.clone().zip(last.or(before)) else {
-        return Err(Error::stopped("the spool holds nothing from before " + Means::Until)
-            .help("what came before the capture began is not known: choose a later time"));
+        let nothing = "the spool holds nothing from before " + Means::Until;
+        return Err(match spool.pruned() {
+            Some(pruned) => {
+                Error::stopped(nothing + format!(": {pruned}")).help("choose a later time")
+            }
+            None => Error::stopped(nothing)
+                .help("what came before the capture began is not known: choose a later time"),
+        });
     };
     if last.position.is_none() || before.position.is_none() {
         return Err(Error::stopped(

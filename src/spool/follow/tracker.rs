@@ -5,6 +5,7 @@
 //! small value that is kept with the index, so that indexing goes on after a restart.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +59,22 @@ struct Statement {
     ts_ms: i64,
 }
 
+/// What was found of records while messages were stored that are pruned now.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Stretches that are sent again, rising.
+    pub(crate) resends: Vec<Range<Seq>>,
+    /// Where an epoch began, and why.
+    pub(crate) epochs: HashMap<Seq, String>,
+}
+
+impl Judged {
+    fn is_resend(&self, seq: Seq) -> bool {
+        let after = self.resends.partition_point(|range| range.start <= seq);
+        after.checked_sub(1).is_some_and(|i| self.resends[i].contains(&seq))
+    }
+}
+
 /// A record as the tracker takes it.
 pub(crate) struct Item<'a, 'e> {
     pub(crate) seq: Seq,
@@ -76,6 +93,7 @@ pub(crate) struct Tracker {
     xids: HashMap<u64, Seq>,
     xid_order: VecDeque<(u64, Seq)>,
     ddl: VecDeque<u64>,
+    pub(crate) judged: Judged,
 }
 
 impl Tracker {
@@ -165,7 +183,7 @@ impl Tracker {
             (Some(ident), Some(position)) => {
                 self.row_again(seq, event, ident, position, stored, notes)?
             }
-            _ => self.row_again_by_xid(event, stored)?,
+            _ => self.row_again_by_xid(event, stored)? || self.judged.is_resend(seq),
         };
         if again {
             notes.resend.push(item.index);
@@ -211,9 +229,11 @@ impl Tracker {
         let mut found = stored.next_like(ident)?;
         if !self.any_same(&found, event, stored)? {
             found = stored.rows_at(ident, self.state.chains.len())?;
-            if !self.any_same(&found, event, stored)? {
+            if !self.any_same(&found, event, stored)? && !self.judged.is_resend(seq) {
                 let other = found.into_iter().find(|&seq| seq >= self.epoch_first());
-                match moved.or_else(|| other.map(|found| clash(position, found))) {
+                let other = other.map(|found| clash(position, found));
+                let judged = || self.judged.epochs.get(&seq).cloned();
+                match moved.or(other).or_else(judged) {
                     Some(reason) => {
                         self.begin_epoch(seq, reason, Some(ident), notes);
                         self.learn(position, &event.meta, notes);

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::db::{Index, PAST, TORN, Val, damaged, int};
 use crate::error::{Context, Error, Result};
 use crate::spool::store::files;
+use crate::spool::store::pruned;
 use crate::spool::store::scan::Unread;
 use crate::spool::store::segment;
 use crate::spool::types::{BadFrame, Seq};
@@ -28,8 +29,12 @@ pub(crate) struct Fit {
 /// # Errors
 /// When the folder or the index cannot be read.
 pub(crate) fn fit(dir: &Path, index: &Index) -> Result<Fit> {
-    let listed = segment::list(dir)?;
-    let known = index.segment_rows()?;
+    // An interrupted prune may have left some of what is gone.
+    let begin = pruned::pruned(dir)?.map_or(0, |pruned| pruned.segment);
+    let mut listed = segment::list(dir)?;
+    listed.retain(|first| *first >= begin);
+    let mut known = index.segment_rows()?;
+    known.retain(|row| row.first >= begin);
     let ends = known.iter().skip(1).map(|row| row.first).chain([index.end()?.next]);
     let mut fit = Fit::default();
     let mut size = 0;
@@ -72,6 +77,7 @@ pub(crate) fn fit(dir: &Path, index: &Index) -> Result<Fit> {
     let indexed = known.last().map_or(0, |row| row.bytes);
     fit.complete = fit.misfits.is_empty()
         && fit.sealed.is_empty()
+        && index.begins()?.unwrap_or(0) == begin
         && !known.is_empty()
         && listed.last() == Some(&last)
         && size == indexed + torn;
@@ -115,6 +121,11 @@ impl Past {
         let kept = Self::kept(index)?;
         let next = kept.next.max(index.end()?.next);
         Ok(Self { next, captured: kept.captured.max(index.captured_end()?) })
+    }
+
+    /// The farther of two.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { next: self.next.max(other.next), captured: self.captured.max(other.captured) }
     }
 
     /// What an index was told of an earlier one.

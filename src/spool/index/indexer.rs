@@ -9,6 +9,7 @@ use super::db::{self, Index, Val, int, maybe_int};
 use super::fit::{self, Past, Torn};
 use super::home::Home;
 use super::keyed::Keyed;
+use super::pruned::{Border, Known};
 use super::stored::{Lookup, Storage};
 use super::sums::Floor;
 use super::write::NewFrame;
@@ -16,6 +17,7 @@ use crate::spool::follow::notes::Notes;
 use crate::spool::follow::packed;
 use crate::spool::store::format::{Header, SpoolId};
 use crate::spool::store::frame::Frame;
+use crate::spool::store::pruned::{self, Pruned};
 
 use super::widths::Widths;
 use super::zone::Zone;
@@ -58,6 +60,8 @@ pub(crate) struct Indexer {
     /// What is wrong with the end of the segments.
     torn: Option<Torn>,
     past: Past,
+    /// The first segment that was not pruned.
+    border: Seq,
     /// What was indexed through this value.
     pub(crate) counts: Summary,
 }
@@ -107,6 +111,7 @@ impl Indexer {
         db::delete(home.index())?;
         let opened = Self::open_fitting(home)?;
         let indexer = opened.map_err(|unfit| Error::failed(format!("index: {}", unfit.reason)))?;
+        let past = past.or(indexer.past);
         Ok(Self { past, ..indexer })
     }
 
@@ -125,6 +130,11 @@ impl Indexer {
         };
         let past = Past::of(&index).unwrap_or_default();
         let unfit = |reason, damaged| Ok(Err(Unfit { reason, damaged, past }));
+        match pruned::pruned(home.dir())?.map_or(Ok(()), |pruned| begin(home, &index, &pruned)) {
+            Ok(()) => {}
+            Err(e) if e.kind() == ErrorKind::Damaged => return unfit(e.message().plain(), true),
+            Err(e) => return Err(e),
+        }
         match misfit(home, &index) {
             Ok(None) => {}
             Ok(Some(reason)) => return unfit(reason, false),
@@ -140,18 +150,30 @@ impl Indexer {
 
     /// Goes on where the index was saved.
     fn resume(home: &Home, index: Index) -> Result<Self> {
-        let tracker = resume(&index)?;
+        let mut tracker = resume(&index)?;
         let next = index.end()?.next;
+        let pruned = pruned::pruned(home.dir())?;
+        let mut keys = index.key_columns_in_force()?;
+        let mut past = Past::kept(&index)?;
+        if let Some(pruned) = pruned.as_ref().filter(|pruned| next < pruned.next) {
+            let (known, _) = Known::read(home.dir())?;
+            if index.live()?.is_none() {
+                keys.clone_from(&known.border.keys);
+            }
+            tracker.judged = known.judged(pruned.segment);
+            past = past.or(Past { next: pruned.next, captured: pruned.captured });
+        }
         let tables = tracker.tables.names().len();
         let (lookup, counts) = (Lookup::new(home.dir())?, Summary::default());
         let mut keyed = Keyed::default();
-        for (id, columns) in index.key_columns_in_force()? {
+        for (id, columns) in keys {
             if let Some(name) = tracker.tables.names().get(id as usize) {
                 keyed.learn(id, name.clone(), columns);
             }
         }
         let segment = index.live()?.map_or(0, |live| live.0);
-        let (floor, past) = (Floor::default(), Past::kept(&index)?);
+        let floor = Floor::default();
+        let border = pruned.map_or(0, |pruned| pruned.segment);
         let zone = index.zone(Level::Segment, segment)?.unwrap_or_default();
         Ok(Self {
             home: home.clone(),
@@ -168,6 +190,7 @@ impl Indexer {
             zone,
             torn: None,
             past,
+            border,
             counts,
         })
     }
@@ -200,6 +223,10 @@ impl Indexer {
         events: impl IntoIterator<Item = Parsed<'f>>,
     ) -> Result<()> {
         self.begin()?;
+        if header.first == frame.place.segment {
+            let (tracker, keys) = (self.tracker.save()?, self.keyed.in_force());
+            self.index.add_border(header.first, &Border { tracker, keys })?;
+        }
         let event = serde_json::to_string(&self.tracker.event_rows()).context("index")?;
         let (mut notes, mut zone) = (Notes::default(), Zone::default());
         self.lookup.begin(Arc::clone(&frame));
@@ -215,6 +242,8 @@ impl Indexer {
             }
         }
         self.lookup.end();
+        // Found to have ended among what is gone.
+        notes.closed.retain(|transaction| transaction.last >= self.border);
         notes.maybe_twice(header);
         for (id, name) in self.tracker.tables.names().iter().enumerate().skip(self.tables) {
             self.index.add_table(id as u64, name)?;
@@ -314,11 +343,14 @@ impl Indexer {
     /// When a file cannot be read or written; the next start does what is not done.
     pub(crate) fn put_in_place(&mut self, spool: SpoolId, segment: Seq) -> Result<()> {
         self.save(spool)?;
-        seal::put_in_place(self.home.dir(), segment)?;
+        let dir = self.home.dir();
+        let placed = seal::put_in_place(dir, segment);
         self.lookup.forget();
-        match self.index.adopt(self.home.dir(), segment)? {
-            true => Ok(()),
-            false => Err(db::damaged("it does not know all of a segment that was sealed")),
+        match placed.and_then(|()| self.index.adopt(dir, segment)) {
+            Ok(true) => Ok(()),
+            _ if pruned::is_gone(dir, segment)? => segment::remove(dir, segment),
+            Ok(false) => Err(db::damaged("it does not know all of a segment that was sealed")),
+            Err(e) => Err(e),
         }
     }
 
@@ -326,6 +358,24 @@ impl Indexer {
     pub(crate) fn is_pending(&self) -> bool {
         self.pending > 0
     }
+}
+
+/// Has an index begin where the spool does, whatever was pruned since it was written.
+///
+/// # Errors
+/// When it ends before that (damaged: it is to be built anew), or a file cannot be read or written.
+fn begin(home: &Home, index: &Index, pruned: &Pruned) -> Result<()> {
+    if index.get("tracker")?.is_none() {
+        let (known, messages) = Known::read(home.dir())?;
+        return index.begin_behind(pruned, &known, &messages);
+    }
+    if index.begins()? == Some(pruned.segment) {
+        return Ok(());
+    }
+    if index.end()?.next < pruned.next {
+        return Err(db::damaged("it ends before messages that were there when some were pruned"));
+    }
+    index.prune(pruned.segment)
 }
 
 /// Why an index does not fit the segments.

@@ -43,6 +43,14 @@ impl Keyed {
         self.current.insert(id, KeyColumns::new(table, String::new(), columns));
     }
 
+    /// The columns of each table's keys as they are now, by its number.
+    pub(crate) fn in_force(&self) -> Vec<(u32, Vec<String>)> {
+        let keys = self.current.iter().map(|(id, columns)| (*id, columns.names.clone()));
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Takes a definition.
     pub(crate) fn define(&mut self, id: u32, seq: Seq, def: &TableDef) {
         self.set(id, seq, def.name(), String::new(), def.primary_key.clone());

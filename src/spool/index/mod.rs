@@ -12,6 +12,7 @@ pub(crate) mod key_runs;
 pub(crate) mod keyed;
 pub(crate) mod keys;
 pub(crate) mod lately;
+pub(crate) mod pruned;
 pub(crate) mod read;
 pub(crate) mod schema;
 pub(crate) mod stored;

@@ -241,6 +241,16 @@ impl Index {
         })
     }
 
+    /// The message about a statement; `None` when it is none.
+    pub(crate) fn ddl_message(&self, seq: Seq) -> Result<Option<Vec<u8>>> {
+        let mut found = None;
+        self.each_ddl(&(seq..seq.saturating_add(1)), |_, bytes| {
+            found = Some(bytes);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// How many messages about statements there are.
     pub(crate) fn ddl_count(&self) -> Result<u64> {
         self.number("SELECT count(*) FROM ddl")

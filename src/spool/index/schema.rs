@@ -5,11 +5,12 @@ use crate::spool::types::GapKind;
 /// Marks the file as ours ("bsnc").
 pub(crate) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(crate) const VERSION: i64 = 9;
+pub(crate) const VERSION: i64 = 10;
 /// Most tables are small, and so may a spool be.
 pub(crate) const PAGE: u32 = 1024;
 
-/// The tables, each with the columns of its key.
+/// The tables that the segments alone decide, each with the columns of its key. What is followed at a
+/// border may point at messages that were pruned since.
 pub(crate) const KEYS: [(&str, &str); 21] = [
     ("meta", "1"),
     ("segments", "1"),
@@ -54,6 +55,7 @@ CREATE TABLE meta(key TEXT PRIMARY KEY, value, sum INTEGER NOT NULL) WITHOUT ROW
 CREATE TABLE segments(first INTEGER PRIMARY KEY, generation INTEGER NOT NULL, bytes INTEGER NOT NULL,
   frames INTEGER NOT NULL, raw INTEGER NOT NULL, resends INTEGER NOT NULL,
   blocks INTEGER NOT NULL, biggest INTEGER NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE borders(first INTEGER PRIMARY KEY, state BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE frames(
   first INTEGER PRIMARY KEY, records INTEGER NOT NULL,
   segment INTEGER NOT NULL, offset INTEGER NOT NULL, len INTEGER NOT NULL,

@@ -200,7 +200,10 @@ impl Stored for Storage<'_> {
         if let Some(kept) = kept {
             return Ok(get(&kept.frame));
         }
-        let row = self.index.frame_of(seq)?.ok_or_else(|| missing(seq))?;
-        Ok(get(&self.lookup.decoded(self.index, row.first)?.frame))
+        match self.index.frame_of(seq)? {
+            Some(row) => Ok(get(&self.lookup.decoded(self.index, row.first)?.frame)),
+            // Of what was pruned the messages about statements are left.
+            None => self.index.ddl_message(seq)?.ok_or_else(|| missing(seq)),
+        }
     }
 }

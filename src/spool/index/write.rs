@@ -7,14 +7,14 @@ use super::zone::Zone;
 use super::zones::Level;
 use crate::error::Result;
 use crate::event::TableName;
-use crate::spool::follow::notes::Notes;
+use crate::spool::follow::notes::{DdlNote, Notes};
 use crate::spool::follow::packed;
 use crate::spool::store::format::Header;
 use crate::spool::store::frame::Frame;
 use crate::spool::store::place::Place;
 use crate::spool::store::ranges::Ranges;
 use crate::spool::store::segment;
-use crate::spool::types::{BadFrame, Seq};
+use crate::spool::types::{BadFrame, Epoch, Seq};
 
 /// A frame to be indexed.
 pub(crate) struct NewFrame<'a> {
@@ -213,21 +213,7 @@ impl Index {
             )?;
         }
         for d in &notes.ddl {
-            let message = in_frame.get((d.seq - frame) as usize).bytes;
-            self.put(
-                "ddl",
-                &[
-                    int(d.seq),
-                    int(d.group),
-                    int(d.epoch.into()),
-                    maybe_int(d.position.map(|p| p.file)),
-                    maybe_int(d.position.map(|p| p.offset)),
-                    int(d.hash),
-                    Val::Text(d.op.name()),
-                    Val::Text(&d.sql),
-                    Val::Blob(&segment::compress(message)?),
-                ],
-            )?;
+            self.add_ddl(d, in_frame.get((d.seq - frame) as usize).bytes)?;
         }
         for b in &notes.bootstraps {
             self.put(
@@ -241,22 +227,45 @@ impl Index {
             )?;
         }
         for e in &notes.epochs {
-            self.put(
-                "epochs",
-                &[
-                    int(e.number.into()),
-                    int(e.first_seq),
-                    maybe_text(e.base.as_deref()),
-                    maybe_int(e.server_id),
-                    Val::Text(&e.reason),
-                ],
-            )?;
+            self.add_epoch(e)?;
         }
         for g in &notes.gaps {
             let kind = GAP_KINDS.iter().position(|&k| k == g.kind).unwrap_or_default();
             self.put("gaps", &[int(g.seq), int(kind as u64), Val::Text(&g.detail)])?;
         }
         Ok(())
+    }
+
+    /// Adds a message about a statement.
+    pub(crate) fn add_ddl(&self, d: &DdlNote, message: &[u8]) -> Result<()> {
+        self.put(
+            "ddl",
+            &[
+                int(d.seq),
+                int(d.group),
+                int(d.epoch.into()),
+                maybe_int(d.position.map(|p| p.file)),
+                maybe_int(d.position.map(|p| p.offset)),
+                int(d.hash),
+                Val::Text(d.op.name()),
+                Val::Text(&d.sql),
+                Val::Blob(&segment::compress(message)?),
+            ],
+        )
+    }
+
+    /// Adds an epoch, or what is known better of one.
+    pub(crate) fn add_epoch(&self, e: &Epoch) -> Result<()> {
+        self.put(
+            "epochs",
+            &[
+                int(e.number.into()),
+                int(e.first_seq),
+                maybe_text(e.base.as_deref()),
+                maybe_int(e.server_id),
+                Val::Text(&e.reason),
+            ],
+        )
     }
 
     /// Adds a table name under its number.

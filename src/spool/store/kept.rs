@@ -60,8 +60,9 @@ pub fn kept_names(dir: &Path, folder: &str) -> Result<Vec<String>> {
     };
     for entry in entries {
         let name = entry.context(folder.display())?.file_name();
-        // A file that is just being stored has another ending.
-        names.extend(name.into_string().ok().filter(|name| name.ends_with(".json")));
+        // One that is just being stored begins with a dot.
+        let stored = |name: &String| !name.starts_with('.') && !name.ends_with(".lock");
+        names.extend(name.into_string().ok().filter(stored));
     }
     names.sort_unstable();
     Ok(names)

@@ -8,6 +8,7 @@ pub(crate) mod frame;
 pub(crate) mod kept;
 pub(crate) mod lock;
 pub(crate) mod place;
+pub(crate) mod pruned;
 pub(crate) mod ranges;
 pub(crate) mod recovery;
 pub(crate) mod scan;

@@ -23,6 +23,11 @@ impl Ranges {
         after > 0 && i < self.0[after - 1].1
     }
 
+    /// Its ranges, rising.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (u32, u32)> {
+        self.0.iter().copied()
+    }
+
     /// Number of places in it.
     pub(crate) fn count(&self) -> u64 {
         self.0.iter().map(|(start, end)| u64::from(end - start)).sum()

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::files;
 use super::format::SpoolId;
+use super::pruned;
 use super::scan::{Found, Scan};
 use super::seal::Gain;
 use super::segment::{self, path, sync_dir};
@@ -86,7 +87,7 @@ fn drop_if_empty(dir: &Path, live: &mut Live) -> Result<()> {
     Ok(())
 }
 
-/// The id in the first readable frame. `None`: there is no frame.
+/// The id in the first readable frame, or where something was pruned. `None`: there is neither.
 ///
 /// # Errors
 /// When a segment cannot be read or is of a newer version.
@@ -99,7 +100,7 @@ pub(crate) fn spool_id(dir: &Path) -> Result<Option<SpoolId>> {
             }
         }
     }
-    Ok(None)
+    pruned::spool_id(dir)
 }
 
 /// Copies what lies behind `from` into a file of its own, durably, before it is cut.

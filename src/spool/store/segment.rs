@@ -65,6 +65,21 @@ pub(crate) fn generation(file: &File) -> std::io::Result<u32> {
     Ok(format::header_len(&bytes).map_or(0, |_| u32::from_le_bytes(le)))
 }
 
+/// Removes a segment, and a copy of it that is being made; one that is not there is none. The
+/// folder is still to be synced.
+///
+/// # Errors
+/// When it cannot be removed.
+pub(crate) fn remove(dir: &Path, first: Seq) -> Result<()> {
+    for path in [dir.join(format!("{}.new", name(first))), path(dir, first)] {
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => return Err(e).context(path.display()),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// Makes the names in a directory durable.
 ///
 /// # Errors

@@ -58,7 +58,8 @@ impl Indexer {
         let before = self.next;
         let mut decoder = Decoder::new()?;
         let mut state = State { spool, upto, went_on: live.is_some(), bad: None };
-        let segments = segment::list(self.home.dir())?;
+        let mut segments = segment::list(self.home.dir())?;
+        segments.retain(|first| *first >= self.border);
         'all: for &segment in segments.iter().filter(|&&s| live.is_none_or(|(l, _)| s >= l)) {
             let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
             let mut scan = Scan::open(self.home.dir(), segment, from)?;
