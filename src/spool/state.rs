@@ -15,7 +15,7 @@ use crate::event::Direction;
 /// The rate is that of so many milliseconds, …
 const LATELY: i64 = 60_000;
 /// … or of so many frames, if more have come in that time.
-const FRAMES: u64 = 512;
+const FRAMES: usize = 512;
 
 /// How a spool is.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Spool {
         let lost = bad.iter().filter(|bad| !bad.last).map(|bad| bad.lost.end - bad.lost.start);
         let now =
             SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as i64;
-        let arrivals = index.arrivals(FRAMES)?.into_iter();
+        let arrivals = index.arrivals(FRAMES, now - LATELY)?.into_iter();
         let arrivals: Vec<(i64, u64)> = arrivals
             .map(|(first, last, records)| (last, lately(first..last, records, now)))
             .collect();
@@ -107,9 +107,7 @@ fn rate(arrivals: &[(i64, u64)], now: i64) -> f64 {
     let since = now - LATELY;
     let (oldest, since) = match arrivals.last() {
         // More came than was looked at: the time they took, the oldest being where it begins.
-        Some((oldest, _)) if arrivals.len() as u64 == FRAMES && *oldest > since => {
-            (*oldest, *oldest)
-        }
+        Some((oldest, _)) if arrivals.len() == FRAMES && *oldest > since => (*oldest, *oldest),
         _ => (i64::MIN, since),
     };
     let lately = arrivals.iter().filter(|(arrival, _)| *arrival > since.max(oldest));

@@ -1,19 +1,21 @@
 //! What of the index tells how the spool is now: its last frames, and how much is wrong in it.
 
-use super::db::{Index, int};
+use super::db::Index;
 use super::read::column;
 use crate::error::Result;
 use crate::spool::types::Seq;
 
 impl Index {
-    /// Of the last frames, newest first and so many at most: the first and the last arrival in
-    /// milliseconds since 1970, and records.
-    pub(crate) fn arrivals(&self, limit: u64) -> Result<Vec<(i64, i64, u64)>> {
-        let read = |row: &super::db::Row<'_>| {
+    /// Of the last frames, newest first and so many at most, back to one whose messages all arrived
+    /// before `since`: the first and the last arrival in milliseconds since 1970, and records.
+    pub(crate) fn arrivals(&self, limit: usize, since: i64) -> Result<Vec<(i64, i64, u64)>> {
+        let mut all = Vec::new();
+        self.walk_checked("frames", "ORDER BY first DESC", &[], |row| {
             let [arrival, latest] = [row.int(column::ARRIVAL)?, row.int(column::LATEST)?];
-            Ok((arrival as i64, latest as i64, row.int(1)?))
-        };
-        self.checked("frames", "ORDER BY first DESC LIMIT ?", &[int(limit)], read)
+            all.push((arrival as i64, latest as i64, row.int(1)?));
+            Ok(all.len() < limit && latest as i64 > since)
+        })?;
+        Ok(all)
     }
 
     /// How many gaps there are, and the record at which the last one was noticed.
