@@ -13,14 +13,19 @@ use crate::error::{Error, ErrorKind, Result, Words};
 use crate::source::Records;
 use crate::source::amqp::Amqp;
 use crate::source::queue::{Config, Event, MAX_PREFETCH, Messages};
-use crate::spool::{Batch, SpoolWriter, TailRecord};
+use crate::spool::{Batch, TailRecord};
 use acks::Acks;
 use align::{Alignment, Doubt};
+use store::Store;
 
 mod acks;
 mod align;
 pub mod import;
 mod likeness;
+pub mod merge;
+pub mod several;
+pub mod spools;
+mod store;
 
 const TICK: Duration = Duration::from_millis(100);
 /// Stored messages that redelivered ones are compared with: twice what can be under way, so that a
@@ -53,7 +58,7 @@ pub trait Watch {
 /// Drains the queue until told to stop, or until it has been idle for `idle`. Returns how many
 /// redelivered messages were passed over because they are stored.
 pub fn capture(
-    spool: &mut SpoolWriter,
+    spool: &mut dyn Store,
     mut config: Config,
     idle: Option<Duration>,
     stop: &AtomicBool,
@@ -99,7 +104,7 @@ enum Over {
 
 /// One connection's worth of draining (losses and recoveries included).
 struct Drain<'a> {
-    spool: &'a mut SpoolWriter,
+    spool: &'a mut dyn Store,
     amqp: &'a Amqp,
     queue: &'a str,
     watch: &'a dyn Watch,
@@ -140,6 +145,9 @@ impl Drain<'_> {
                     }
                     (connected, last, lost) = (true, Instant::now(), None);
                 }
+                // Held messages are not in the spool yet.
+                Some(Event::Empty(at_ms)) if self.held.is_empty() => self.spool.is_empty_at(at_ms),
+                Some(Event::Empty(_)) => {}
                 Some(Event::Acked { session, tag }) => self.acks.arrived(session, tag),
                 Some(Event::Lost(error, pause)) => {
                     connected = false;
@@ -209,6 +217,7 @@ impl Drain<'_> {
         let held = std::mem::take(&mut self.held);
         if let Some(first) = held.first().filter(|_| skip > 0) {
             self.spool.check_in_place()?;
+            self.spool.settle()?;
             // One ack for all of them: they are whole frames, and must stay so for the next time.
             let tag = first.first_tag + skip as u64 - 1;
             self.acks.sent(tag, self.spool.next());
@@ -303,7 +312,7 @@ fn fingerprint(bytes: &[u8]) -> TailRecord {
     TailRecord { len: bytes.len() as u64, hash: xxh3_128(bytes) }
 }
 
-fn has_space(spool: &SpoolWriter, wanted: u64) -> Result<bool> {
+fn has_space(spool: &dyn Store, wanted: u64) -> Result<bool> {
     let (free, reserve) = spool.free_space()?;
     Ok(free >= reserve + wanted)
 }
@@ -311,7 +320,7 @@ fn has_space(spool: &SpoolWriter, wanted: u64) -> Result<bool> {
 /// Waits until there is room again. A capture that is to end by itself does not wait longer than
 /// it would for messages.
 fn wait_for_space(
-    spool: &SpoolWriter,
+    spool: &dyn Store,
     idle: Option<Duration>,
     stop: &AtomicBool,
     watch: &dyn Watch,

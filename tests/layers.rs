@@ -51,7 +51,10 @@ const EDGES: [(&str, &[&str]); 19] = [
     ("async_rs", &["source/amqp"]),
     ("lapin", &["source/amqp"]),
     ("tokio", &["source/amqp"]),
-    ("mysql", &["mysql", "dest/mysql", "source/copy", "source/told", "source/settings"]),
+    (
+        "mysql",
+        &["mysql", "dest/mysql", "source/copy", "source/told", "source/mark", "source/settings"],
+    ),
     ("mysql_common", &["mysql", "dest/mysql"]),
     ("futures_rustls", &["source/amqp/tls"]),
     ("rustls", &["source/amqp/tls", "mysql/tls", "mysql/tunnel"]),

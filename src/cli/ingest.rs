@@ -10,12 +10,14 @@ use super::pulse::{MetricsArgs, Pulse, Who};
 use super::server::{TlsArgs, server};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
 use crate::capture::import::Input;
+use crate::capture::several::{self, Passing};
 use crate::capture::{self, Watch};
 use crate::error::{Error, Result};
 use crate::event::printable;
 use crate::source::amqp::Amqp;
+use crate::source::mark::Marks;
 use crate::source::queue::{Config, Declare, Kind, Password};
-use crate::spool::{Recovery, SpoolWriter, Summary, WriterOptions};
+use crate::spool::{Inbox, Recovery, SpoolWriter, Summary, WriterOptions};
 
 const CAPTURE_EXAMPLES: &str = "\
 Examples:
@@ -30,9 +32,16 @@ after a kill, what was not acknowledged comes again and is recognised.";
 #[derive(Args)]
 #[command(after_help = CAPTURE_EXAMPLES)]
 pub struct CaptureArgs {
-    /// Queue to drain
+    /// Queue to drain; several are merged in the source's order, by their binlog positions
     #[arg(long, value_name = "Q", env = "BINSYNC_QUEUE", default_value = "binsync")]
-    queue: String,
+    queue: Vec<String>,
+    /// Several queues: write a mark here each second (binsync.mark at the source), by which it is
+    /// known how far a silent queue is; each queue must be bound to it (binsync.#)
+    #[arg(long, value_name = "URL", env = "BINSYNC_MARK", hide_env_values = true)]
+    mark: Option<String>,
+    /// Several queues without --mark: one that has been empty for this long has nothing earlier
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse, conflicts_with = "mark")]
+    settle: std::time::Duration,
     /// The broker; amqps:// for TLS, the vhost / is written %2f
     #[arg(
         long,
@@ -48,9 +57,9 @@ pub struct CaptureArgs {
     /// Make the queue if it is not there: durable, for one consumer at a time
     #[arg(long)]
     declare: bool,
-    /// Bind the declared queue to an exchange
-    #[arg(long, value_name = "EXCHANGE:KEY", requires = "declare", value_parser = binding)]
-    bind: Vec<(String, String)>,
+    /// Bind the declared queue to an exchange; one of several: QUEUE=EXCHANGE:KEY
+    #[arg(long, value_name = "[QUEUE=]EXCHANGE:KEY", requires = "declare", value_parser = binding)]
+    bind: Vec<Binding>,
     /// Kind of the declared queue
     #[arg(long, value_name = "TYPE", requires = "declare", default_value = "quorum")]
     queue_type: QueueType,
@@ -111,11 +120,15 @@ pub struct ImportArgs {
 
 /// Runs `binsync capture`.
 pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
-    let config = config(&args)?;
+    let configs = configs(&args)?;
+    let passing = match &args.mark {
+        Some(url) => Passing::Marked(Marks::at(server("--mark", url, None, &args.tls)?)?),
+        None => Passing::Empty(args.settle),
+    };
     match &args.schema_from {
         Some(url) => super::schema::add(global, &server("--schema-from", url, None, &args.tls)?)?,
-        None if args.tls.any() => {
-            return Err(Error::usage("the --ssl flags are for --schema-from")
+        None if args.tls.any() && args.mark.is_none() => {
+            return Err(Error::usage("the --ssl flags are for --schema-from and --mark")
                 .help("the broker is reached by TLS with an amqps:// URL"));
         }
         None => DONE,
@@ -125,13 +138,26 @@ pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
     let mut spool = open(&global.spool, &output)?;
     let (gauges, lines) = (output.gauges(), output.is_unwatched());
     let pulse = Pulse::start(Who::Capture, &global.spool, gauges, &args.metrics, lines)?;
-    let captured = capture::capture(&mut spool, config, args.exit_when_idle, &stop, &output);
+    let idle = args.exit_when_idle;
+    let captured = match one(&configs).filter(|_| args.mark.is_none() && !Inbox::any(spool.dir())) {
+        Some(queue) => {
+            capture::capture(&mut spool, queue.clone(), idle, &stop, &output).map(|_| false)
+        }
+        None => several::capture_several(&mut spool, configs, &passing, idle, &stop, &output),
+    };
     drop(pulse);
-    close(spool, &global.spool, "captured", &output, captured.map(drop))
+    let lost = matches!(captured, Ok(true));
+    let code = close(spool, &global.spool, "captured", &output, captured.map(drop))?;
+    Ok(if lost { DIFFERS } else { code })
 }
 
-/// What is asked of the broker; nothing is asked yet.
-fn config(args: &CaptureArgs) -> Result<Config> {
+/// The queue, where it is one alone.
+fn one(configs: &[Config]) -> Option<&Config> {
+    configs.first().filter(|_| configs.len() == 1)
+}
+
+/// What is asked of the broker for each queue; nothing is asked yet.
+fn configs(args: &CaptureArgs) -> Result<Vec<Config>> {
     super::secret::readable("--amqp-url", &args.amqp_url)?;
     let password = args.password_file.clone().map(|file| {
         let read = move || super::secret::read(&file);
@@ -140,18 +166,41 @@ fn config(args: &CaptureArgs) -> Result<Config> {
     if let Some(password) = &password {
         password()?;
     }
-    let declare = Declare { kind: args.queue_type.into(), bindings: args.bind.clone() };
-    let config = Config {
-        url: args.amqp_url.clone(),
-        password,
-        queue: args.queue.clone(),
-        declare: args.declare.then_some(declare),
-        shared: args.shared,
-        largest: 0,
-        patient: false,
-    };
-    Amqp::check(&config)?;
-    Ok(config)
+    let mut configs: Vec<Config> = Vec::new();
+    for queue in &args.queue {
+        if configs.iter().any(|config| config.queue == *queue) {
+            return Err(Error::usage(format!("--queue {queue} is given twice")));
+        }
+        let bound = |bind: &&Binding| bind.queue.as_ref().is_none_or(|named| named == queue);
+        let bindings = args.bind.iter().filter(bound);
+        let bindings = bindings.map(|bind| (bind.exchange.clone(), bind.key.clone())).collect();
+        let declare = Declare { kind: args.queue_type.into(), bindings };
+        let config = Config {
+            url: args.amqp_url.clone(),
+            password: password.clone(),
+            queue: queue.clone(),
+            declare: args.declare.then_some(declare),
+            shared: args.shared,
+            largest: 0,
+            tells_empty: false,
+            patient: false,
+        };
+        Amqp::check(&config)?;
+        configs.push(config);
+    }
+    let strange = |queue: &&String| !args.queue.contains(queue);
+    if let Some(queue) = args.bind.iter().filter_map(|bind| bind.queue.as_ref()).find(strange) {
+        return Err(Error::usage(format!("--bind {queue}=…: that queue is not among --queue")));
+    }
+    Ok(configs)
+}
+
+/// A binding of a queue that is made; of all that are, where none is named.
+#[derive(Clone)]
+struct Binding {
+    queue: Option<String>,
+    exchange: String,
+    key: String,
 }
 
 /// Runs `binsync import`.
@@ -167,7 +216,7 @@ pub fn import(global: &Global, args: ImportArgs) -> Result<u8> {
     close(spool, &global.spool, "imported", &output, imported)
 }
 
-fn open(dir: &Path, output: &Output) -> Result<SpoolWriter> {
+pub(super) fn open(dir: &Path, output: &Output) -> Result<SpoolWriter> {
     let (spool, recovery) = SpoolWriter::open(dir, WriterOptions::default())?;
     let Recovery { torn, reindexed, bad_frames, .. } = recovery;
     if let Some((file, bytes)) = torn {
@@ -184,7 +233,7 @@ fn open(dir: &Path, output: &Output) -> Result<SpoolWriter> {
 }
 
 /// Completes the index, then says what was done, or why it ended early.
-fn close(
+pub(super) fn close(
     spool: SpoolWriter,
     dir: &Path,
     verb: &str,
@@ -230,8 +279,12 @@ fn describe(verb: &str, summary: &Summary, dir: &Path) -> String {
     format!("{verb} {stored} ({marks}) into {}", dir.display())
 }
 
-fn binding(text: &str) -> Result<(String, String), String> {
+fn binding(text: &str) -> Result<Binding, String> {
     let parts = text.split_once(':').filter(|(exchange, _)| !exchange.is_empty());
     let (exchange, key) = parts.ok_or("write EXCHANGE:KEY, such as maxwell:#")?;
-    Ok((exchange.to_owned(), key.to_owned()))
+    let (queue, exchange) = match exchange.split_once('=') {
+        Some((queue, exchange)) => (Some(queue.to_owned()), exchange),
+        None => (None, exchange),
+    };
+    Ok(Binding { queue, exchange: exchange.to_owned(), key: key.to_owned() })
 }

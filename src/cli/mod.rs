@@ -18,6 +18,7 @@ pub mod history;
 pub mod ingest;
 pub mod inspect;
 pub mod maintain;
+pub mod merge;
 mod notify;
 pub mod output;
 pub mod pulse;
@@ -73,6 +74,8 @@ pub enum Command {
     Capture(ingest::CaptureArgs),
     /// Reads files of Maxwell JSON lines into the spool
     Import(ingest::ImportArgs),
+    /// Puts spools that captures made side by side together, in the source's order
+    Merge(merge::MergeArgs),
     /// Replays the spool into a database, or takes transactions back there
     Apply(Box<replay::apply::ApplyArgs>),
     /// Writes the spool as SQL for the stock client
@@ -115,6 +118,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Demo(args) => demo::demo(&global, &args, run_words),
         Command::Capture(args) => ingest::capture(&global, args),
         Command::Import(args) => ingest::import(&global, args),
+        Command::Merge(args) => merge::merge(&global, &args),
         Command::Apply(args) => replay::apply::apply(&global, &args),
         Command::Render(args) => replay::render::render(&global, &args),
         Command::Log(args) => inspect::log(&global, &args),

@@ -114,21 +114,33 @@ pub fn parse(bytes: &[u8]) -> Result<Event<'_>, Damage> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
-    let bytes = without_bom(bytes);
-    let text = std::str::from_utf8(bytes).map_err(|e| Damage(format!("not UTF-8: {e}")))?;
-    let env: Envelope<'_> =
-        serde_json::from_str(text).map_err(|e| Damage(format!("not a Maxwell message: {e}")))?;
+    let env = envelope(bytes)?;
     if env.encrypted.is_some() {
         return Err(Damage(ENCRYPTED.into()));
     }
-    let kind = &env.kind.as_ref().ok_or_else(|| Damage(NO_TYPE.into()))?.0;
-    let op = op(kind).ok_or_else(|| Damage(format!("unknown message type {kind:?}")))?;
-    let meta = meta(op, &env)?;
+    let meta = meta(&env)?;
+    let op = meta.op;
     let values = list(env.primary_key, "primary_key")?;
     let columns = list(env.primary_key_columns, "primary_key_columns")?;
     let key = values.zip(columns).map(|(values, columns)| Key { columns, values });
     let body = body(op, env)?;
     Ok(Event { meta, key, body })
+}
+
+/// Reads where a message stands, without what it says; an encrypted one tells that too, unless all
+/// of it is encrypted.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_meta(bytes: &[u8]) -> Result<Meta<'_>, Damage> {
+    check_depth(bytes)?;
+    meta(&envelope(bytes)?)
+}
+
+fn envelope(bytes: &[u8]) -> Result<Envelope<'_>, Damage> {
+    let text = std::str::from_utf8(without_bom(bytes));
+    let text = text.map_err(|e| Damage(format!("not UTF-8: {e}")))?;
+    serde_json::from_str(text).map_err(|e| Damage(format!("not a Maxwell message: {e}")))
 }
 
 const NO_TYPE: &str = "not a Maxwell message: missing field `type`";
@@ -157,7 +169,9 @@ fn op(kind: &str) -> Option<Op> {
     })
 }
 
-fn meta<'a>(op: Op, env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
+fn meta<'a>(env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
+    let kind = &env.kind.as_ref().ok_or_else(|| Damage(NO_TYPE.into()))?.0;
+    let op = op(kind).ok_or_else(|| Damage(format!("unknown message type {kind:?}")))?;
     let text = |t: &Option<Text<'a>>| t.as_ref().map(|t| t.0.clone()).unwrap_or_default();
     let ts = env.ts.unwrap_or_default();
     let (ts, ms) = if op.is_ddl() { (ts.div_euclid(1000), ts.rem_euclid(1000)) } else { (ts, 0) };

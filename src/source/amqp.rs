@@ -13,7 +13,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_lite::future::{or, pending, poll_once};
 use futures_lite::stream::StreamExt;
@@ -49,6 +49,8 @@ const UNACKED_BYTES: usize = 32 << 20;
 const AHEAD: usize = 4 << 20;
 /// How often it is looked whether we are the only consumer.
 const LOOK_TIME: Duration = Duration::from_secs(5);
+/// And where it is to be told that the queue is empty.
+const EMPTY_TIME: Duration = Duration::from_secs(1);
 const BATCH_TIME: Duration = Duration::from_millis(20);
 /// How often deliveries are looked for while a batch is being gathered.
 const LULL: Duration = Duration::from_millis(2);
@@ -132,8 +134,11 @@ struct Session {
     confirming: Option<(u64, Asked<()>)>,
     /// False where the queue itself admits one consumer at a time.
     alone: bool,
+    /// It is to be told that the queue is empty.
+    tells_empty: bool,
     look: Instant,
-    looking: Option<Asked<u32>>,
+    /// The question what the queue holds, and when it was asked, milliseconds since 1970.
+    looking: Option<(i64, Asked<Counts>)>,
     /// What the user should know of the queue.
     warning: Option<String>,
 }
@@ -153,6 +158,8 @@ enum Next {
     Command(Option<Command>),
     Confirmed(u64),
     Joined,
+    /// The queue was empty at that time, milliseconds since 1970.
+    Empty(i64),
 }
 
 impl Session {
@@ -226,6 +233,7 @@ impl Session {
             sizes: VecDeque::new(),
             confirming: None,
             alone,
+            tells_empty: config.tells_empty,
             look: Instant::now(),
             looking: None,
             warning,
@@ -246,7 +254,8 @@ impl Session {
             }
             let started = self.batch.started;
             let come = {
-                let Self { consumer, gate, confirming, looking, look, alone, .. } = self;
+                let Self { consumer, gate, confirming, looking, look, .. } = self;
+                let looks = self.alone || self.tells_empty;
                 let command = async { Come::Command(commands.recv().await) };
                 let answer = or(
                     async {
@@ -257,8 +266,8 @@ impl Session {
                     },
                     async {
                         match looking {
-                            Some(asked) => Come::Consumers(asked.await),
-                            None if *alone => {
+                            Some((asked_ms, asked)) => Come::Looked(*asked_ms, asked.await),
+                            None if looks => {
                                 sleep_until(*look).await;
                                 Come::TimeToLook
                             }
@@ -293,16 +302,25 @@ impl Session {
                 }
                 Come::TimeToLook => {
                     let (side, queue) = (self.side.clone(), queue.to_owned());
-                    self.looking = Some(Box::pin(async move {
-                        counts(&side, &queue).await.map(|counts| counts.consumers)
-                    }));
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    let asked = Box::pin(async move { counts(&side, &queue).await });
+                    self.looking = Some((now.as_millis() as i64, asked));
                     continue;
                 }
-                Come::Consumers(count) => {
-                    (self.looking, self.look) = (None, Instant::now() + LOOK_TIME);
-                    match count.map_err(|e| lost(&e))? {
-                        0 | 1 => continue,
-                        _ => return Ok(Next::Joined),
+                Come::Looked(asked_ms, answer) => {
+                    let pause = if self.tells_empty { EMPTY_TIME } else { LOOK_TIME };
+                    (self.looking, self.look) = (None, Instant::now() + pause);
+                    let Counts { messages, consumers } = answer.map_err(|e| lost(&e))?;
+                    if self.alone && consumers > 1 {
+                        return Ok(Next::Joined);
+                    }
+                    if !self.tells_empty || messages > 0 || consumers > 1 || self.is_holding() {
+                        continue;
+                    }
+                    // What the broker had sent before it answered is here by now.
+                    match poll_once(self.consumer.next()).await {
+                        None => return Ok(Next::Empty(asked_ms)),
+                        some => some,
                     }
                 }
                 Come::Delivery(first) => Some(*first),
@@ -370,6 +388,11 @@ impl Session {
             || (self.window_full() && !records.is_empty())
     }
 
+    /// True while something that was received is not acknowledged.
+    fn is_holding(&self) -> bool {
+        self.received > self.acked
+    }
+
     /// True when no more comes before an ack.
     fn window_full(&self) -> bool {
         self.received - self.acked >= u64::from(self.prefetch) || self.held >= self.most()
@@ -419,7 +442,7 @@ enum Come {
     Command(Option<Command>),
     Confirmed(u64, lapin::Result<()>),
     TimeToLook,
-    Consumers(lapin::Result<u32>),
+    Looked(i64, lapin::Result<Counts>),
     Delivery(Box<Option<lapin::Result<Delivery>>>),
     Lull,
 }

@@ -37,6 +37,8 @@ pub struct Config {
     pub shared: bool,
     /// The largest of the messages stored last; 0 when there are none.
     pub largest: u64,
+    /// True when it is to be told each second that the queue is empty.
+    pub tells_empty: bool,
     /// True when a failure of the first connection too is a passing one.
     pub patient: bool,
 }
@@ -145,6 +147,9 @@ pub enum Event {
     },
     /// Messages, in the queue's order.
     Messages(Messages),
+    /// The queue was empty at that time, milliseconds since 1970, and all that was taken out of it
+    /// is acknowledged.
+    Empty(i64),
     /// The connection is gone, or could not be had: why, and the pause before the next try.
     Lost(Error, Duration),
     /// It is over: the first connection was refused, or something that no other try mends.

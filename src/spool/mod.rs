@@ -15,8 +15,10 @@ mod begin;
 mod check;
 mod follow;
 mod forget;
+mod inbox;
 mod index;
 mod landmark;
+mod lots;
 mod opened;
 mod prune;
 mod reader;
@@ -33,11 +35,17 @@ mod types;
 mod walk;
 mod writer;
 
+use std::path::Path;
+
+use crate::error::Result;
+
 pub use check::{Finding, Report, reindex, verify};
 pub use forget::{Dependents, forget};
+pub use inbox::{Inbox, Standing};
 pub use index::keyed::RowKey;
 pub use index::zone::{Numbers, Touched, Zone};
 pub use index::zones::Survey;
+pub use lots::{Lot, Lots};
 pub use prune::{Prune, Wish, prune};
 pub use reader::Spool;
 pub use records::Records;
@@ -53,3 +61,19 @@ pub use types::{
     SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,
 };
 pub use writer::{SEGMENT_BYTES, SpoolWriter, WriterOptions};
+
+/// The id of the spool in a folder, 32 hex digits; `None`: there is no readable frame.
+///
+/// # Errors
+/// When a segment cannot be read or is of a newer version.
+pub fn id_of(dir: &Path) -> Result<Option<String>> {
+    Ok(store::recovery::spool_id(dir)?.map(|id| id.to_string()))
+}
+
+/// True while a capture or an import writes there.
+///
+/// # Errors
+/// When its lock cannot be looked at.
+pub fn is_written(dir: &Path) -> Result<bool> {
+    Ok(store::lock::writer(dir)?.is_some())
+}

@@ -65,6 +65,7 @@ pub struct SpoolWriter {
     sources: HashMap<String, u64>,
     // Dropped first: it hands its segments to the index.
     sealing: Sealing,
+    merged: Vec<(String, u64)>,
     indexing: Indexing,
     // Dropped last: the index is still written while the lock is held.
     lock: Lock,
@@ -111,6 +112,7 @@ impl SpoolWriter {
         bad_frames.extend(fit::tail(indexer.index())?);
         let reindexed = unfit.map(|unfit| unfit.reason);
         let sources = indexer.index().sources()?.into_iter().collect();
+        let merged = indexer.index().merged()?;
         let mut next = indexer.goes_on_at();
         let mut torn = None;
         let live = match found {
@@ -138,6 +140,7 @@ impl SpoolWriter {
             next,
             state,
             sources,
+            merged,
             sealing,
             indexing,
             lock,
@@ -220,9 +223,19 @@ impl SpoolWriter {
         self.sources.iter().map(|(name, &end)| (name.as_str(), end))
     }
 
+    /// The queues whose messages were merged here, each with the place behind the last one taken.
+    pub fn merged(&self) -> &[(String, u64)] {
+        &self.merged
+    }
+
     /// How many records of this writer could not be read, as far as they are indexed.
     pub fn damaged(&self) -> u64 {
         self.indexing.damaged()
+    }
+
+    /// The spool's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The sequence the next record gets.
@@ -297,6 +310,9 @@ impl SpoolWriter {
         if let Some((source, end)) = &batch.source {
             self.sources.insert(source.clone(), *end);
         }
+        if let Some(merged) = &batch.merged {
+            self.merged.clone_from(&merged.places);
+        }
         Ok((range, Some(Work { header: encoded.header, frame: Arc::new(encoded.frame) })))
     }
 
@@ -315,8 +331,11 @@ impl SpoolWriter {
             .help("what was stored before is whole; make room, then run it again")
     }
 
-    /// Makes the live segment one that takes another frame.
-    fn make_room(&mut self) -> Result<()> {
+    /// Makes durable what an earlier writer has left: a failed sync of its may not show any more.
+    ///
+    /// # Errors
+    /// When the segment cannot be written anew.
+    pub fn settle(&mut self) -> Result<()> {
         if self.state == State::Found {
             if let Some(live) = &mut self.live {
                 renew(&self.dir, live.segment, live.len)?;
@@ -324,6 +343,12 @@ impl SpoolWriter {
             }
             self.state = State::Durable;
         }
+        Ok(())
+    }
+
+    /// Makes the live segment one that takes another frame.
+    fn make_room(&mut self) -> Result<()> {
+        self.settle()?;
         let takes =
             |live: &Live| live.raw < self.options.segment_bytes && live.frames < SEGMENT_FRAMES;
         if self.live.as_ref().is_some_and(takes) {

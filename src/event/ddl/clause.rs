@@ -48,6 +48,10 @@ impl Text {
         }
     }
 
+    pub(super) fn tokens(&self) -> &[Token] {
+        &self.0
+    }
+
     pub(super) fn begins_with(&self, keyword: &str) -> bool {
         self.0.first().is_some_and(|first| first.is(keyword))
     }

@@ -34,5 +34,19 @@ pub fn is_of_several_tables(op: Op, sql: &str) -> bool {
     }
 }
 
+/// Which of the tables of such a statement a message is about: their number in the text, the order
+/// in which the producer sends them. The number of tables when it is none of them.
+pub fn turn(sql: &str, database: &str, table: &str) -> usize {
+    const BEFORE: [&str; 6] = ["DROP", "RENAME", "TABLE", "TABLES", "IF", "EXISTS"];
+    let Some(text) = Text::read(sql) else { return 0 };
+    let named = parts::split(text.tokens());
+    let is_it = |tokens: &&[token::Token]| {
+        parts::table(parts::skip(tokens, &BEFORE)).is_some_and(|(of, name, _)| {
+            cursor::same(name, table) && of.is_none_or(|of| cursor::same(of, database))
+        })
+    };
+    named.iter().position(is_it).unwrap_or(named.len())
+}
+
 #[cfg(test)]
 mod tests;

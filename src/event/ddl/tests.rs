@@ -268,3 +268,15 @@ fn names_that_no_message_tells_are_told() {
     let statement = Statement::checked(told(TableCreate, "d.t", sql), None).expect(sql);
     assert_eq!(statement.engines(), ["memory", "innodb"]);
 }
+
+#[test]
+fn messages_of_a_statement_are_told_apart_by_its_text() {
+    let turns = |sql, tables: &[&str]| -> Vec<usize> {
+        tables.iter().map(|table| turn(sql, "db", table)).collect()
+    };
+    let rename = "RENAME TABLE a TO swap, `db`.b TO a, /* x, y */ swap TO db.b";
+    assert_eq!(turns(rename, &["a", "B", "swap", "c"]), [0, 1, 2, 3]);
+    let drop = "DROP TABLE IF EXISTS one, other.two, db.`two` CASCADE";
+    assert_eq!(turns(drop, &["one", "two", "three"]), [0, 2, 3]);
+    assert_eq!(turns("CREATE TABLE t (id INT, x INT)", &["t"]), [1]);
+}

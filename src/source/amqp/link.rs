@@ -217,6 +217,7 @@ impl Link {
                 Next::Confirmed(tag) => {
                     self.tell(Event::Acked { session: self.session, tag });
                 }
+                Next::Empty(at_ms) => self.tell(Event::Empty(at_ms)),
                 Next::Joined => return Err(self.address.place().joined(queue)),
                 Next::Command(command) => {
                     if matches!(command, Some(Command::Close) | None) {

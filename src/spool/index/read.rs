@@ -436,6 +436,12 @@ impl Index {
         self.checked("sources", "", &[], |row| Ok((row.text(0)?, row.int(1)?)))
     }
 
+    /// The queues whose messages were merged, each with the place behind the last one taken.
+    pub(crate) fn merged(&self) -> Result<Vec<(String, u64)>> {
+        let Some(places) = self.get("merged")? else { return Ok(Vec::new()) };
+        serde_json::from_str(&places).map_err(|_| damaged("merged queues"))
+    }
+
     /// The records of each import that can be gone on with, and its source.
     pub(crate) fn imports(&self) -> Result<Vec<(String, Range<Seq>)>> {
         let mut all: Vec<(String, Range<Seq>)> = Vec::new();

@@ -5,7 +5,7 @@ use super::read::SegmentRow;
 use super::schema::GAP_KINDS;
 use super::zone::Zone;
 use super::zones::Level;
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::event::TableName;
 use crate::spool::follow::notes::{DdlNote, Notes};
 use crate::spool::follow::packed;
@@ -87,6 +87,10 @@ impl Index {
         self.add_findings(new.frame, notes)?;
         if let Some((name, end)) = &header.source {
             self.put("sources", &[Val::Text(name), int(*end)])?;
+        }
+        if let Some(merged) = &header.merged {
+            let places = serde_json::to_string(&merged.places).context("index")?;
+            self.set("merged", Val::Text(&places))?;
         }
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::ops::Range;
 pub use pieces::Piece;
 pub use varint::{put_varint, take_varint};
 
+pub use merged::Merged;
+
 /// First four bytes of the skippable zstd frame that holds a header.
 pub const SKIPPABLE: u32 = 0x184D_2A5B;
 /// Our own magic: tells our headers from other skippable frames.
@@ -71,6 +73,8 @@ pub mod tag {
     pub const FORGOTTEN: u64 = 8;
     /// A sealed frame: what it keeps of each frame that was joined into it.
     pub const PIECES: u64 = 10;
+    /// From which queues the records were merged.
+    pub const MERGED: u64 = 9;
 }
 
 /// A spool's id.
@@ -123,6 +127,8 @@ pub struct Header {
     pub forgotten: u64,
     /// The frames that were joined into this one; empty when it was written as it is.
     pub pieces: Vec<Piece>,
+    /// From which queues the records were merged.
+    pub merged: Option<Merged>,
 }
 
 /// Why bytes are no header.
@@ -205,6 +211,9 @@ impl Header {
         if !self.pieces.is_empty() {
             put_part(out, tag::PIECES, &pieces::pack(&self.pieces));
         }
+        if let Some(merged) = &self.merged {
+            put_part(out, tag::MERGED, &merged.pack());
+        }
     }
 
     /// Reads a header from bytes that begin with it.
@@ -238,6 +247,7 @@ impl Header {
             acked: None,
             forgotten: 0,
             pieces: Vec::new(),
+            merged: None,
         };
         let records = u32_at(header, at::RECORDS) as usize;
         if decoded.raw > MAX_RAW {
@@ -281,6 +291,7 @@ impl Header {
                 }
                 tag::FORGOTTEN if records == 0 => self.forgotten = take_varint(&mut part)?,
                 tag::PIECES => self.pieces = pieces::unpack(part, records as u64)?,
+                tag::MERGED => self.merged = Some(Merged::unpack(part, records as u64)?),
                 _ => {}
             }
         }
@@ -384,6 +395,7 @@ pub(crate) fn make_newer(bytes: &mut [u8]) {
     bytes[at::HEADER_CRC..at::SPOOL].copy_from_slice(&crc.to_le_bytes());
 }
 
+mod merged;
 mod pieces;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::format::MAX_RAW;
+use super::format::{MAX_RAW, Merged};
 use super::place::Place;
 use super::ranges::Ranges;
 use crate::error::{Error, Result};
@@ -31,6 +31,8 @@ pub struct Batch {
     /// Every stored record of the queue before this sequence has been acknowledged, as the broker
     /// has confirmed.
     pub acked: Option<Seq>,
+    /// From which queues they were merged.
+    pub merged: Option<Merged>,
 }
 
 impl Batch {

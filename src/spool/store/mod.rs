@@ -7,6 +7,7 @@ pub mod format;
 pub(crate) mod frame;
 pub(crate) mod kept;
 pub(crate) mod lock;
+pub(crate) mod log;
 pub(crate) mod place;
 pub(crate) mod pruned;
 pub(crate) mod ranges;

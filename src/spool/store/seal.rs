@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::files;
-use super::format::{self, Header, at};
+use super::format::{self, Header, Merged, at};
 use super::frame::Frame;
 use super::place::Place;
 use super::scan::{Found, Scan};
@@ -209,6 +209,14 @@ impl Sealed {
             acked: headers().filter_map(|h| h.acked).max(),
             forgotten: 0,
             pieces: headers().flat_map(Header::joined).map(|(_, piece)| piece).collect(),
+            merged: last.merged.as_ref().map(|last| Merged {
+                places: last.places.clone(),
+                runs: headers()
+                    .filter_map(|h| h.merged.as_ref())
+                    .flat_map(|m| &m.runs)
+                    .copied()
+                    .collect(),
+            }),
         };
         let content: Vec<u8> =
             group.iter().flat_map(|(.., frame)| frame.content()).copied().collect();
@@ -226,11 +234,15 @@ impl Sealed {
 fn is_joinable(header: &Header) -> bool {
     header.raw < SMALL
         && header.forgotten == 0
-        && (header.queue.is_some() || header.source.is_some())
+        && (header.queue.is_some() || header.source.is_some() || header.merged.is_some())
 }
 
-/// True when two frames come from one queue or one file.
+/// True when two frames come from one queue or one file, or are both merged: queues keep their
+/// numbers.
 fn is_of_one_kind(a: &Header, b: &Header) -> bool {
     let name = |h: &Header| h.source.as_ref().map(|(name, _)| name.clone());
-    a.spool == b.spool && a.queue == b.queue && name(a) == name(b)
+    a.spool == b.spool
+        && a.queue == b.queue
+        && name(a) == name(b)
+        && a.merged.is_some() == b.merged.is_some()
 }

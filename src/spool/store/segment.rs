@@ -132,6 +132,7 @@ impl Encoder {
             acked: batch.acked,
             forgotten: 0,
             pieces: Vec::new(),
+            merged: batch.merged.clone(),
         };
         let (header, bytes) = self.close(header, &content)?;
         let place = Place { segment: 0, offset: 0, len: bytes.len() as u64 };
@@ -177,6 +178,7 @@ pub(crate) fn tombstone(spool: SpoolId, arrival_ms: i64, taken: &Range<Seq>) -> 
         acked: None,
         forgotten: taken.end - taken.start,
         pieces: Vec::new(),
+        merged: None,
     };
     Ok([header.encode(), body].concat())
 }

@@ -19,6 +19,7 @@ fn sample() -> Header {
         acked: Some(40),
         forgotten: 0,
         pieces: vec![],
+        merged: None,
     }
 }
 

@@ -1,0 +1,245 @@
+//! The end of a folder of segments, as its one writer has it: frames are appended and made durable.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::files;
+use super::format::SpoolId;
+use super::frame::Batch;
+use super::lock::{Lock, Purpose};
+use super::place::Place;
+use super::recovery::{self, recover, renew};
+use super::segment::{self, Encoded, Encoder, sync_dir};
+use crate::error::{Context, Error, Result};
+use crate::spool::types::Seq;
+
+/// A folder of segments, open for writing; it is locked.
+pub(crate) struct Log {
+    dir: PathBuf,
+    /// The directory itself, whatever its path leads to by now.
+    home: File,
+    segment_bytes: u64,
+    encoder: Encoder,
+    live: Option<Live>,
+    next: Seq,
+    state: State,
+    lock: Lock,
+}
+
+/// The segment that is appended to.
+struct Live {
+    segment: Seq,
+    file: File,
+    len: u64,
+    raw: u64,
+}
+
+/// What may be done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// As the start found it: the live segment is to be made durable before anything is added.
+    Found,
+    /// All that was appended is durable.
+    Durable,
+    /// Some of it is not.
+    Unsynced,
+    /// A sync failed: what the file shows may not be on disk.
+    Broken,
+}
+
+impl Log {
+    /// Opens a folder, making it if needed, and cuts what a crash left at its end; the second value
+    /// says what was cut: how many bytes, and where they went.
+    ///
+    /// # Errors
+    /// When another process writes there, a file cannot be read or written, or it is of a newer
+    /// version.
+    pub(crate) fn open(
+        dir: &Path,
+        level: i32,
+        segment_bytes: u64,
+    ) -> Result<(Self, Option<(PathBuf, u64)>)> {
+        files::make_folder(dir)?;
+        files::check_folder(dir)?;
+        sync_dir(dir.parent().unwrap_or(dir))?;
+        let lock = Lock::take(dir, Purpose::Write)?;
+        let home = File::open(dir).context(dir.display())?;
+        let found = recover(dir)?;
+        let spool = recovery::spool_id(dir)?.map_or_else(new_id, Ok)?;
+        let (mut live, mut torn, mut next) = (None, None, 1);
+        if let Some(found) = found {
+            (torn, next) = (found.torn, found.next);
+            if found.exists {
+                let (segment, len, raw) = (found.segment, found.len, found.raw);
+                live = Some(Live { file: open_live(dir, segment)?, segment, len, raw });
+            }
+        }
+        let encoder = Encoder::new(level, spool)?;
+        let (dir, state) = (dir.to_owned(), State::Found);
+        Ok((Self { dir, home, segment_bytes, encoder, live, next, state, lock }, torn))
+    }
+
+    /// The folder.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The segment that is appended to; 0 before the first append to an empty folder.
+    pub(crate) fn live(&self) -> Seq {
+        self.live.as_ref().map_or(0, |live| live.segment)
+    }
+
+    /// The sequence the next record gets.
+    pub(crate) fn next(&self) -> Seq {
+        self.next
+    }
+
+    /// The next record gets this sequence, or a greater one.
+    pub(crate) fn go_on_at(&mut self, next: Seq) {
+        self.next = self.next.max(next);
+    }
+
+    /// Appends one frame; [`Log::sync`] makes it durable.
+    ///
+    /// # Errors
+    /// When it could not be written: none of it counts as stored.
+    pub(crate) fn append(&mut self, batch: &Batch) -> Result<Encoded> {
+        self.check()?;
+        let mut encoded = self.encoder.encode(batch, self.next)?;
+        self.make_room()?;
+        let Some(live) = &mut self.live else {
+            return Err(Error::failed("no live segment"));
+        };
+        if let Err(e) = live.file.write_all_at(&encoded.bytes, live.len) {
+            return Err(self.take_back(&e));
+        }
+        encoded.frame.place =
+            Place { segment: live.segment, offset: live.len, ..encoded.frame.place };
+        live.len += encoded.bytes.len() as u64;
+        live.raw += encoded.header.raw;
+        self.state = State::Unsynced;
+        self.next = encoded.header.end();
+        Ok(encoded)
+    }
+
+    /// Makes all that was appended durable, in files that can be found.
+    ///
+    /// # Errors
+    /// When the sync fails. It is never tried again: the kernel may drop what it could not write
+    /// and report the next sync as good. Nothing more is taken, nor is it when
+    /// [`Log::check_in_place`] fails.
+    pub(crate) fn sync(&mut self) -> Result<()> {
+        self.check()?;
+        let Some(live) = self.live.as_ref().filter(|_| self.state == State::Unsynced) else {
+            return Ok(());
+        };
+        let synced = live.file.sync_data();
+        self.state = if synced.is_ok() { State::Durable } else { State::Broken };
+        synced
+            .context(format_args!("sync {}", segment::path(&self.dir, live.segment).display()))
+            .map_err(|e| e.help("nothing of the last frame was acknowledged; see to the disk, then start again: the start keeps what is whole"))?;
+        self.check_in_place()
+    }
+
+    /// The directory, its lock and its live segment are where their paths lead: what is durable in
+    /// files that were removed, moved away or replaced is lost all the same.
+    ///
+    /// # Errors
+    /// When one of them is not; nothing more is taken.
+    pub(crate) fn check_in_place(&mut self) -> Result<()> {
+        self.check()?;
+        let live = self.live.as_ref().map(|l| (&l.file, segment::path(&self.dir, l.segment)));
+        let known = [(&self.home, self.dir.clone()), (self.lock.file(), self.dir.join("lock"))];
+        let gone = known.into_iter().chain(live).find(|(file, path)| !is_at(file, path));
+        let Some((_, path)) = gone else {
+            return Ok(());
+        };
+        self.state = State::Broken;
+        Err(Error::stopped(format!(
+            "{}: removed, moved or replaced while this process writes there",
+            path.display()
+        ))
+        .help(
+            "put it back if it was moved, and let one process alone write a spool; then run it \
+             again. Nothing since was acknowledged",
+        ))
+    }
+
+    /// Makes durable what an earlier writer has left: a failed sync of its may not show any more.
+    ///
+    /// # Errors
+    /// When the segment cannot be written anew.
+    pub(crate) fn settle(&mut self) -> Result<()> {
+        if self.state == State::Found {
+            if let Some(live) = &mut self.live {
+                renew(&self.dir, live.segment, live.len)?;
+                live.file = open_live(&self.dir, live.segment)?;
+            }
+            self.state = State::Durable;
+        }
+        Ok(())
+    }
+
+    /// Cuts what a failed write left at the end of the live segment.
+    fn take_back(&mut self, e: &std::io::Error) -> Error {
+        if let Some(live) = self.live.take_if(|live| live.len == 0) {
+            // An empty segment left behind is what the next start removes.
+            let _ = fs::remove_file(segment::path(&self.dir, live.segment));
+        }
+        if let Some(live) = &self.live
+            && live.file.set_len(live.len).is_err()
+        {
+            self.state = State::Broken;
+        }
+        Error::stopped(format!("{}: {e}", self.dir.display()))
+            .help("what was stored before is whole; make room, then run it again")
+    }
+
+    /// Makes the live segment one that takes another frame.
+    fn make_room(&mut self) -> Result<()> {
+        self.settle()?;
+        if self.live.as_ref().is_some_and(|live| live.raw < self.segment_bytes) {
+            return Ok(());
+        }
+        self.sync()?;
+        let segment = self.next;
+        let path = segment::path(&self.dir, segment);
+        let file = files::open_or_make(&path).map_err(|e| files::refused(&e, &path))?;
+        sync_dir(&self.dir)?;
+        self.live = Some(Live { segment, file, len: 0, raw: 0 });
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.state {
+            State::Broken => Err(Error::failed(format!(
+                "{}: an earlier write did not reach the disk",
+                self.dir.display()
+            ))
+            .help("start again: the start keeps what is whole")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// True when the path leads to that very file.
+fn is_at(file: &File, path: &Path) -> bool {
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(open), Ok(named)) => {
+            (open.dev(), open.ino()) == (named.dev(), named.ino()) && open.nlink() > 0
+        }
+        _ => false,
+    }
+}
+
+fn open_live(dir: &Path, segment: Seq) -> Result<File> {
+    files::write(&segment::path(dir, segment))
+}
+
+/// An id no other spool has.
+fn new_id() -> Result<SpoolId> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).context("the system has no random numbers")?;
+    Ok(SpoolId(id))
+}

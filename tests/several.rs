@@ -1,0 +1,228 @@
+//! Several queues, and spools made side by side: one stream in the source's order, each message once.
+
+use crate::support::{
+    Kind, Queue, Running, Spool, amqp_url, assert_rows_equal, assert_same_dump, broker, broker_of,
+    cli::{Run, finish},
+    fresh, read,
+};
+use std::{
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+/// The messages of a stream, dealt out by table.
+fn dealt(stream: &str, parts: usize) -> Vec<Vec<&str>> {
+    let mut dealt = vec![Vec::new(); parts];
+    for line in stream.lines() {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        let name = format!("{}.{}", message["database"], message["table"]);
+        let hash = name.bytes().fold(7_usize, |hash, byte| hash * 31 % 65_521 + byte as usize);
+        dealt[hash % parts].push(line);
+    }
+    dealt
+}
+
+/// Spools of the parts; those without a message are left out.
+fn spools(stream: &str, parts: usize) -> Vec<Spool> {
+    let dealt = dealt(stream, parts);
+    let filled = dealt.iter().filter(|part| !part.is_empty());
+    filled
+        .map(|part| {
+            let spool = Spool::new();
+            let lines = part.join("\n") + "\n";
+            finish(spool.command(["import", "-"]), Some(lines.into_bytes())).one_of(&[0, 3]);
+            spool
+        })
+        .collect()
+}
+
+fn merge(into: &Spool, spools: &[Spool], flags: &[&str]) -> Run {
+    let paths = spools.iter().map(|spool| spool.path().into_os_string());
+    let flags = flags.iter().map(Into::into);
+    into.run(std::iter::once("merge".into()).chain(paths).chain(flags))
+}
+
+#[test]
+fn spools_made_side_by_side_are_merged_in_the_sources_order() {
+    for name in ["mariadb-transactions", "mysql-incident", "mariadb-bootstrap", "mariadb-sysbench"]
+    {
+        let (stream, all) = (read(&format!("{name}.jsonl")), Spool::new());
+        let parts = spools(&stream, 4);
+        assert!(parts.len() > 1, "{name} is of one table");
+        merge(&all, &parts, &[]).code(0);
+        assert!(all.stored() == stream.as_bytes(), "{name}: another order");
+        merge(&all, &parts, &[]).code(0).says(&["merged 0 messages"]);
+    }
+}
+
+#[test]
+fn what_is_merged_is_replayed_as_what_came_in_one_queue() {
+    for name in ["mariadb-transactions", "mysql-edges"] {
+        let (end, all, server) =
+            (read(&format!("{name}.end.sql")), Spool::new(), fresh(Kind::of(name)));
+        merge(&all, &spools(&read(&format!("{name}.jsonl")), 4), &[]).code(0);
+        all.apply(&server.url(), NOTHING).code(0);
+        assert_same_dump(&server.dump(), &end, name);
+    }
+    let name = "mariadb-restarts";
+    let (end, all, server) =
+        (read(&format!("{name}.end.sql")), Spool::new(), fresh(Kind::of(name)));
+    merge(&all, &spools(&read(&format!("{name}.jsonl")), 4), &[]).code(0).says(&["re-sends"]);
+    server.load("CREATE DATABASE restarts;\n");
+    all.apply(&server.url(), NOTHING).code(0);
+    assert_rows_equal(&server.dump(), &end, name);
+}
+
+#[test]
+fn what_is_behind_the_last_message_of_a_spool_that_goes_on_waits() {
+    let stream = read("mariadb-transactions.jsonl");
+    let (all, mut parts) = (Spool::new(), spools(&stream, 2));
+    let lines = stream.lines().count();
+    merge(&all, &parts, &["--more-to-come"]).code(3).says(&["wait for a spool"]);
+    let so_far = all.stored();
+    assert!(stream.as_bytes().starts_with(&so_far) && so_far.len() < stream.len());
+    merge(&all, &parts, &[]).code(0);
+    assert!(all.stored() == stream.as_bytes(), "{lines} messages");
+    let own = all.run(["merge", all.path().to_str().unwrap()]).code(2);
+    own.says(&["merged into itself"]);
+    let twice = parts.pop().unwrap();
+    let path = twice.path().to_string_lossy().into_owned();
+    all.run(["merge", &path, &path]).code(2).says(&["named twice"]);
+}
+
+/// A capture of all the queues.
+fn capture_command(spool: &Spool, queues: &[Queue], flags: &[&str]) -> Command {
+    let mut command = spool.command(["capture", "--amqp-url", amqp_url()]);
+    for queue in queues {
+        command.args(["--queue", &queue.name]);
+    }
+    command.args(flags);
+    command
+}
+
+fn capture(spool: &Spool, queues: &[Queue], flags: &[&str]) -> Run {
+    finish(capture_command(spool, queues, flags), None)
+}
+
+const IDLE: [&str; 2] = ["--exit-when-idle", "2s"];
+const NOTHING: [&str; 0] = [];
+
+fn publish(queues: &[Queue], stream: &str) {
+    for (queue, part) in queues.iter().zip(dealt(stream, queues.len())) {
+        queue.publish(part.into_iter().map(str::as_bytes));
+    }
+}
+
+#[test]
+fn four_queues_become_one_stream() {
+    for (name, kind) in [("mariadb-transactions", "classic"), ("mysql-transactions", "quorum")] {
+        let queues: Vec<Queue> = (0..4).map(|_| broker_of("four", kind)).collect();
+        let (stream, spool) = (read(&format!("{name}.jsonl")), Spool::new());
+        publish(&queues, &stream);
+        capture(&spool, &queues, &IDLE).code(0);
+        assert!(queues.iter().all(|queue| queue.ready() == 0));
+        assert!(spool.stored() == stream.as_bytes(), "{name}: another order");
+        spool.run(["spool", "verify"]).code(0);
+        let server = fresh(Kind::of(name));
+        spool.apply(&server.url(), NOTHING).code(0);
+        assert_same_dump(&server.dump(), &read(&format!("{name}.end.sql")), name);
+    }
+}
+
+#[test]
+fn a_capture_of_four_queues_that_is_killed_goes_on_exactly() {
+    let queues: Vec<Queue> = (0..4).map(|_| broker("killed")).collect();
+    let (stream, spool) = (read("mariadb-sysbench.jsonl"), Spool::new());
+    let parts = dealt(&stream, 4);
+    let mut delay = 150;
+    for round in 0..8 {
+        for (queue, part) in queues.iter().zip(&parts) {
+            let piece = part.len() / 8 * round..if round == 7 {
+                part.len()
+            } else {
+                part.len() / 8 * (round + 1)
+            };
+            queue.publish(part[piece].iter().map(|line| line.as_bytes()));
+        }
+        let mut running = Running::start(capture_command(&spool, &queues, &[]));
+        delay = (delay * 7 + 131) % 1_900;
+        sleep(Duration::from_millis(delay));
+        running.kill();
+        drop(running.end());
+    }
+    capture(&spool, &queues, &IDLE).code(0);
+    let stored = spool.stored();
+    assert!(stored == stream.as_bytes(), "{} bytes of {}", stored.len(), stream.len());
+}
+
+fn row(table: &str, offset: u64) -> String {
+    format!(
+        r#"{{"database":"a","table":"{table}","type":"insert","ts":17000{offset},"xid":{offset},"commit":true,"position":"bin.000001:{offset}","server_id":1,"data":{{"id":{offset}}}}}"#
+    )
+}
+
+fn mark(offset: u64) -> String {
+    row("mark", offset).replace(r#""database":"a""#, r#""database":"binsync""#)
+}
+
+fn until_stored(spool: &Spool, lines: &[String]) {
+    let wanted: String = lines.iter().map(|line| line.clone() + "\n").collect();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !spool.path().exists()
+        || spool.segments().is_empty()
+        || spool.stored() != wanted.as_bytes()
+    {
+        assert!(Instant::now() < deadline, "not stored: {wanted}");
+        sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn a_silent_queue_is_passed_by_a_mark_and_by_nothing_else() {
+    let (queues, spool) = ([broker("loud"), broker("silent")], Spool::new());
+    let source = fresh(Kind::MariaDb);
+    let url = source.url();
+    let running = Running::start(capture_command(&spool, &queues, &["--mark", &url]));
+    let [first, second, third, mark] = [row("x", 10), row("y", 20), row("x", 30), mark(40)];
+    queues[0].publish([first.as_bytes(), third.as_bytes()]);
+    sleep(Duration::from_secs(4));
+    assert!(spool.segments().is_empty(), "the order was guessed");
+    queues[0].publish([mark.as_bytes()]);
+    queues[1].publish([second.as_bytes(), mark.as_bytes()]);
+    until_stored(&spool, &[first, second, third, mark]);
+    running.signal("-TERM");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(0), "{said}");
+    assert!(source.query("SELECT id FROM binsync.mark").contains('1'), "no mark was written");
+}
+
+#[test]
+fn what_comes_later_than_it_may_is_stored_and_told() {
+    let (queues, spool) = ([broker("early"), broker("late")], Spool::new());
+    let flags = ["--settle", "1s"];
+    let running = Running::start(capture_command(&spool, &queues, &flags));
+    let [late, early] = [row("y", 10), row("x", 20)];
+    queues[0].publish([early.as_bytes()]);
+    until_stored(&spool, std::slice::from_ref(&early));
+    queues[1].publish([late.as_bytes()]);
+    until_stored(&spool, &[early, late]);
+    running.signal("-TERM");
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(3), "{said}");
+    spool.run(["spool", "ls"]).code(0).text().contains("bin.000001:10").then_some(()).unwrap();
+}
+
+#[test]
+fn messages_without_a_place_are_not_put_in_any_order() {
+    let (queues, spool) = ([broker("plain"), broker("other")], Spool::new());
+    let bare = row("x", 10).replace(r#","position":"bin.000001:10""#, "");
+    queues[0].publish([bare.as_bytes()]);
+    let run = capture(&spool, &queues, &IDLE).code(4);
+    run.says(&["no binlog position", "output_binlog_position=true"]);
+    let other = std::slice::from_ref(&queues[1]);
+    capture(&spool, other, &IDLE).code(2).says(&["not merged yet", &queues[0].name]);
+    // Alone, nothing is to be put in order.
+    capture(&spool, std::slice::from_ref(&queues[0]), &IDLE).code(0);
+    assert_eq!(spool.stored(), (bare + "\n").into_bytes());
+}
