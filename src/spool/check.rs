@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use super::index::db::Index;
 use super::index::fit;
@@ -11,7 +9,7 @@ use super::index::home::Home;
 use super::index::indexer::Indexer;
 use super::store::files;
 use super::store::format::SpoolId;
-use super::store::lock::{Lock, Purpose};
+use super::store::lock::{Lock, Places, Purpose};
 use super::store::place::Place;
 use super::store::pruned;
 use super::store::recovery;
@@ -52,23 +50,8 @@ pub struct Report {
 /// When a file cannot be read at all, or is of a newer version, or there is no spool.
 pub fn verify(dir: &Path) -> Result<Report> {
     let spool = spool_id(dir)?;
-    loop {
-        let before = generations(dir)?;
-        let report = look(dir, spool)?;
-        // A segment that was sealed meanwhile is not what was read of it before.
-        if generations(dir)? == before {
-            return Ok(report);
-        }
-    }
-}
-
-/// The segments, each with how often it was sealed.
-fn generations(dir: &Path) -> Result<Vec<(Seq, u32)>> {
-    let each = segment::list(dir)?.into_iter();
-    each.map(|first| Ok((first, Scan::open(dir, first, 0)?.generation()?))).collect()
-}
-
-fn look(dir: &Path, spool: SpoolId) -> Result<Report> {
+    // A segment that is sealed meanwhile would not be what was read of it before.
+    let _places = Places::keep(dir)?;
     let mut report = Report::default();
     let index = match Index::open_read(dir) {
         Ok(Some(index)) => Some(index),
@@ -96,8 +79,6 @@ fn look(dir: &Path, spool: SpoolId) -> Result<Report> {
 }
 
 const INDEX: &str = "index.sqlite";
-/// How long a writer has to take over what it sealed.
-const MOMENT: Duration = Duration::from_secs(2);
 
 /// Derives the index again, as far as it has come, and compares.
 fn verify_index(dir: &Path, index: &Index, spool: SpoolId, report: &mut Report) -> Result<()> {
@@ -106,11 +87,6 @@ fn verify_index(dir: &Path, index: &Index, spool: SpoolId, report: &mut Report) 
     }
     if !report.findings.is_empty() {
         return Ok(());
-    }
-    // A writer that is alive takes a sealed segment over in a moment.
-    let deadline = Instant::now() + MOMENT;
-    while !fit::fit(dir, index)?.sealed.is_empty() && Instant::now() < deadline {
-        thread::sleep(Duration::from_millis(20));
     }
     // One view of it: a writer may go on meanwhile.
     let _view = index.view()?;

@@ -15,6 +15,10 @@ use super::store::segment;
 use super::types::Seq;
 use crate::error::{Context, Error, Result};
 
+/// How much lower than the others' the thread's priority is.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
+
 /// Full segments whose frames are tiny: a writer that was killed did not come to them.
 pub(super) fn left_unsealed(index: &Index) -> Result<VecDeque<Seq>> {
     let mut full = index.segment_rows()?;
@@ -88,6 +92,9 @@ fn run(
     mut left: VecDeque<Seq>,
     done: &dyn Fn(Seq),
 ) -> Result<()> {
+    // What comes in is more urgent. Elsewhere this would slow the whole process.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::nice(NICE);
     loop {
         let next = match segments.try_recv() {
             Ok(segment) => segment,
@@ -99,20 +106,23 @@ fn run(
                 }
             }
         };
-        let room = has_room(dir, next);
-        match room.and_then(|room| Ok(room && seal(dir, next, level, FRAME_BYTES)?)) {
+        let room = || has_room(dir, next);
+        match room().and_then(|room| Ok(room && seal(dir, next, level, FRAME_BYTES)?)) {
             Ok(true) => done(next),
+            // It stays as it is until a later start.
             Ok(false) => {}
             Err(_) if pruned::is_gone(dir, next)? => {}
+            // Somebody else took the room.
+            Err(_) if !room()? => {}
             Err(e) => return Err(e),
         }
     }
 }
 
-/// Sealing never takes what new messages need.
+/// Sealing never takes what new messages and their index need.
 fn has_room(dir: &Path, of: Seq) -> Result<bool> {
     let path: PathBuf = segment::path(dir, of);
     let len = files::read(&path)?.metadata().context(path.display())?.len();
     let (free, reserve) = disk::space(dir)?;
-    Ok(free > reserve + len)
+    Ok(free > reserve + 2 * len)
 }

@@ -14,7 +14,6 @@ use super::stored::{Lookup, Storage};
 use super::sums::Floor;
 use super::write::NewFrame;
 use crate::spool::follow::notes::Notes;
-use crate::spool::follow::packed;
 use crate::spool::store::format::{Header, SpoolId};
 use crate::spool::store::frame::Frame;
 use crate::spool::store::pruned::{self, Pruned};
@@ -25,15 +24,15 @@ use super::zones::Level;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::def::TableDef;
 use crate::event::maxwell::{self, Damage};
-use crate::event::{Body, Direction, Event};
-use crate::spool::follow::tables::Tables;
-use crate::spool::follow::tracker::{Item, RECENT_DDL, RECENT_XIDS, Tracker};
-use crate::spool::store::seal;
+use crate::event::{Body, Event};
+use crate::spool::follow::tracker::{Item, Tracker};
 use crate::spool::store::segment;
 use crate::spool::store::segment_reader::SegmentReader;
 use crate::spool::types::{Seq, Summary, TransactionKind};
 
 mod catch_up;
+mod resume;
+mod sealed;
 
 /// Frames that go into one change of the index.
 const BATCH: usize = 32;
@@ -150,7 +149,7 @@ impl Indexer {
 
     /// Goes on where the index was saved.
     fn resume(home: &Home, index: Index) -> Result<Self> {
-        let mut tracker = resume(&index)?;
+        let mut tracker = resume::tracker(&index)?;
         let next = index.end()?.next;
         let pruned = pruned::pruned(home.dir())?;
         let mut keys = index.key_columns_in_force()?;
@@ -337,23 +336,6 @@ impl Indexer {
         Ok(())
     }
 
-    /// Puts a sealed segment, all of which was indexed before it was sealed, into its place.
-    ///
-    /// # Errors
-    /// When a file cannot be read or written; the next start does what is not done.
-    pub(crate) fn put_in_place(&mut self, spool: SpoolId, segment: Seq) -> Result<()> {
-        self.save(spool)?;
-        let dir = self.home.dir();
-        let placed = seal::put_in_place(dir, segment);
-        self.lookup.forget();
-        match placed.and_then(|()| self.index.adopt(dir, segment)) {
-            Ok(true) => Ok(()),
-            _ if pruned::is_gone(dir, segment)? => segment::remove(dir, segment),
-            Ok(false) => Err(db::damaged("it does not know all of a segment that was sealed")),
-            Err(e) => Err(e),
-        }
-    }
-
     /// True when something is added and not yet visible.
     pub(crate) fn is_pending(&self) -> bool {
         self.pending > 0
@@ -396,46 +378,4 @@ fn misfit(home: &Home, index: &Index) -> Result<Option<String>> {
     let header = SegmentReader::new(home.dir())?.header(last.place);
     let is_there = header.is_ok_and(|h| h.first == last.first && h.body_crc == crc);
     Ok((!is_there).then(|| format!("it knows a frame ({}) that is not there", last.place)))
-}
-
-/// The tracker as it was when the index was saved.
-fn resume(index: &Index) -> Result<Tracker> {
-    let Some(state) = index.get("tracker")? else {
-        return Ok(Tracker::default());
-    };
-    let mut tables = Tables::default();
-    for name in index.tables()? {
-        tables.add(name);
-    }
-    let mut tracker = Tracker::resume(&state, tables).map_err(|e| e.kept_as(ErrorKind::Damaged))?;
-    for hash in index.ddl_hashes(RECENT_DDL)?.into_iter().rev() {
-        tracker.remember_ddl(hash);
-    }
-    for (xid, first) in recent_xids(index)?.into_iter().rev() {
-        tracker.remember_xid(xid, first);
-    }
-    Ok(tracker)
-}
-
-/// The last transactions without position, newest first.
-fn recent_xids(index: &Index) -> Result<Vec<(u64, Seq)>> {
-    let mut recent = Vec::new();
-    let mut before = Seq::MAX;
-    let mut looked = 0;
-    while recent.len() < RECENT_XIDS && looked < RECENT_XIDS {
-        let frames = index.transactions(&(0..before), Direction::Reverse, 256)?;
-        let Some((first, _)) = frames.last() else {
-            break;
-        };
-        before = *first;
-        for (frame, blob) in frames {
-            let closed =
-                packed::unpack(frame, &blob).ok_or_else(|| db::damaged("packed transactions"))?;
-            looked += closed.len();
-            let bare = closed.iter().rev().filter(|t| t.position.is_none());
-            recent.extend(bare.filter_map(|t| Some((t.xid?, t.first))));
-        }
-    }
-    recent.truncate(RECENT_XIDS);
-    Ok(recent)
 }

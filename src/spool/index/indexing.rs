@@ -179,8 +179,10 @@ fn run(
                 if indexer.is_pending() {
                     indexer.save(spool)?;
                 }
-                if let Some(segment) = sealed.pop_front() {
-                    indexer.put_in_place(spool, segment)?;
+                if let Some(&segment) = sealed.front()
+                    && indexer.put_in_place(spool, segment)?
+                {
+                    sealed.pop_front();
                     continue;
                 }
                 jobs.recv().ok()
@@ -199,7 +201,10 @@ fn run(
                 let _ = done.send(());
             }
             Some(Job::Sealed(segment)) => sealed.push_back(segment),
-            None => return Ok(indexer.counts),
+            None => {
+                sealed.into_iter().for_each(|segment| indexer.leave(segment));
+                return Ok(indexer.counts);
+            }
         }
     }
 }

@@ -118,6 +118,35 @@ pub(crate) fn writer(dir: &Path) -> Result<Option<u32>> {
     Ok(holder.strip_suffix(" write").and_then(|pid| pid.parse().ok()))
 }
 
+/// The right to find every segment where it is, or to put one into the place of another; until
+/// dropped. The folder itself is locked: it is there for whoever may only read, too.
+pub(crate) struct Places(#[expect(dead_code, reason = "ends when dropped")] File);
+
+impl Places {
+    /// Segments stay where they are; waits for one that is being put into its place.
+    ///
+    /// # Errors
+    /// When the folder cannot be opened or locked.
+    pub(crate) fn keep(dir: &Path) -> Result<Self> {
+        let folder = File::open(dir).context(dir.display())?;
+        folder.lock_shared().context(dir.display())?;
+        Ok(Self(folder))
+    }
+
+    /// One may be put into the place of another; `None`: somebody keeps them there.
+    ///
+    /// # Errors
+    /// As [`Places::keep`].
+    pub(crate) fn change(dir: &Path) -> Result<Option<Self>> {
+        let folder = File::open(dir).context(dir.display())?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(Self(folder))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(e)) => Err(e).context(dir.display()),
+        }
+    }
+}
+
 /// What the holder wrote: process id and purpose.
 fn holder(dir: &Path) -> String {
     let mut text = String::new();

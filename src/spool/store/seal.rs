@@ -72,10 +72,15 @@ pub(crate) fn are_tiny(frames: u64, raw: u64, len: u64) -> bool {
 pub(crate) fn seal(dir: &Path, segment: Seq, level: i32, frame_bytes: u64) -> Result<bool> {
     let written = write(dir, segment, level, frame_bytes);
     if !matches!(written, Ok(true)) {
-        // A file of this name means nothing to anybody.
-        let _ = fs::remove_file(temp(dir, segment));
+        discard(dir, segment);
     }
     written
+}
+
+/// Removes what [`seal`] wrote.
+pub(crate) fn discard(dir: &Path, segment: Seq) {
+    // A file of this name means nothing to anybody.
+    let _ = fs::remove_file(temp(dir, segment));
 }
 
 /// Puts what [`seal`] wrote into the segment's place.
@@ -218,8 +223,8 @@ impl Sealed {
                     .collect(),
             }),
         };
-        let content: Vec<u8> =
-            group.iter().flat_map(|(.., frame)| frame.content()).copied().collect();
+        let mut content = Vec::with_capacity(self.frame_bytes as usize);
+        group.iter().for_each(|(.., frame)| content.extend_from_slice(frame.content()));
         let (_, bytes) = Encoder::new(self.level, first.spool)?.close(header, &content)?;
         self.put(&bytes)
     }

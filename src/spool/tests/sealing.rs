@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 
 use super::super::index::db;
+use super::super::store::lock::Places;
 use super::super::store::{seal, segment};
 use super::super::*;
 use super::{batch, options, row, stream_with_resend};
@@ -234,6 +236,78 @@ fn an_index_that_does_not_know_all_of_a_sealed_segment_is_built_anew() -> Result
     assert!(recovery.reindexed.unwrap_or_default().contains("does not know all of it"));
     writer.finish()?;
     assert_eq!((told(dir)?, verify(dir)?.findings), (before, vec![]));
+    Ok(())
+}
+
+#[test]
+fn an_import_is_taken_out_of_sealed_segments() -> Result<()> {
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("temp"));
+    for dir in &dirs {
+        let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
+        for n in 0..60 {
+            let of = if (10..40).contains(&n) { 7 } else { 0 };
+            writer.append(&frame(&[row(3 * n), row(3 * n + 1), row(3 * n + 2)], of, n))?;
+        }
+        writer.finish()?;
+    }
+    let [plain, sealed] = dirs.each_ref().map(tempfile::TempDir::path);
+    seal_files(sealed, 1_200)?;
+    for dir in [plain, sealed] {
+        let imports = Spool::open(dir)?.imports()?;
+        assert_eq!(imports, [("file".to_owned(), 31..121)]);
+        assert_eq!(forget(dir, std::slice::from_ref(&(31..121)))?, []);
+        assert_eq!(verify(dir)?.findings, []);
+    }
+    let sealed_again = |dir| -> Result<_> {
+        seal_files(dir, 1 << 20)?;
+        Ok((told(dir)?, known(dir)?, Spool::open(dir)?.forgotten()?, verify(dir)?.findings))
+    };
+    assert_eq!(sealed_again(sealed)?, sealed_again(plain)?);
+    Ok(())
+}
+
+#[test]
+fn no_segment_is_put_into_its_place_while_somebody_reads_all_of_them() -> Result<()> {
+    let dir = tempfile::tempdir().context("temp")?;
+    let dir = dir.path();
+    let options = WriterOptions { segment_bytes: 200_000, ..WriterOptions::default() };
+    let (mut writer, _) = SpoolWriter::open(dir, options)?;
+    let places = Places::keep(dir)?;
+    let mut next = 1;
+    let mut more = |writer: &mut SpoolWriter, rows: u64| -> Result<()> {
+        for n in (next..next + rows).step_by(2) {
+            writer.append_unsynced(&batch(&[row(n), row(n + 1)]))?;
+        }
+        next += rows;
+        writer.tail("q", 1).map(drop)
+    };
+    more(&mut writer, 6_000)?;
+    let sealed = || -> Result<usize> {
+        Ok(Spool::open(dir)?.segments()?.iter().filter(|s| s.frames == 1).count())
+    };
+    let first = segment::list(dir)?[0];
+    let beside = dir.join(format!("{}.new", segment::name(first)));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !beside.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    more(&mut writer, 2)?;
+    assert_eq!((sealed()?, beside.exists()), (0, true));
+    drop(places);
+    more(&mut writer, 2)?;
+    writer.finish()?;
+    assert!(sealed()? >= 3 && !beside.exists());
+    assert_eq!(verify(dir)?.findings, []);
+    // One that ends meanwhile leaves nothing behind.
+    let (mut writer, _) = SpoolWriter::open(dir, options)?;
+    let places = Places::keep(dir)?;
+    let before = sealed()?;
+    more(&mut writer, 6_000)?;
+    writer.finish()?;
+    assert_eq!(sealed()?, before);
+    drop(places);
+    let left = fs::read_dir(dir).context("list")?.flatten();
+    assert_eq!(left.filter(|file| file.path().extension().is_some_and(|e| e == "new")).count(), 0);
     Ok(())
 }
 

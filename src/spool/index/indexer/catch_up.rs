@@ -59,12 +59,19 @@ impl Indexer {
         let mut decoder = Decoder::new()?;
         let mut state = State { spool, upto, went_on: live.is_some(), bad: None };
         let mut segments = segment::list(self.home.dir())?;
-        segments.retain(|first| *first >= self.border);
-        'all: for &segment in segments.iter().filter(|&&s| live.is_none_or(|(l, _)| s >= l)) {
+        segments.retain(|&s| s >= self.border && s < upto && live.is_none_or(|(l, _)| s >= l));
+        'all: for segment in segments {
             let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
             let mut scan = Scan::open(self.home.dir(), segment, from)?;
             self.begin()?;
             let generation = scan.generation()?;
+            let before = self.index.segment_row(segment)?.map(|row| row.generation);
+            // Where the spool takes no writes, nothing keeps its writer from it.
+            if from > 0 && before != Some(generation) {
+                let name = segment::name(segment);
+                let error = Error::failed(format!("{name}: it was sealed in this moment"));
+                return Err(error.help("run the command again"));
+            }
             self.index.change_segment(segment, |row| row.generation = generation)?;
             loop {
                 match self.some_frames(segment, &mut scan, &mut decoder, &mut state)? {
