@@ -97,15 +97,25 @@ fn no_ack_leaves_before_the_fdatasync_of_the_frame_that_holds_it() {
     let (queue, spool) = (broker("strace"), Spool::new());
     let stream = publish(&queue, "mariadb-restarts");
     let log = tempfile::NamedTempFile::new().unwrap();
-    let capture = spool.capture_command(&queue, IDLE);
+    let capture = spool.capture_command(&queue, []);
     let mut traced = Command::new("strace");
     traced.args(["-f", "-y", "-xx", "-s", "1048576", "-e"]);
     traced.arg("trace=write,writev,pwrite64,pwritev,sendto,sendmsg,fdatasync,fsync,rename,renameat,renameat2");
     traced.arg("-o").arg(log.path()).arg(capture.get_program()).args(capture.get_args());
     harden(&mut traced);
     assert!(Command::new("strace").arg("-V").output().is_ok(), "{ADVICE}");
-    finish(traced, None).code(0);
-    assert!(spool.stored() == stream);
+    let mut traced = Running::start(traced);
+    assert!(traced.until(|| {
+        sleep(Duration::from_millis(200));
+        spool.path().exists() && !spool.segments().is_empty() && spool.stored() == stream
+    }));
+    sleep(Duration::from_secs(1));
+    assert_eq!(queue.ready(), 0);
+    // One that ends in good order joins its frames.
+    let tracer = traced.id().to_string();
+    let capture = fs::read_to_string(format!("/proc/{tracer}/task/{tracer}/children")).unwrap();
+    Command::new("kill").args(["-KILL", capture.trim()]).status().unwrap();
+    drop(traced.end());
 
     let trace = Trace::read(log.path(), &spool.segments());
     let acks = trace.acks_after_their_sync();

@@ -65,6 +65,7 @@ mod switches;
 mod terminal;
 mod tls;
 mod traps;
+mod units;
 mod until;
 mod usage;
 mod values;
