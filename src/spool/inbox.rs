@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::lots::Lots;
 use super::store::frame::{Batch, Frame};
-use super::store::log::Log;
+use super::store::log::{Appended, Log};
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, sync_dir};
 use super::store::{disk, files};
@@ -34,8 +34,6 @@ pub struct Inbox {
     /// How many records of them are kept at least.
     kept: usize,
     known: Arc<Standing>,
-    /// The segment that was appended to last.
-    live: Seq,
 }
 
 /// How far an inbox is filled, and how far it is merged.
@@ -81,7 +79,7 @@ impl Inbox {
         log.go_on_at(merged);
         let known = Arc::new(Standing::default());
         known.merged_to(merged);
-        let mut inbox = Self { log, tail: VecDeque::new(), kept, known, live: 0 };
+        let mut inbox = Self { log, tail: VecDeque::new(), kept, known };
         let from = segment::list(&dir)?.first().copied().unwrap_or(1);
         let mut lots = Lots::new(&dir, from)?;
         while let Some(lot) = lots.read()? {
@@ -183,11 +181,14 @@ impl Inbox {
     /// # Errors
     /// When the frame could not be written or synced: none of it counts as stored.
     pub fn append(&mut self, batch: &Batch) -> Result<()> {
-        let encoded = self.log.append(batch)?;
+        let Appended { encoded, ended } = self.log.append(batch)?;
         self.log.sync()?;
         self.known.durable.store(self.log.next(), Ordering::Release);
         self.remember(&encoded.frame, encoded.header.acked);
-        self.remove_merged()
+        match ended {
+            Some(_) => self.remove_merged(),
+            None => Ok(()),
+        }
     }
 
     /// The broker says that the queue is empty.
@@ -216,10 +217,6 @@ impl Inbox {
         let first = |tail: &TailFrame| tail.end - tail.records.len() as u64;
         let needed = self.tail.front().map_or(self.log.next(), first);
         let done = needed.min(self.known.merged.load(Ordering::Acquire));
-        let live = self.log.live();
-        if std::mem::replace(&mut self.live, live) == live {
-            return Ok(());
-        }
         let all = segment::list(self.log.dir())?;
         for pair in all.windows(2).filter(|pair| pair[1] <= done) {
             let file = segment::path(self.log.dir(), pair[0]);

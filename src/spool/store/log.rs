@@ -10,9 +10,15 @@ use super::frame::Batch;
 use super::lock::{Lock, Purpose};
 use super::place::Place;
 use super::recovery::{self, recover, renew};
+use super::seal::Gain;
 use super::segment::{self, Encoded, Encoder, sync_dir};
 use crate::error::{Context, Error, Result};
 use crate::spool::types::Seq;
+
+/// A segment ends when it has this many frames: then they are small, and are joined once it has
+/// ended. With more the index would be busy joining them for seconds, with fewer a spool of years has
+/// too many files.
+const SEGMENT_FRAMES: u64 = 32_768;
 
 /// A folder of segments, open for writing; it is locked.
 pub(crate) struct Log {
@@ -28,11 +34,24 @@ pub(crate) struct Log {
 }
 
 /// The segment that is appended to.
-struct Live {
-    segment: Seq,
+pub(crate) struct Live {
+    /// Its first sequence.
+    pub(crate) segment: Seq,
     file: File,
-    len: u64,
+    /// Its length.
+    pub(crate) len: u64,
     raw: u64,
+    frames: u64,
+    /// What sealing it would gain.
+    pub(crate) gain: Gain,
+}
+
+/// A frame that was appended.
+pub(crate) struct Appended {
+    /// The frame.
+    pub(crate) encoded: Encoded,
+    /// The segment before it, where it has begun another one.
+    pub(crate) ended: Option<Live>,
 }
 
 /// What may be done next.
@@ -60,9 +79,7 @@ impl Log {
         level: i32,
         segment_bytes: u64,
     ) -> Result<(Self, Option<(PathBuf, u64)>)> {
-        files::make_folder(dir)?;
-        files::check_folder(dir)?;
-        sync_dir(dir.parent().unwrap_or(dir))?;
+        make_dir(dir)?;
         let lock = Lock::take(dir, Purpose::Write)?;
         let home = File::open(dir).context(dir.display())?;
         let found = recover(dir)?;
@@ -71,8 +88,9 @@ impl Log {
         if let Some(found) = found {
             (torn, next) = (found.torn, found.next);
             if found.exists {
-                let (segment, len, raw) = (found.segment, found.len, found.raw);
-                live = Some(Live { file: open_live(dir, segment)?, segment, len, raw });
+                let recovery::Live { segment, len, raw, frames, gain, .. } = found;
+                live =
+                    Some(Live { file: open_live(dir, segment)?, segment, len, raw, frames, gain });
             }
         }
         let encoder = Encoder::new(level, spool)?;
@@ -85,9 +103,14 @@ impl Log {
         &self.dir
     }
 
-    /// The segment that is appended to; 0 before the first append to an empty folder.
-    pub(crate) fn live(&self) -> Seq {
-        self.live.as_ref().map_or(0, |live| live.segment)
+    /// Whose folder it is.
+    pub(crate) fn spool(&self) -> SpoolId {
+        self.encoder.spool()
+    }
+
+    /// The segment that was appended to; nothing is appended any more.
+    pub(crate) fn end(&mut self) -> Option<Live> {
+        self.live.take()
     }
 
     /// The sequence the next record gets.
@@ -104,10 +127,10 @@ impl Log {
     ///
     /// # Errors
     /// When it could not be written: none of it counts as stored.
-    pub(crate) fn append(&mut self, batch: &Batch) -> Result<Encoded> {
+    pub(crate) fn append(&mut self, batch: &Batch) -> Result<Appended> {
         self.check()?;
         let mut encoded = self.encoder.encode(batch, self.next)?;
-        self.make_room()?;
+        let ended = self.make_room()?;
         let Some(live) = &mut self.live else {
             return Err(Error::failed("no live segment"));
         };
@@ -118,9 +141,11 @@ impl Log {
             Place { segment: live.segment, offset: live.len, ..encoded.frame.place };
         live.len += encoded.bytes.len() as u64;
         live.raw += encoded.header.raw;
+        live.frames += 1;
+        live.gain.add(&encoded.header, encoded.bytes.len() as u64);
         self.state = State::Unsynced;
         self.next = encoded.header.end();
-        Ok(encoded)
+        Ok(Appended { encoded, ended })
     }
 
     /// Makes all that was appended durable, in files that can be found.
@@ -196,22 +221,27 @@ impl Log {
             .help("what was stored before is whole; make room, then run it again")
     }
 
-    /// Makes the live segment one that takes another frame.
-    fn make_room(&mut self) -> Result<()> {
+    /// Makes the live segment one that takes another frame; the one before, if it took no more.
+    fn make_room(&mut self) -> Result<Option<Live>> {
         self.settle()?;
-        if self.live.as_ref().is_some_and(|live| live.raw < self.segment_bytes) {
-            return Ok(());
+        let takes = |live: &Live| live.raw < self.segment_bytes && live.frames < SEGMENT_FRAMES;
+        if self.live.as_ref().is_some_and(takes) {
+            return Ok(None);
         }
         self.sync()?;
         let segment = self.next;
         let path = segment::path(&self.dir, segment);
         let file = files::open_or_make(&path).map_err(|e| files::refused(&e, &path))?;
         sync_dir(&self.dir)?;
-        self.live = Some(Live { segment, file, len: 0, raw: 0 });
-        Ok(())
+        let live = Live { segment, file, len: 0, raw: 0, frames: 0, gain: Gain::default() };
+        Ok(self.live.replace(live))
     }
 
-    fn check(&self) -> Result<()> {
+    /// What came before is durable and nothing has failed.
+    ///
+    /// # Errors
+    /// When an earlier write did not reach the disk.
+    pub(crate) fn check(&self) -> Result<()> {
         match self.state {
             State::Broken => Err(Error::failed(format!(
                 "{}: an earlier write did not reach the disk",
@@ -235,6 +265,20 @@ fn is_at(file: &File, path: &Path) -> bool {
 
 fn open_live(dir: &Path, segment: Seq) -> Result<File> {
     files::write(&segment::path(dir, segment))
+}
+
+/// Makes the directory, and its name durable.
+fn make_dir(dir: &Path) -> Result<()> {
+    if dir.is_dir() {
+        files::keep_private(dir);
+        return Ok(());
+    }
+    files::make_folder(dir)?;
+    match dir.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
+        Some(parent) => sync_dir(parent),
+        None => Ok(()),
+    }
 }
 
 /// An id no other spool has.

@@ -110,6 +110,11 @@ impl Encoder {
         Ok(Self { zstd: Compressor::new(level).context("zstd")?, spool })
     }
 
+    /// The spool.
+    pub(crate) fn spool(&self) -> SpoolId {
+        self.spool
+    }
+
     /// Encodes a batch whose first record gets the sequence `first`.
     pub(crate) fn encode(&mut self, batch: &Batch, first: Seq) -> Result<Encoded> {
         let (content, ends) = batch.content()?;
