@@ -1,5 +1,5 @@
 //! A spool whose front was pruned: each command is right for what is left, or says by name what is gone; killed at any
-//! step, a prune is finished by whoever comes next.
+//! step, a prune is finished by whoever comes next, and so is a repair.
 
 use crate::{
     other_spool::{begun, import},
@@ -155,15 +155,15 @@ fn every_command_is_right_for_what_is_left_or_says_what_is_gone() {
 
 const DEFINE: &str = "CREATE TABLE \"d.t\" (id INTEGER PRIMARY KEY, v TEXT)";
 
-/// Runs a prune that is killed at its call number `n` of these kinds; false when it came to its end before.
-fn killed(spool: &Path, calls: &str, n: usize) -> bool {
+/// Runs a command that is killed at its call number `n` of these kinds; false when it came to its end before.
+fn killed(spool: &Path, command: &[&str], calls: &str, n: usize) -> bool {
     let mut traced = Command::new("strace");
     traced.args(["-f", "-qq", "-o", "/dev/null"]);
     traced.arg(format!("--inject={calls}:signal=KILL:when={n}"));
-    traced.arg(env!("CARGO_BIN_EXE_binsync")).arg("--spool").arg(spool).args(PRUNE);
+    traced.arg(env!("CARGO_BIN_EXE_binsync")).arg("--spool").arg(spool).args(command);
     harden(&mut traced);
     let code = finish(traced, None).code;
-    assert!(code == 0 || code == -1, "{code}");
+    assert!([0, 3, -1].contains(&code), "{code}");
     code == -1
 }
 
@@ -179,7 +179,7 @@ fn a_prune_that_is_killed_at_any_step_is_finished_by_the_next() {
             let spool = Spool::new();
             let done = Command::new("cp").arg("-r").args([whole.path(), spool.path()]).status();
             assert!(done.unwrap().success());
-            if !killed(&spool.path(), calls, n) {
+            if !killed(&spool.path(), &PRUNE, calls, n) {
                 break;
             }
             kills += 1;
@@ -197,6 +197,52 @@ fn a_prune_that_is_killed_at_any_step_is_finished_by_the_next() {
         }
     }
     assert!(kills > 25, "{kills}");
+}
+
+#[test]
+fn a_repair_that_is_killed_at_any_step_is_finished_by_the_next() {
+    let dir = temp_dir();
+    let whole = filled(&dir);
+    whole.run(["log"]).code(0);
+    let segments = whole.segments();
+    let flip = |path: &Path| {
+        let mut bytes = fs::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 4;
+        fs::write(path, bytes).unwrap();
+    };
+    flip(&segments[1]);
+    fs::remove_file(&segments[4]).unwrap();
+    let cut = fs::read(&segments[11]).unwrap();
+    fs::write(&segments[11], &cut[..cut.len() - 9]).unwrap();
+    let copied = || {
+        let spool = Spool::new();
+        let done = Command::new("cp").arg("-r").args([whole.path(), spool.path()]).status();
+        assert!(done.unwrap().success());
+        spool
+    };
+    let lost = |spool: &Spool| {
+        let ls = spool.run(["spool", "ls", "--json"]).ok();
+        let ls: serde_json::Value = serde_json::from_str(&ls).unwrap();
+        let bad = ls["bad_frames"].as_array().unwrap().iter();
+        bad.map(|bad| bad["lost"].to_string()).collect::<Vec<_>>()
+    };
+    let wanted = ["[2,102]", "[122,132]", "[192,202]"];
+    let mut kills = 0;
+    for n in 1.. {
+        let spool = copied();
+        if !killed(&spool.path(), &["spool", "repair"], "fsync,fdatasync,rename,unlink", n) {
+            break;
+        }
+        kills += 1;
+        spool.run(["log"]).code(3);
+        spool.run(["spool", "repair"]).one_of(&[0, 3]);
+        spool.run(["spool", "verify"]).code(0);
+        assert_eq!(lost(&spool), wanted, "{n}");
+        spool.run(["log"]).code(3);
+        spool.run(["render", "--reverse", "--position", "bin.000001:11000.."]).code(4);
+    }
+    assert!(kills > 15, "{kills}");
 }
 
 #[test]

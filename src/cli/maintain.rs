@@ -1,4 +1,4 @@
-//! `spool ls|verify|reindex|forget|prune`: the spool's files, as a table or as JSON.
+//! `spool ls|verify|reindex|forget|prune|repair`: the spool's files, as a table or as JSON.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -13,6 +13,7 @@ use crate::spool::{self, Spool};
 mod forget;
 mod listing;
 mod prune;
+mod repair;
 
 use listing::Listing;
 
@@ -29,6 +30,8 @@ pub enum SpoolCommand {
     Forget(forget::ForgetArgs),
     /// Removes the oldest segments, by age or by what may stay
     Prune(prune::PruneArgs),
+    /// Makes damaged files readable without a finding again; what is lost stays known
+    Repair(repair::RepairArgs),
 }
 
 /// Runs `binsync spool …`.
@@ -39,6 +42,7 @@ pub fn run(global: &Global, command: SpoolCommand) -> Result<u8> {
         SpoolCommand::Reindex => reindex(global),
         SpoolCommand::Forget(args) => forget::forget(global, &args),
         SpoolCommand::Prune(args) => prune::prune(global, &args),
+        SpoolCommand::Repair(args) => repair::repair(global, &args),
     }
 }
 

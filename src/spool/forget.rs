@@ -183,6 +183,7 @@ fn rewrite(dir: &Path, segment: Seq, spool: SpoolId, stretches: &[Range<Seq>]) -
     loop {
         let found = scan.next()?;
         if let Some(Found::Frame { header, .. }) = &found
+            && !header.lost
             && (header.forgotten > 0 || takes(header, stretches))
         {
             match &mut taken {
@@ -217,5 +218,5 @@ fn put(
     taken: Option<(Range<Seq>, i64)>,
 ) -> Result<()> {
     let Some((range, arrival_ms)) = taken else { return Ok(()) };
-    new.write_all(&tombstone(spool, arrival_ms, &range)?).context(path.display())
+    new.write_all(&tombstone(spool, arrival_ms, &range, false)?).context(path.display())
 }

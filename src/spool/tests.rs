@@ -13,6 +13,7 @@ mod damage;
 mod forget;
 mod model;
 mod prune;
+mod repair;
 mod sealed_readers;
 mod sealing;
 

@@ -400,7 +400,10 @@ fn failed(e: rusqlite::Error) -> Error {
             format!("index.sqlite: another process has locked it for {} s", PATIENCE.as_secs()),
         )
         .help("end whatever holds it, an sqlite3 for instance, then run the command again"),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => damaged(e),
+        // A reader may not write only what a kill in the middle of a deletion has left.
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ReadOnly) | None => {
+            damaged(e)
+        }
         Some(_) => Error::failed(format!("index.sqlite: {e}")),
     }
 }

@@ -170,7 +170,8 @@ impl Indexer {
                 keyed.learn(id, name.clone(), columns);
             }
         }
-        let segment = index.live()?.map_or(0, |live| live.0);
+        // Not that of the live one, which may have no frame with records yet.
+        let segment = index.last_frame()?.map_or(0, |(row, _)| row.place.segment);
         let floor = Floor::default();
         let border = pruned.map_or(0, |pruned| pruned.segment);
         let zone = index.zone(Level::Segment, segment)?.unwrap_or_default();

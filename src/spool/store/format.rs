@@ -71,6 +71,8 @@ pub mod tag {
     pub const ACKED: u64 = 7;
     /// How many records were taken out here (varint).
     pub const FORGOTTEN: u64 = 8;
+    /// How many records were lost here, as a repair found (varint).
+    pub const LOST: u64 = 11;
     /// A sealed frame: what it keeps of each frame that was joined into it.
     pub const PIECES: u64 = 10;
     /// From which queues the records were merged.
@@ -125,6 +127,8 @@ pub struct Header {
     pub acked: Option<u64>,
     /// Records that were taken out of the spool here; the frame has none then.
     pub forgotten: u64,
+    /// Those were lost, as a repair found, and not taken out.
+    pub lost: bool,
     /// The frames that were joined into this one; empty when it was written as it is.
     pub pieces: Vec<Piece>,
     /// From which queues the records were merged.
@@ -206,7 +210,7 @@ impl Header {
         if self.forgotten > 0 {
             part.clear();
             put_varint(&mut part, self.forgotten);
-            put_part(out, tag::FORGOTTEN, &part);
+            put_part(out, if self.lost { tag::LOST } else { tag::FORGOTTEN }, &part);
         }
         if !self.pieces.is_empty() {
             put_part(out, tag::PIECES, &pieces::pack(&self.pieces));
@@ -246,6 +250,7 @@ impl Header {
             maybe_twice: Vec::new(),
             acked: None,
             forgotten: 0,
+            lost: false,
             pieces: Vec::new(),
             merged: None,
         };
@@ -289,7 +294,10 @@ impl Header {
                     let end = take_varint(&mut part)?;
                     self.source = Some((String::from_utf8(part.to_vec()).ok()?, end));
                 }
-                tag::FORGOTTEN if records == 0 => self.forgotten = take_varint(&mut part)?,
+                tag::FORGOTTEN | tag::LOST if records == 0 => {
+                    self.forgotten = take_varint(&mut part)?;
+                    self.lost = tag == tag::LOST;
+                }
                 tag::PIECES => self.pieces = pieces::unpack(part, records as u64)?,
                 tag::MERGED => self.merged = Some(Merged::unpack(part, records as u64)?),
                 _ => {}

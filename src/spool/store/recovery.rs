@@ -136,7 +136,7 @@ pub(crate) fn renew(dir: &Path, segment: Seq, len: u64) -> Result<()> {
 
 /// Copies a stretch of a file into a new, synced one. Through memory, not with the kernel's
 /// copy call, which may share the very blocks that are in doubt.
-fn copy(from: &Path, offset: u64, len: u64, to: &Path) -> Result<u64> {
+pub(crate) fn copy(from: &Path, offset: u64, len: u64, to: &Path) -> Result<u64> {
     let mut source = files::read(from)?;
     source.seek(SeekFrom::Start(offset)).context(from.display())?;
     let mut source = source.take(len);

@@ -118,7 +118,8 @@ fn write(dir: &Path, segment: Seq, level: i32, frame_bytes: u64) -> Result<bool>
     let (mut scan, mut next, mut len) = (Scan::open(dir, segment, 0)?, segment, 0);
     while let Some(found) = scan.next()? {
         let Found::Frame { place, header, body } = found else { return Ok(false) };
-        if header.first != next || is_of_newer_minor(&old, place)? {
+        // What is known of a loss names its place.
+        if header.lost || header.first != next || is_of_newer_minor(&old, place)? {
             return Ok(false);
         }
         (next, len) = (header.end(), place.offset + place.len);
@@ -213,6 +214,7 @@ impl Sealed {
             maybe_twice: flags(|h| &h.maybe_twice),
             acked: headers().filter_map(|h| h.acked).max(),
             forgotten: 0,
+            lost: false,
             pieces: headers().flat_map(Header::joined).map(|(_, piece)| piece).collect(),
             merged: last.merged.as_ref().map(|last| Merged {
                 places: last.places.clone(),

@@ -136,6 +136,7 @@ impl Encoder {
             maybe_twice: batch.maybe_twice.clone(),
             acked: batch.acked,
             forgotten: 0,
+            lost: false,
             pieces: Vec::new(),
             merged: batch.merged.clone(),
         };
@@ -161,11 +162,16 @@ impl Encoder {
     }
 }
 
-/// The bytes of a frame that stands where records were taken out.
+/// The bytes of a frame that stands where records were taken out, or lost.
 ///
 /// # Errors
 /// When zstd fails.
-pub(crate) fn tombstone(spool: SpoolId, arrival_ms: i64, taken: &Range<Seq>) -> Result<Vec<u8>> {
+pub(crate) fn tombstone(
+    spool: SpoolId,
+    arrival_ms: i64,
+    taken: &Range<Seq>,
+    lost: bool,
+) -> Result<Vec<u8>> {
     let body = zstd::bulk::compress(&[], 1).context("zstd")?;
     let header = Header {
         spool,
@@ -182,6 +188,7 @@ pub(crate) fn tombstone(spool: SpoolId, arrival_ms: i64, taken: &Range<Seq>) -> 
         maybe_twice: Vec::new(),
         acked: None,
         forgotten: taken.end - taken.start,
+        lost,
         pieces: Vec::new(),
         merged: None,
     };

@@ -8,6 +8,7 @@ use std::thread;
 use super::{Indexer, Parsed};
 use crate::error::{Error, Result};
 use crate::event::maxwell;
+use crate::event::time::utc;
 use crate::spool::index::fit::{Past, Torn};
 use crate::spool::store::format::{Header, SpoolId};
 use crate::spool::store::frame::Frame;
@@ -134,7 +135,14 @@ impl Indexer {
             self.reached(place)?;
         } else if header.forgotten > 0 {
             self.hole(segment, state.bad.take(), place, header.first)?;
-            self.index.add_forgotten(header.first, header.forgotten)?;
+            if header.lost {
+                let reason =
+                    format!("lost, as a repair found on {}", utc(header.arrival_ms / 1000));
+                let (offset, bytes) = (place.offset, 0);
+                self.add_bad(segment, &Unread { offset, bytes, reason }, header.end())?;
+            } else {
+                self.index.add_forgotten(header.first, header.forgotten)?;
+            }
             self.reached(place)?;
             self.next = header.end();
         } else {

@@ -18,6 +18,7 @@ fn sample() -> Header {
         maybe_twice: vec![true, false, false],
         acked: Some(40),
         forgotten: 0,
+        lost: false,
         pieces: vec![],
         merged: None,
     }
@@ -234,6 +235,7 @@ fn the_docs_hold_the_same_numbers() {
         (tag::MAYBE_TWICE, "maybe twice"),
         (tag::ACKED, "acknowledged"),
         (tag::FORGOTTEN, "forgotten"),
+        (tag::LOST, "lost"),
         (tag::PIECES, "pieces"),
     ];
     for (tag, name) in tags {
