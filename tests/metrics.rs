@@ -117,7 +117,8 @@ fn a_capture_tells_what_it_does_and_a_hangup_ends_it_well() {
     command.env("NOTIFY_SOCKET", dir.path().join("notify"));
     let mut capture = Running::start(command);
     let text = || fs::read_to_string(&file).unwrap_or_default();
-    let all_there = || value(&text(), "spool_messages") == Some(lines as f64);
+    let counts = ["spool_messages", "capture_messages_total"];
+    let all_there = || counts.iter().all(|name| value(&text(), name) == Some(lines as f64));
     assert!(capture.until(all_there), "{:?}", capture.end());
 
     let page = text();

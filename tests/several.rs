@@ -3,7 +3,9 @@
 use crate::support::{
     Kind, Queue, Running, Spool, amqp_url, assert_rows_equal, assert_same_dump, broker, broker_of,
     cli::{Run, finish},
-    fresh, read,
+    fresh,
+    proxy::Proxy,
+    read,
 };
 use std::{
     process::Command,
@@ -136,12 +138,12 @@ fn a_capture_of_four_queues_that_is_killed_goes_on_exactly() {
     let (stream, spool) = (read("mariadb-sysbench.jsonl"), Spool::new());
     let parts = dealt(&stream, 4);
     let mut delay = 150;
-    for round in 0..8 {
+    for round in 0..5 {
         for (queue, part) in queues.iter().zip(&parts) {
-            let piece = part.len() / 8 * round..if round == 7 {
+            let piece = part.len() / 5 * round..if round == 4 {
                 part.len()
             } else {
-                part.len() / 8 * (round + 1)
+                part.len() / 5 * (round + 1)
             };
             queue.publish(part[piece].iter().map(|line| line.as_bytes()));
         }
@@ -154,6 +156,28 @@ fn a_capture_of_four_queues_that_is_killed_goes_on_exactly() {
     capture(&spool, &queues, &IDLE).code(0);
     let stored = spool.stored();
     assert!(stored == stream.as_bytes(), "{} bytes of {}", stored.len(), stream.len());
+}
+
+#[test]
+fn a_capture_that_is_to_end_ends_when_a_queue_cannot_be_reached() {
+    let (queues, spool) = ([broker("here"), broker("unreached")], Spool::new());
+    let port = amqp_url().rsplit_once(':').unwrap().1.split('/').next().unwrap().to_owned();
+    let proxy = Proxy::start(port.parse().unwrap());
+    let url = amqp_url().replace(&port, &proxy.port.to_string());
+    let mut command = spool.command(["capture", "--amqp-url", &url, "--exit-when-idle", "1s"]);
+    for queue in &queues {
+        command.args(["--queue", &queue.name]);
+    }
+    let rows = [row("x", 10), row("y", 20)];
+    queues.iter().zip(&rows).for_each(|(queue, row)| queue.publish([row.as_bytes()]));
+    let mut running = Running::start(command);
+    assert!(running.until(|| queues.iter().all(|queue| queue.ready() == 0)));
+    drop(proxy);
+    let (status, said) = running.end();
+    assert_eq!(status.code(), Some(4), "{said}");
+    assert!(said.contains("not known to be empty"), "{said}");
+    capture(&spool, &queues, &IDLE).code(0);
+    assert_eq!(spool.stored(), (rows.join("\n") + "\n").into_bytes());
 }
 
 fn row(table: &str, offset: u64) -> String {

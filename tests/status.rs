@@ -92,6 +92,9 @@ fn a_run_is_forgotten_when_nobody_is_at_work_under_its_name() {
         let mut follow = Running::start(command);
         import(&spool, &dir, 101..=150);
         assert!(follow.until(|| rows() == "150"), "{:?}", follow.end());
+        // The spool remembers it a moment later.
+        let known = || spool.run(["runs", "forget", "f", "--dry-run"]).code == 4;
+        assert!(follow.until(known), "{:?}", follow.end());
         let forget =
             |args: &[&str], code| spool.run([&["runs", "forget"], args].concat()).code(code);
         for args in
@@ -103,7 +106,7 @@ fn a_run_is_forgotten_when_nobody_is_at_work_under_its_name() {
         // It goes on: nothing has disturbed it.
         import(&spool, &dir, 151..=160);
         assert!(follow.until(|| rows() == "160"), "{:?}", follow.end());
-        follow.signal("-HUP");
+        follow.signal("-TERM");
         let (ended, said) = follow.end();
         assert!(matches!(ended.code(), Some(0 | 4)), "{ended} {said}");
 

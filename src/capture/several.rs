@@ -22,6 +22,9 @@ use crate::spool::{Inbox, Lot, Lots, Seq, SpoolWriter, Standing};
 const LOOK: Duration = Duration::from_millis(10);
 /// What is merged is synced at least so often.
 const SYNC: Duration = Duration::from_millis(500);
+/// A capture that is to end by itself waits so much longer for a queue that does not tell whether it
+/// is empty.
+const UNKNOWN: Duration = Duration::from_secs(10);
 /// A queue without marks for so long, while others have them, is told of.
 const UNMARKED: Duration = Duration::from_secs(30);
 
@@ -58,7 +61,14 @@ pub fn capture_several(
         config.tells_empty = true;
         let known = spool.merged().iter().find(|(queue, _)| *queue == config.queue);
         let merged = known.map_or(1, |(_, place)| *place);
-        let inbox = Inbox::open(spool.dir(), &config.queue, merged, COMPARED)?;
+        let (inbox, torn) = Inbox::open(spool.dir(), &config.queue, merged, COMPARED)?;
+        if let Some((file, bytes)) = torn {
+            let (queue, file) = (&config.queue, file.display());
+            watch.say(&format!(
+                "the inbox of queue {queue} ended inside a frame: {bytes} bytes were moved to {file}; \
+                 they were not acknowledged and come again"
+            ));
+        }
         feeds.push(InboxFeed {
             queue: config.queue.clone(),
             lots: Lots::new(inbox.dir(), merged)?,
@@ -158,10 +168,17 @@ impl Flow<'_> {
                 break;
             }
             self.tell_unmarked();
-            if idle.is_some_and(|idle| self.is_idle(idle)) {
-                // All queues are empty: what came is all there is.
-                self.merger.feeds().for_each(|feed| feed.over = true);
-                self.halt.store(true, Ordering::Relaxed);
+            match idle.and_then(|idle| self.idle(idle)) {
+                Some(Ok(())) => {
+                    // All queues are empty: what came is all there is.
+                    self.merger.feeds().for_each(|feed| feed.over = true);
+                    self.halt.store(true, Ordering::Relaxed);
+                }
+                Some(Err(error)) => {
+                    self.halt.store(true, Ordering::Relaxed);
+                    self.error.get_or_insert(error);
+                }
+                None => {}
             }
         }
         self.sync()?;
@@ -245,11 +262,18 @@ impl Flow<'_> {
         }
     }
 
-    /// True when nothing has come for that long and every queue is empty.
-    fn is_idle(&self, idle: Duration) -> bool {
-        let since = self.came + idle.as_millis() as i64;
-        let empty = |(feed, _): (&InboxFeed, Seq)| feed.standing.empty_ms() > self.came;
-        now_ms() >= since && self.merger.places().all(empty)
+    /// Nothing has come for that long, and every queue is empty; an error when that cannot be known of
+    /// one for longer than is to be waited.
+    fn idle(&self, idle: Duration) -> Option<Result<()>> {
+        let waited = now_ms() - self.came;
+        let unknown = |(feed, _): &(&InboxFeed, Seq)| feed.standing.empty_ms() <= self.came;
+        let patience = idle * 2 + UNKNOWN;
+        match self.merger.places().find(unknown) {
+            _ if waited < idle.as_millis() as i64 => None,
+            None => Some(Ok(())),
+            Some((feed, _)) if waited > patience.as_millis() as i64 => Some(Err(unreached(feed))),
+            Some(_) => None,
+        }
     }
 
     /// Tells once of queues that no mark has come to.
@@ -281,6 +305,14 @@ impl Flow<'_> {
             ));
         }
     }
+}
+
+fn unreached(feed: &InboxFeed) -> Error {
+    Error::stopped(format!("nothing comes, and queue {} is not known to be empty", feed.queue))
+        .help(
+            "see that the broker can be reached, that no other capture drains the queue, and that \
+             there is room on the disk; nothing is lost: run it again",
+        )
 }
 
 /// The inbox of a queue, as it is read.

@@ -36,6 +36,9 @@ pub struct Inbox {
     known: Arc<Standing>,
 }
 
+/// What was cut from the end of a log: where it went, how many bytes.
+type Torn = Option<(PathBuf, u64)>;
+
 /// How far an inbox is filled, and how far it is merged.
 #[derive(Debug, Default)]
 pub struct Standing {
@@ -66,15 +69,16 @@ impl Standing {
 
 impl Inbox {
     /// Opens the inbox of a queue, making it if needed; its records from `merged` on are still to
-    /// be merged. For redelivered messages its last `kept` records are remembered.
+    /// be merged. For redelivered messages its last `kept` records are remembered. The second value
+    /// says what a crash left at its end: how many bytes, and where they were moved.
     ///
     /// # Errors
     /// When another process writes it, or a file cannot be read or written.
-    pub fn open(spool: &Path, queue: &str, merged: Seq, kept: usize) -> Result<Self> {
+    pub fn open(spool: &Path, queue: &str, merged: Seq, kept: usize) -> Result<(Self, Torn)> {
         files::make_folder(&spool.join(FOLDER))?;
         sync_dir(spool)?;
         let dir = folder(spool, queue);
-        let (mut log, _) = Log::open(&dir, LEVEL, SEGMENT_BYTES)?;
+        let (mut log, torn) = Log::open(&dir, LEVEL, SEGMENT_BYTES)?;
         // What was taken is told by its number, so none is given twice.
         log.go_on_at(merged);
         let known = Arc::new(Standing::default());
@@ -86,7 +90,7 @@ impl Inbox {
             inbox.remember(&lot.frame, lot.acked);
         }
         inbox.known.durable.store(inbox.log.next(), Ordering::Release);
-        Ok(inbox)
+        Ok((inbox, torn))
     }
 
     /// Refuses to leave a queue out of which something is not merged yet.

@@ -56,8 +56,9 @@ impl Look {
 
     pub(super) fn sample(&mut self) -> Sample {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let counted = self.gauges.now();
-        Sample { counted, spool: self.state(), now: now.as_secs() as i64 }
+        // First the spool: nothing is in it that was not counted, but for what comes right now.
+        let spool = self.state();
+        Sample { counted: self.gauges.now(), spool, now: now.as_secs() as i64 }
     }
 
     fn state(&mut self) -> Result<(State, End)> {
