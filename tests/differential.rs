@@ -95,7 +95,7 @@ const OTHERS: [Settings; 4] = [
 fn each_seed(kind: Kind, name: &str, settings: impl Fn(u64) -> Settings) {
     let first = number("BINSYNC_TEST_FIRST_SEED", 1);
     let mut failed = Vec::new();
-    for seed in first..first + number("BINSYNC_TEST_SEEDS", 10) {
+    for seed in first..first + number("BINSYNC_TEST_SEEDS", 6) {
         let file = env::temp_dir().join(format!("binsync-{name}-{seed}.jsonl"));
         match catch_unwind(AssertUnwindSafe(|| one_seed(kind, seed, settings(seed), &file))) {
             Ok(()) => std::fs::remove_file(&file).unwrap(),

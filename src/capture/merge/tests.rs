@@ -72,7 +72,7 @@ fn merger(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn the_sources_order_comes_out_whatever_comes_when(
