@@ -5,6 +5,7 @@
 //! merged stands in the spool's frames, so that a merge goes on exactly where it stood; an inbox
 //! lets go of what is merged and on disk.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -89,8 +90,10 @@ pub fn capture_several(
         for (config, mut inbox) in queues.into_iter().zip(inboxes) {
             let (relay, halt) = (Relay(config.queue.clone(), tell.clone()), &halt);
             scope.spawn(move || {
-                let ended = capture(&mut inbox, config, None, halt, &relay).map(drop);
-                relay.send(Said::Ended(ended));
+                let run = || capture(&mut inbox, config, None, halt, &relay).map(drop);
+                // One that dies is a failure of all, and must not be waited for.
+                let ended = catch_unwind(AssertUnwindSafe(run));
+                relay.send(Said::Ended(ended.unwrap_or_else(|_| Err(broke_down()))));
             });
         }
         if let Passing::Marked(marks) = passing {
@@ -305,6 +308,13 @@ impl Flow<'_> {
             ));
         }
     }
+}
+
+fn broke_down() -> Error {
+    Error::failed("the draining of a queue broke down").help(
+        "nothing is lost: what is not stored stays in the queue; run it again, and report this if it \
+         comes again",
+    )
 }
 
 fn unreached(feed: &InboxFeed) -> Error {
