@@ -110,10 +110,19 @@ pub(crate) fn check(path: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub(crate) fn make_folder(path: &Path) -> Result<()> {
+pub(crate) fn make_folders(path: &Path) -> Result<()> {
     if let Some(parent) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         fs::create_dir_all(parent).context(parent.display())?;
     }
+    make_folder(path)
+}
+
+/// Makes a folder for the owner alone in one that is there: a spool that was moved away is not
+/// begun anew by who keeps something in it.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn make_folder(path: &Path) -> Result<()> {
     match fs::DirBuilder::new().mode(FOLDER_MODE).create(path) {
         Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e).context(path.display()),
         _ => Ok(()),

@@ -157,4 +157,15 @@ mod tests {
         assert_eq!(kept_names(dir, "f")?, [""; 0]);
         Ok(())
     }
+
+    #[test]
+    fn a_spool_that_was_moved_away_is_not_begun_anew() -> Result<()> {
+        let dir = tempfile::tempdir().context("temp")?;
+        let gone = dir.path().join("gone");
+        assert!(keep(&gone, "f", "a.json", b"{}").is_err());
+        assert!(hold(&gone, "f", "a.json").is_err());
+        assert!(seize(&gone, "f", "a.json").is_err());
+        assert!(!gone.exists());
+        Ok(())
+    }
 }

@@ -273,7 +273,7 @@ fn make_dir(dir: &Path) -> Result<()> {
         files::keep_private(dir);
         return Ok(());
     }
-    files::make_folder(dir)?;
+    files::make_folders(dir)?;
     match dir.parent() {
         Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
         Some(parent) => sync_dir(parent),
