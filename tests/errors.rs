@@ -58,6 +58,9 @@ fn no_such_broker_and_wrong_broker_password() {
     );
     let wrong = amqp_url().replace("guest:guest", "guest:hunter2");
     never_shows(capture(&wrong).code(1).says(&["password"]), "hunter2");
+    let several = ["capture", "--queue", "p", "--queue", "q", "--amqp-url", "amqp://127.0.0.1:1"];
+    spool.run(several).code(1);
+    assert!(!spool.path().exists(), "a folder is left in which nothing is stored");
 }
 
 #[test]

@@ -19,7 +19,7 @@ use std::{
 };
 
 /// Makes each frame a segment of its own, and forgets the index.
-fn split(spool: &Spool) {
+pub fn split(spool: &Spool) {
     for segment in spool.segments() {
         let bytes = fs::read(&segment).unwrap();
         fs::remove_file(&segment).unwrap();

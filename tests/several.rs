@@ -1,13 +1,19 @@
 //! Several queues, and spools made side by side: one stream in the source's order, each message once.
 
-use crate::support::{
-    Kind, Queue, Running, Spool, amqp_url, assert_rows_equal, assert_same_dump, broker, broker_of,
-    cli::{Run, finish},
-    fresh,
-    proxy::Proxy,
-    read,
+use crate::{
+    other_spool::import,
+    pruned,
+    support::{
+        Kind, Queue, Running, Spool, amqp_url, assert_rows_equal, assert_same_dump, broker,
+        broker_of,
+        cli::{Run, finish},
+        fresh,
+        proxy::Proxy,
+        read, spool_frames, temp_dir,
+    },
 };
 use std::{
+    fs,
     process::Command,
     thread::sleep,
     time::{Duration, Instant},
@@ -249,4 +255,84 @@ fn messages_without_a_place_are_not_put_in_any_order() {
     // Alone, nothing is to be put in order.
     capture(&spool, std::slice::from_ref(&queues[0]), &IDLE).code(0);
     assert_eq!(spool.stored(), (bare + "\n").into_bytes());
+}
+
+/// Three messages of a queue that are stored, each in a frame of its own, and wait for the other.
+fn with_an_inbox() -> (Spool, [Queue; 2]) {
+    let (queues, spool) = ([broker("waits"), broker("other")], Spool::new());
+    let first = (row("x", 10) + "\n").into_bytes();
+    finish(spool.command(["import", "-"]), Some(first)).code(0);
+    let mut running = Running::start(capture_command(&spool, &queues, &["--settle", "1h"]));
+    for offset in [20, 30, 40] {
+        sleep(Duration::from_millis(300));
+        queues[0].publish([row("x", offset).as_bytes()]);
+        assert!(running.until(|| queues[0].ready() == 0));
+    }
+    sleep(Duration::from_millis(300));
+    running.signal("-TERM");
+    let (status, said) = running.end();
+    assert!(said.contains("3 of queue"), "{status}: {said}");
+    (spool, queues)
+}
+
+#[test]
+fn an_inbox_is_shown_verified_and_repaired() {
+    let (spool, queues) = with_an_inbox();
+    let name = &queues[0].name;
+    let mut inboxes = fs::read_dir(spool.path().join("inbox")).unwrap().map(|e| e.unwrap().path());
+    let inbox = inboxes.find(|dir| dir.join(FIRST).exists()).unwrap();
+    let whole = fs::read(inbox.join(FIRST)).unwrap();
+    let frames = spool_frames(&whole);
+    assert_eq!(frames.len(), 3);
+    let status: serde_json::Value =
+        serde_json::from_str(&spool.run(["status", "--json"]).ok()).unwrap();
+    let waiting = &status["spool"]["inboxes"][0];
+    assert_eq!((&waiting["queue"], &waiting["messages"]), (&name.as_str().into(), &3.into()));
+    assert!(spool.run(["status"]).ok().contains(&format!("inbox    {name}: 3 messages")));
+    spool.run(["spool", "verify"]).code(0);
+    spool.run(["spool", "repair", "--dry-run"]).code(0).says(&["nothing is damaged"]);
+    for (damaged, lost) in [(2, "at the end of queue"), (1, "messages 2 to 2 of queue")] {
+        let mut bytes = whole.clone();
+        bytes[frames[damaged].end - 3] ^= 4;
+        fs::write(inbox.join(FIRST), bytes).unwrap();
+        let found = spool.run(["spool", "verify"]).code(3).text();
+        assert!(found.contains("inbox/") && found.contains("checksum is wrong"), "{found}");
+        spool.run(["spool", "repair", "--dry-run"]).code(3).says(&[lost, name]);
+        spool.run(["spool", "repair"]).code(3).says(&[lost, name]);
+        spool.run(["spool", "verify"]).code(0);
+        spool.run(["spool", "repair"]).code(0).says(&["nothing is damaged"]);
+    }
+    // What is left of it is merged, and what is lost is told.
+    capture(&spool, &queues[..1], &IDLE).code(3).says(&["messages 2 to 2 are lost"]);
+    let left: String = [10, 20, 40].map(|offset| row("x", offset) + "\n").concat();
+    assert_eq!(spool.stored(), left.into_bytes());
+}
+
+const FIRST: &str = "00000000000000000001.zst";
+
+#[test]
+fn how_far_is_merged_outlives_a_prune_and_what_was_pruned_is_not_called_lost() {
+    let (stream, dir) = (read("mariadb-transactions.jsonl"), temp_dir());
+    let (all, parts) = (Spool::new(), spools(&stream, 2));
+    merge(&all, &parts, &[]).code(0);
+    // No message of what stays was merged.
+    for ten in 0..3 {
+        import(&all, &dir, ten * 10 + 1..=ten * 10 + 10);
+    }
+    let prune = ["spool", "prune", "--keep-bytes", "0"];
+    pruned::split(&all);
+    all.run(prune).code(0);
+    all.run(["spool", "reindex"]).code(0);
+    merge(&all, &parts, &[]).code(0).says(&["merged 0 messages"]);
+    // A part that was pruned before it was merged.
+    let part = Spool::new();
+    for ten in 0..4 {
+        import(&part, &dir, ten * 10 + 1..=ten * 10 + 10);
+    }
+    pruned::split(&part);
+    part.run(prune).code(0);
+    let merged = Spool::new();
+    let run = merge(&merged, std::slice::from_ref(&part), &[]).code(3);
+    run.says(&["messages 1 to 20 were pruned before they were merged", "merged 20 messages"]);
+    assert!(merge(&merged, &[part], &[]).code(0).stderr.contains("merged 0 messages"));
 }

@@ -13,7 +13,7 @@ use crate::spool::{self, Lot, Lots, SpoolWriter};
 pub struct Outcome {
     /// Messages that wait for another spool to come as far.
     pub waiting: u64,
-    /// Something in a spool could not be read.
+    /// Something in a spool could not be read, or was pruned before it was merged.
     pub lost: bool,
 }
 
@@ -39,6 +39,10 @@ pub fn merge(
         feeds.push(feed);
     }
     let mut outcome = Outcome::default();
+    for pruned in feeds.iter().filter_map(|feed| feed.pruned.as_ref()) {
+        outcome.lost = true;
+        watch.say(pruned);
+    }
     let mut merger = Merger::new(feeds, spool.merged());
     loop {
         let batch = merger.batch()?;
@@ -70,6 +74,8 @@ struct SpoolFeed {
     lots: Lots,
     /// More is to come.
     open: bool,
+    /// What was pruned before it was merged, in words.
+    pruned: Option<String>,
 }
 
 impl SpoolFeed {
@@ -78,9 +84,15 @@ impl SpoolFeed {
             Error::usage(format!("{}: no spool with messages here", dir.display()))
         })?;
         let place = merged.iter().find(|(known, _)| *known == id).map_or(1, |(_, place)| *place);
+        let pruned = spool::pruned(dir)?.filter(|pruned| place < pruned.begin);
+        let begin = pruned.map_or(place, |pruned| pruned.begin);
+        let pruned = (place < begin).then(|| {
+            let (dir, last) = (dir.display(), begin - 1);
+            format!("{dir}: messages {place} to {last} were pruned before they were merged")
+        });
         // Asked before it is read: what is written afterwards is read or not.
         let open = more_to_come || spool::is_written(dir)?;
-        Ok(Self { id, lots: Lots::new(dir, place)?, open })
+        Ok(Self { id, lots: Lots::new(dir, begin)?, open, pruned })
     }
 }
 

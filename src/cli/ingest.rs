@@ -240,7 +240,14 @@ pub(super) fn close(
     output: &Output,
     outcome: Result<()>,
 ) -> Result<u8> {
-    let summary = spool.finish();
+    let summary = match (&outcome, spool.next()) {
+        // Nothing is to be completed.
+        (Err(_), 1) => {
+            drop(spool);
+            Ok(Summary::default())
+        }
+        _ => spool.finish(),
+    };
     output.clear();
     if let (Ok(summary), true) = (&summary, outcome.is_ok() || summary_matters(&summary)) {
         let done = describe(verb, summary, dir);

@@ -53,6 +53,7 @@ fn word(means: Means) -> &'static str {
         Means::Capture => "binsync capture",
         Means::Import => "binsync import",
         Means::Log => "binsync log",
+        Means::RunsForget => "binsync runs forget",
         Means::SchemaAdd => "binsync schema add --from",
         Means::SchemaShow => "binsync schema show",
         Means::SpoolForget => "binsync spool forget",

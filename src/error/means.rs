@@ -48,6 +48,7 @@ pub enum Means {
     Capture,
     Import,
     Log,
+    RunsForget,
     SchemaAdd,
     SchemaShow,
     SpoolForget,

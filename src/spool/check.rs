@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use super::inboxes;
 use super::index::db::Index;
 use super::index::fit;
 use super::index::home::Home;
@@ -74,8 +75,23 @@ pub fn verify(dir: &Path) -> Result<Report> {
         }
     }
     let index = index.filter(|_| report.findings.is_empty());
-    verify_segments(dir, index.as_ref(), &mut report)?;
+    let begin = pruned::pruned(dir)?.map_or(1, |pruned| pruned.segment);
+    verify_segments(dir, begin, index.as_ref(), &mut report)?;
+    verify_inboxes(dir, &mut report)?;
     Ok(report)
+}
+
+/// What is wrong in the inboxes; what is read there is not counted.
+fn verify_inboxes(dir: &Path, report: &mut Report) -> Result<()> {
+    for inbox in inboxes::known(dir)? {
+        let first = segment::list(&inbox.dir)?.first().copied().unwrap_or(1);
+        let mut found = Report::default();
+        verify_segments(&inbox.dir, first.min(inbox.merged), None, &mut found)?;
+        let folder = inbox.dir.strip_prefix(dir).unwrap_or(&inbox.dir).display().to_string();
+        let named = |f: Finding| Finding { file: format!("{folder}/{}", f.file), ..f };
+        report.findings.extend(found.findings.into_iter().map(named));
+    }
+    Ok(())
 }
 
 const INDEX: &str = "index.sqlite";
@@ -117,12 +133,17 @@ fn verify_index(dir: &Path, index: &Index, spool: SpoolId, report: &mut Report) 
     Ok(())
 }
 
-fn verify_segments(dir: &Path, index: Option<&Index>, report: &mut Report) -> Result<()> {
-    let mut next: Seq = pruned::pruned(dir)?.map_or(1, |pruned| pruned.segment);
+/// Reads the segments from a record on.
+fn verify_segments(
+    dir: &Path,
+    mut next: Seq,
+    index: Option<&Index>,
+    report: &mut Report,
+) -> Result<()> {
     let mut segments = segment::list(dir)?;
     // An interrupted prune may have left some of what is gone.
     segments.retain(|first| *first >= next);
-    for &segment in &segments {
+    for (i, &segment) in segments.iter().enumerate() {
         // Whoever writes is in the middle of a frame: the end of the last segment is no finding
         // then. A writer that starts waits for this lock, so it is held for that segment only.
         let last = segments.last() == Some(&segment);
@@ -132,7 +153,13 @@ fn verify_segments(dir: &Path, index: Option<&Index>, report: &mut Report) -> Re
             false => None,
         };
         let live = last && lock.is_none();
-        verify_segment(dir, segment, live, index, &mut next, report)?;
+        match verify_segment(dir, segment, live, index, &mut next, report) {
+            // Of an inbox: it was merged meanwhile, and is gone.
+            Err(_) if index.is_none() && !segment::path(dir, segment).exists() => {
+                next = segments.get(i + 1).map_or(next, |behind| next.max(*behind));
+            }
+            verified => verified?,
+        }
     }
     Ok(())
 }

@@ -12,15 +12,13 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::lots::Lots;
 use super::store::frame::{Batch, Frame};
 use super::store::log::{Appended, Log};
-use super::store::scan::{Found, Scan};
 use super::store::segment::{self, sync_dir};
 use super::store::{disk, files};
 use super::types::{Seq, TailFrame, TailRecord};
-use crate::error::{Context, Error, Result};
-use crate::event::printable;
+use crate::error::{Context, Result};
 
 /// The folder of the inboxes in a spool.
-const FOLDER: &str = "inbox";
+pub(super) const FOLDER: &str = "inbox";
 /// A segment of an inbox ends here: it is removed as a whole when it is merged.
 const SEGMENT_BYTES: u64 = 16 << 20;
 /// What is in an inbox is soon gone: it is compressed as fast as can be.
@@ -91,49 +89,6 @@ impl Inbox {
         }
         inbox.known.durable.store(inbox.log.next(), Ordering::Release);
         Ok((inbox, torn))
-    }
-
-    /// Refuses to leave a queue out of which something is not merged yet.
-    ///
-    /// # Errors
-    /// When there is one that is not among the `named` (usage), or the inboxes cannot be read.
-    pub fn check_left(spool: &Path, merged: &[(String, Seq)], named: &[&str]) -> Result<()> {
-        for (queue, dir) in Self::all(spool)? {
-            let queue = queue.unwrap_or_default();
-            let place = merged.iter().find(|(name, _)| *name == queue).map_or(1, |known| known.1);
-            if !named.contains(&queue.as_str()) && Lots::new(&dir, place)?.read()?.is_some() {
-                return Err(Error::usage(format!(
-                    "{}: messages of queue {} are stored here that are not merged yet",
-                    spool.display(),
-                    printable(&queue)
-                ))
-                .help("name that queue too: they are merged with the others"));
-            }
-        }
-        Ok(())
-    }
-
-    /// True when there are inboxes in a spool.
-    pub fn any(spool: &Path) -> bool {
-        spool.join(FOLDER).is_dir()
-    }
-
-    /// The inboxes that hold something, each with its queue.
-    fn all(spool: &Path) -> Result<Vec<(Option<String>, PathBuf)>> {
-        let mut all = Vec::new();
-        if !Self::any(spool) {
-            return Ok(all);
-        }
-        let folder = spool.join(FOLDER);
-        for entry in fs::read_dir(&folder).context(folder.display())? {
-            let dir = entry.context(folder.display())?.path();
-            files::check_folder(&dir)?;
-            let Some(&first) = segment::list(&dir)?.last() else { continue };
-            if let Some(Found::Frame { header, .. }) = Scan::open(&dir, first, 0)?.next()? {
-                all.push((header.queue, dir));
-            }
-        }
-        Ok(all)
     }
 
     /// Free bytes on its disk, and the reserve below which nothing more is to be taken.

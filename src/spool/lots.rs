@@ -71,6 +71,14 @@ impl Lots {
                     if header.end() <= self.next {
                         continue;
                     }
+                    if header.lost {
+                        let lost = format!(
+                            "messages {} to {} are lost",
+                            header.first.max(self.next),
+                            header.end() - 1
+                        );
+                        self.unreadable.push(format!("{}: {lost}", self.dir.display()));
+                    }
                     if header.first > self.next {
                         let lost =
                             format!("messages {} to {} are lost", self.next, header.first - 1);

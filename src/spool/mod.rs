@@ -16,6 +16,7 @@ mod check;
 mod follow;
 mod forget;
 mod inbox;
+mod inboxes;
 mod index;
 mod landmark;
 mod lots;
@@ -43,6 +44,7 @@ use crate::error::Result;
 pub use check::{Finding, Report, reindex, verify};
 pub use forget::{Dependents, forget};
 pub use inbox::{Inbox, Standing};
+pub use inboxes::Waiting;
 pub use index::keyed::RowKey;
 pub use index::zone::{Numbers, Touched, Zone};
 pub use index::zones::Survey;
@@ -56,7 +58,7 @@ pub use state::State;
 pub use store::format;
 pub use store::frame::{Batch, Frame, Message, Record};
 pub use store::kept::{Held, forget_kept, hold, is_held, keep, kept, kept_names, seize};
-pub use store::pruned::Pruned;
+pub use store::pruned::{Pruned, pruned};
 pub use troubles::Trouble;
 pub use types::{
     BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Recovery,

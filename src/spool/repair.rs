@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::check::Finding;
+use super::inboxes::{self, Place};
 use super::index::db::{self, Index};
 use super::index::fit::Past;
 use super::index::home::Home;
@@ -36,6 +37,10 @@ pub struct Repair {
     pub moved: Vec<Finding>,
     /// Messages that are lost, and now known to be.
     pub lost: Vec<Range<Seq>>,
+    /// Messages of queues that are lost before they were merged.
+    pub unmerged: Vec<(String, Range<Seq>)>,
+    /// Queues whose inbox ended in damaged bytes: nothing tells how many messages they were.
+    pub ends: Vec<String>,
 }
 
 /// What a segment is to consist of.
@@ -67,7 +72,8 @@ pub fn repair(dir: &Path, dry_run: bool) -> Result<Repair> {
         Error::usage(format!("{}: no frame of it can be read", dir.display()))
             .help("bring it back from a backup; " + Means::Spool + " names it")
     })?;
-    let (mut plans, next) = look(dir, spool, pruned.as_ref())?;
+    let begin = pruned.as_ref().map_or(1, |pruned| pruned.segment);
+    let (mut plans, next) = look(dir, spool, begin)?;
     let past = match Index::open_read(dir) {
         Ok(Some(index)) => Past::of(&index).unwrap_or_default(),
         _ => Past::default(),
@@ -80,9 +86,11 @@ pub fn repair(dir: &Path, dry_run: bool) -> Result<Repair> {
         plan.pieces.push(Piece::Lost(next..known));
     }
     for (segment, plan) in &plans {
-        plan.tell(*segment, &mut done);
+        plan.tell(segment::name(*segment), &mut done.moved);
+        done.lost.extend(plan.lost());
     }
     if held.is_none() {
+        repair_inboxes(dir, &inboxes::known(dir)?, true, &mut done)?;
         return Ok(done);
     }
     let mut index = true;
@@ -96,8 +104,38 @@ pub fn repair(dir: &Path, dry_run: bool) -> Result<Repair> {
     remove_copies(dir)?;
     let mut indexer = Indexer::anew(&Home::new(dir))?;
     indexer.catch_up(spool, Seq::MAX)?;
+    // How far they are merged is known now, whatever the index was.
+    let inboxes = inboxes::all(dir, &indexer.index().merged()?)?;
+    repair_inboxes(dir, &inboxes, false, &mut done)?;
     drop(held);
     Ok(done)
+}
+
+/// Repairs the inboxes; a message that was merged is not lost with them.
+fn repair_inboxes(dir: &Path, all: &[Place], dry_run: bool, done: &mut Repair) -> Result<()> {
+    for Place { queue, dir: inbox, merged } in all {
+        // Where no frame can be read there is none to be held against it.
+        let id = recovery::spool_id(inbox)?.unwrap_or(SpoolId([0; 16]));
+        let first = segment::list(inbox)?.first().copied().unwrap_or(*merged);
+        let (plans, _) = look(inbox, id, first.min(*merged))?;
+        let folder = inbox.strip_prefix(dir).unwrap_or(inbox).display();
+        for (segment, plan) in plans.iter().filter(|(_, plan)| plan.is_needed()) {
+            plan.tell(format!("{folder}/{}", segment::name(*segment)), &mut done.moved);
+            let lost = plan.lost().map(|range| range.start.max(*merged)..range.end);
+            let lost = lost.filter(|range| !range.is_empty());
+            done.unmerged.extend(lost.map(|range| (queue.clone(), range)));
+            if plan.ends_damaged() && plans.keys().next_back() == Some(segment) {
+                done.ends.push(queue.clone());
+            }
+            if !dry_run {
+                rewrite(inbox, *segment, id, plan)?;
+            }
+        }
+        if !dry_run {
+            remove_copies(inbox)?;
+        }
+    }
+    Ok(())
 }
 
 impl Plan {
@@ -105,18 +143,30 @@ impl Plan {
         !self.bad.is_empty() || self.pieces.iter().any(|piece| matches!(piece, Piece::Lost(_)))
     }
 
-    fn tell(&self, segment: Seq, done: &mut Repair) {
-        let file = segment::name(segment);
-        done.moved.extend(self.bad.iter().map(|bad| Finding {
+    /// True when what comes last is damaged.
+    fn ends_damaged(&self) -> bool {
+        let kept = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Kept(offset, _) => Some(*offset),
+            Piece::Lost(_) => None,
+        });
+        self.bad.last().map(|bad| bad.offset) > kept.max()
+    }
+
+    /// Names what is damaged in its file.
+    fn tell(&self, file: String, moved: &mut Vec<Finding>) {
+        moved.extend(self.bad.iter().map(|bad| Finding {
             file: file.clone(),
             offset: bad.offset,
             what: format!("{} ({} bytes)", bad.reason, bad.bytes),
         }));
-        for piece in &self.pieces {
-            if let Piece::Lost(range) = piece {
-                done.lost.push(range.clone());
-            }
-        }
+    }
+
+    /// The records that are not there.
+    fn lost(&self) -> impl Iterator<Item = Range<Seq>> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Lost(range) => Some(range.clone()),
+            Piece::Kept(..) => None,
+        })
     }
 }
 
@@ -141,9 +191,9 @@ fn begin(dir: &Path, dry_run: bool, done: &mut Repair) -> Result<Option<Pruned>>
     }
 }
 
-/// What each segment is to consist of, those that are gone too; and the sequence behind the last.
-fn look(dir: &Path, spool: SpoolId, pruned: Option<&Pruned>) -> Result<(BTreeMap<Seq, Plan>, Seq)> {
-    let mut next = pruned.map_or(1, |pruned| pruned.segment);
+/// What each segment from a record on is to consist of, those that are gone too; and the sequence
+/// behind the last.
+fn look(dir: &Path, spool: SpoolId, mut next: Seq) -> Result<(BTreeMap<Seq, Plan>, Seq)> {
     let mut plans: BTreeMap<Seq, Plan> = BTreeMap::new();
     let mut segments = segment::list(dir)?;
     segments.retain(|first| *first >= next);

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::inboxes::{self, Waiting};
 use super::reader::Spool;
 use super::store::{disk, lock};
 use super::types::{Seq, Transaction};
@@ -46,6 +47,8 @@ pub struct State {
     pub gaps: (u64, Option<Seq>),
     /// What cannot be read in the segments or is gone from them, in words.
     pub unreadable: Vec<String>,
+    /// Of each of several queues, what is not merged yet.
+    pub waiting: Vec<Waiting>,
     /// Bytes that the disk has left, and the reserve below which a capture pauses.
     pub disk: (u64, u64),
     /// The process that writes the spool, where there is one.
@@ -86,6 +89,7 @@ impl Spool {
             damaged: index.damaged_count()?,
             gaps: index.gap_count()?,
             unreadable: bad.iter().map(ToString::to_string).collect(),
+            waiting: inboxes::waiting(self.dir(), &index.merged()?)?,
             disk: disk::space(self.dir())?,
             writer: lock::writer(self.dir())?,
         })

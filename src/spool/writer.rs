@@ -164,11 +164,13 @@ impl SpoolWriter {
         disk::space(self.log.dir())
     }
 
-    /// Syncs, seals what is worth it, waits for the index, and says what was appended.
+    /// Syncs, seals what is worth it, waits for the index, and says what was appended. A writer that
+    /// is dropped instead, and has stored nothing in a folder that it made, leaves none behind.
     ///
     /// # Errors
     /// When the last sync, the sealing or the index failed.
     pub fn finish(mut self) -> Result<Summary> {
+        self.log.keep_folder();
         self.sync()?;
         if let Some(live) = self.log.end() {
             self.seal(&live);

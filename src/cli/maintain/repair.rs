@@ -8,7 +8,7 @@ use super::super::stdio::pretty;
 use super::super::{DIFFERS, DONE, Global, line, print};
 use crate::error::Result;
 use crate::event::printable;
-use crate::spool;
+use crate::spool::{self, Repair};
 
 const REPAIR_HELP: &str = "\
 Nothing is invented and nothing thrown away: damaged bytes are copied to a file with the ending .bad,
@@ -28,7 +28,9 @@ pub struct RepairArgs {
 /// Runs `spool repair`.
 pub(super) fn repair(global: &Global, args: &RepairArgs) -> Result<u8> {
     let done = spool::repair(&global.spool, args.dry_run)?;
-    let lost: u64 = done.lost.iter().map(|range| range.end - range.start).sum();
+    let is_sound = done == Repair::default();
+    let unmerged = done.unmerged.iter().map(|(_, range)| range);
+    let lost: u64 = done.lost.iter().chain(unmerged).map(|range| range.end - range.start).sum();
     if global.json {
         let moved: Vec<_> = done
             .moved
@@ -36,7 +38,16 @@ pub(super) fn repair(global: &Global, args: &RepairArgs) -> Result<u8> {
             .map(|f| json!({"file": f.file, "offset": f.offset, "what": f.what}))
             .collect();
         let lost: Vec<_> = done.lost.iter().map(|range| [range.start, range.end - 1]).collect();
-        print(&pretty(&json!({"dry_run": args.dry_run, "moved": moved, "lost": lost})))?;
+        let unmerged = done.unmerged.iter().map(
+            |(queue, range)| json!({"queue": queue, "first": range.start, "last": range.end - 1}),
+        );
+        let unmerged: Vec<_> = unmerged.collect();
+        print(&pretty(&json!({
+            "dry_run": args.dry_run, "moved": moved, "lost": lost, "unmerged": unmerged,
+            "ends": done.ends,
+        })))?;
+    } else if is_sound {
+        line("nothing is damaged");
     } else {
         let verb = if args.dry_run { "would move" } else { "moved" };
         for f in &done.moved {
@@ -46,8 +57,22 @@ pub(super) fn repair(global: &Global, args: &RepairArgs) -> Result<u8> {
         for range in &done.lost {
             line(&format!("lost: messages {} to {}", range.start, range.end - 1));
         }
+        for (queue, range) in &done.unmerged {
+            let (queue, last) = (printable(queue), range.end - 1);
+            line(&format!(
+                "lost before they were merged: messages {} to {last} of queue {queue}",
+                range.start
+            ));
+        }
+        for queue in &done.ends {
+            let queue = printable(queue);
+            line(&format!(
+                "lost before they were merged: messages at the end of queue {queue}, unless they had \
+                 not been acknowledged; the damaged bytes do not tell how many"
+            ));
+        }
         let moved = counted(done.moved.len() as u64, "damaged place");
         line(&format!("{verb} {moved} aside, {} lost", counted(lost, "message")));
     }
-    Ok(if done.lost.is_empty() { DONE } else { DIFFERS })
+    Ok(if lost == 0 && done.ends.is_empty() { DONE } else { DIFFERS })
 }

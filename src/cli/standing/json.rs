@@ -26,6 +26,9 @@ pub(super) fn json(standing: &Standing, findings: &[Finding]) -> Value {
             "rate": (state.rate * 10.0).round() / 10.0,
             "resends": state.resends, "damaged": state.damaged.0, "gaps": state.gaps.0,
             "unreadable": state.unreadable.len(),
+            "inboxes": state.waiting.iter().map(|waiting| json!({
+                "queue": waiting.queue, "messages": waiting.messages, "since_ms": waiting.since_ms,
+            })).collect::<Vec<_>>(),
             "disk_free": state.disk.0, "disk_reserve": state.disk.1,
             "writer": state.writer,
         },

@@ -63,6 +63,13 @@ fn spool(standing: &Standing) -> String {
         counted(state.gaps.0, "gap"),
         count(state.unreadable.len() as u64),
     ));
+    lines.extend(state.waiting.iter().map(|waiting| {
+        let queue = printable(&waiting.queue);
+        let since = waiting
+            .since_ms
+            .map_or(String::new(), |ms| format!(", the first came {} ago", age(ms)));
+        format!("  inbox    {queue}: {} to be merged{since}", counted(waiting.messages, "message"))
+    }));
     let (free, reserve) = state.disk;
     lines.push(format!("  disk     {} left, reserve {}", megabytes(free), megabytes(reserve)));
     lines.push(match state.writer {

@@ -237,9 +237,12 @@ impl Seen {
         }
     }
 
-    fn anew(&self) -> String {
-        let file = self.dir.join(FOLDER).join(&self.file);
-        format!("to begin anew, remove {} and run the same command again", file.display())
+    fn anew(&self) -> Words {
+        "to begin anew, remove what is remembered of the run with "
+            + Means::RunsForget
+            + format!(" {:?} and ", self.kept.name)
+            + Means::Target
+            + ", and run the same command again"
     }
 
     /// Where the run stands now; written down from time to time. What goes wrong with that is to

@@ -50,6 +50,10 @@ pub(crate) struct Known {
     /// From which messages on NULLs are shown, or not.
     nulls: Vec<(Seq, bool)>,
     sources: Vec<(String, u64)>,
+    /// The queues that were merged, each with the place behind the last message taken; a version
+    /// before did not say.
+    #[serde(default)]
+    merged: Vec<(String, u64)>,
     /// Of what is left, what is sent again.
     resends: Vec<Range<Seq>>,
     statements: Vec<Statement>,
@@ -184,6 +188,7 @@ impl Index {
                 Ok((row.int(0)?, row.int(1)? == 1))
             })?,
             sources: self.sources()?,
+            merged: self.merged()?,
             resends: self.resends_from(segment)?,
             statements: self.checked("ddl", "WHERE seq < ? ORDER BY seq", &below, |row| {
                 Ok(Statement {
@@ -256,6 +261,9 @@ impl Index {
         }
         for (name, end) in &known.sources {
             self.put("sources", &[Val::Text(name), int(*end)])?;
+        }
+        if !known.merged.is_empty() {
+            self.set_merged(&known.merged)?;
         }
         let messages = messages.iter().flat_map(|frame| frame.records().map(|r| r.bytes));
         for (statement, message) in known.statements.iter().zip(messages) {

@@ -89,10 +89,15 @@ impl Index {
             self.put("sources", &[Val::Text(name), int(*end)])?;
         }
         if let Some(merged) = &header.merged {
-            let places = serde_json::to_string(&merged.places).context("index")?;
-            self.set("merged", Val::Text(&places))?;
+            self.set_merged(&merged.places)?;
         }
         Ok(())
+    }
+
+    /// Notes how far each queue is merged.
+    pub(super) fn set_merged(&self, places: &[(String, u64)]) -> Result<()> {
+        let places = serde_json::to_string(places).context("index")?;
+        self.set("merged", Val::Text(&places))
     }
 
     /// Puts a frame's row.

@@ -1,6 +1,7 @@
 //! The end of a folder of segments, as its one writer has it: frames are appended and made durable.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -31,6 +32,8 @@ pub(crate) struct Log {
     next: Seq,
     state: State,
     lock: Lock,
+    /// The folder was made here, and is of no use unless something is stored in it.
+    is_new: bool,
 }
 
 /// The segment that is appended to.
@@ -79,7 +82,7 @@ impl Log {
         level: i32,
         segment_bytes: u64,
     ) -> Result<(Self, Option<(PathBuf, u64)>)> {
-        make_dir(dir)?;
+        let is_new = make_dir(dir)?;
         let lock = Lock::take(dir, Purpose::Write)?;
         let home = File::open(dir).context(dir.display())?;
         let found = recover(dir)?;
@@ -95,7 +98,13 @@ impl Log {
         }
         let encoder = Encoder::new(level, spool)?;
         let (dir, state) = (dir.to_owned(), State::Found);
-        Ok((Self { dir, home, segment_bytes, encoder, live, next, state, lock }, torn))
+        let log = Self { dir, home, segment_bytes, encoder, live, next, state, lock, is_new };
+        Ok((log, torn))
+    }
+
+    /// The folder stays, whether something was stored or not.
+    pub(crate) fn keep_folder(&mut self) {
+        self.is_new = false;
     }
 
     /// The folder.
@@ -253,6 +262,28 @@ impl Log {
     }
 }
 
+impl Drop for Log {
+    fn drop(&mut self) {
+        if self.is_new && self.next == 1 {
+            // What somebody has put there meanwhile keeps the folder.
+            let _ = remove_unused(&self.dir);
+        }
+    }
+}
+
+/// Removes a folder in which nothing was stored: the lock, an index, no inboxes.
+fn remove_unused(dir: &Path) -> std::io::Result<()> {
+    let remove = |name: &str, how: fn(PathBuf) -> std::io::Result<()>| match how(dir.join(name)) {
+        Err(e) if e.kind() != ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    };
+    remove("inbox", fs::remove_dir)?;
+    for name in ["index.sqlite", "index.sqlite-wal", "index.sqlite-shm", "lock"] {
+        remove(name, fs::remove_file)?;
+    }
+    fs::remove_dir(dir)
+}
+
 /// True when the path leads to that very file.
 fn is_at(file: &File, path: &Path) -> bool {
     match (file.metadata(), fs::metadata(path)) {
@@ -267,18 +298,19 @@ fn open_live(dir: &Path, segment: Seq) -> Result<File> {
     files::write(&segment::path(dir, segment))
 }
 
-/// Makes the directory, and its name durable.
-fn make_dir(dir: &Path) -> Result<()> {
+/// Makes the directory, and its name durable. False: it was there.
+fn make_dir(dir: &Path) -> Result<bool> {
     if dir.is_dir() {
         files::keep_private(dir);
-        return Ok(());
+        return Ok(false);
     }
     files::make_folders(dir)?;
     match dir.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new(".")),
-        Some(parent) => sync_dir(parent),
-        None => Ok(()),
+        Some(parent) if parent.as_os_str().is_empty() => sync_dir(Path::new("."))?,
+        Some(parent) => sync_dir(parent)?,
+        None => {}
     }
+    Ok(true)
 }
 
 /// An id no other spool has.

@@ -79,7 +79,7 @@ pub(crate) fn path(dir: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(crate) fn pruned(dir: &Path) -> Result<Option<Pruned>> {
+pub fn pruned(dir: &Path) -> Result<Option<Pruned>> {
     let Some(mut frames) = Frames::open(dir)? else { return Ok(None) };
     let first = frames.next()?;
     let told = first.as_ref().filter(|(_, frame)| frame.len() == 1);
