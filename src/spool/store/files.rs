@@ -216,7 +216,7 @@ mod tests {
     fn what_others_could_read_is_closed() -> Result<()> {
         let dir = tempfile::tempdir().context("temp")?;
         let spool = dir.path().join("a/spool");
-        make_folder(&spool)?;
+        make_folders(&spool)?;
         drop(make(&spool.join("new"))?);
         assert_eq!((mode(&spool), mode(&spool.join("new"))), (0o700, 0o600));
         let open = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode));
