@@ -40,6 +40,7 @@
 pub mod capture;
 pub mod cli;
 pub mod dest;
+pub mod doctor;
 pub mod error;
 pub mod event;
 pub mod filter;

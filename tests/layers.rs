@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The modules a module may name; whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 17] = [
     ("error", &[]),
     ("retry", &[]),
     ("event", &["error"]),
@@ -30,11 +30,12 @@ const ARROWS: [(&str, &[&str]); 16] = [
         ],
     ),
     ("read", &["select", "spool", "filter", "event", "error"]),
+    ("doctor", &["replay", "source", "spool", "dest", "plan", "filter", "event", "error"]),
     (
         "cli",
         &[
-            "select", "capture", "replay", "read", "source", "spool", "dest", "mysql", "sql",
-            "route", "filter", "event", "error",
+            "select", "capture", "replay", "read", "doctor", "source", "spool", "dest", "mysql",
+            "sql", "route", "filter", "event", "error",
         ],
     ),
 ];

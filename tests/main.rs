@@ -23,6 +23,7 @@ mod damaged;
 mod demo;
 mod differential;
 mod docs;
+mod doctor;
 mod errors;
 mod flashback;
 mod follow;

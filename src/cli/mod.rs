@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::error::{Error, ErrorKind, Result};
 
 pub mod demo;
+pub mod doctor;
 pub mod duration;
 pub mod export;
 mod facts;
@@ -92,6 +93,9 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Shows where the spool and its runs stand; status 3 when somebody has to see to something
     Status(standing::StatusArgs),
+    /// Checks producer, tables and target for what is lost or will not run; status 3 when
+    /// something is
+    Doctor(doctor::DoctorArgs),
     /// Forgets runs that are over and done; `status` lists them
     #[command(subcommand)]
     Runs(runs::RunsCommand),
@@ -127,6 +131,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Search(args) => search::search(&global, &args),
         Command::Export(args) => export::export(&global, &args),
         Command::Status(args) => standing::status(&global, &args),
+        Command::Doctor(args) => doctor::doctor(&global, &args),
         Command::Runs(command) => runs::run(&global, &command),
         Command::Completions(args) => shell::completions(&args, Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),

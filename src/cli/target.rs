@@ -11,7 +11,7 @@ use crate::dest::sqlite::Sqlite;
 use crate::error::{Error, Result};
 use crate::mysql::server::Server;
 
-/// The target whose progress is looked at.
+/// The target that is looked at.
 #[derive(Args, Debug)]
 pub struct ProgressArgs {
     /// Target that is asked: mysql://user:password@host:port or sqlite:FILE
@@ -30,6 +30,14 @@ impl ProgressArgs {
     /// # Errors
     /// When it cannot be meant (usage), is not there, or refuses.
     pub(super) fn open(&self, looks: bool) -> Result<Option<Box<dyn Target>>> {
+        self.place()?.map(|place| place.open(self::looks(None), looks)).transpose()
+    }
+
+    /// Where the target is, where one is named.
+    ///
+    /// # Errors
+    /// When it cannot be meant (usage), or is a file that is not there.
+    pub(super) fn place(&self) -> Result<Option<Place>> {
         let Some(target) = &self.target else {
             return match self.tls.any() {
                 true => Err(Error::usage("the --ssl flags are for --target")
@@ -38,15 +46,19 @@ impl ProgressArgs {
             };
         };
         let place = place(target, self.password_file.as_deref(), &self.tls)?;
-        if let Place::File(file) = &place
-            && !file.exists()
-        {
-            return Err(Error::failed(format!("--target {target}: there is no such file")));
+        match &place {
+            Place::File(file) if !file.exists() => {
+                Err(Error::failed(format!("--target {target}: there is no such file")))
+            }
+            _ => Ok(Some(place)),
         }
-        let options =
-            Options { logs_cascades: None, lanes: 1, target_binlog: true, allow_triggers: false };
-        place.open(options, looks).map(Some)
     }
+}
+
+/// How a target is opened that is only asked; whether the source logs what its foreign keys do is
+/// known, or not.
+pub(super) fn looks(logs_cascades: Option<bool>) -> Options {
+    Options { logs_cascades, lanes: 1, target_binlog: true, allow_triggers: false }
 }
 
 /// Where a target is.

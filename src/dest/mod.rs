@@ -95,9 +95,25 @@ pub trait Catalog: Send {
     /// none where it cannot be tried.
     fn pace(&mut self, database: &str) -> Option<f64>;
 
+    /// What of the server's own settings an apply depends on; `None` where there is no server.
+    fn settings(&mut self) -> Result<Option<Settings>> {
+        Ok(None)
+    }
+
     /// Keeps idle connections open; the server ends those that say nothing for a while, so that
     /// the locks of a client that is gone do not stay.
     fn keep_alive(&mut self) -> Result<()>;
+}
+
+/// Settings of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The way to it is encrypted.
+    pub encrypted: bool,
+    /// The user may not write there, whatever rights it has.
+    pub read_only: bool,
+    /// Bytes of the largest packet that it takes.
+    pub max_packet: usize,
 }
 
 /// The progress of a run, and what moves it: each call is done with the progress, or not at all.

@@ -125,7 +125,10 @@ macro_rules! groups {
     };
 }
 
-groups!(apply, export, help, history, importing, log, render, search, spool, stats, status, values);
+groups!(
+    apply, doctor, export, help, history, importing, log, render, search, spool, stats, status,
+    values
+);
 
 #[test]
 fn each_subcommand_is_in_a_transcript() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use mysql::prelude::Queryable;
 
 use super::{Mysql, STATEMENT_ROWS, failed, fit, progress, rights, tables};
-use crate::dest::{Catalog, FoundRow, Needs, Run, Session as _, Settled, Standing};
-use crate::error::{Error, Means, Result};
+use crate::dest::{Catalog, FoundRow, Needs, Run, Session as _, Settings, Settled, Standing};
+use crate::error::{Error, ErrorKind, Means, Result};
 use crate::event::TableName;
 use crate::event::ddl::{Statement, Told};
 use crate::event::def::{ForeignKey, TableDef};
@@ -176,6 +176,27 @@ impl Catalog for Mysql {
         let seconds = began.elapsed().as_secs_f64();
         self.query(&format!("DROP TEMPORARY TABLE {table}")).ok()?;
         done.ok().map(|()| rows as f64 / seconds)
+    }
+
+    fn settings(&mut self) -> Result<Option<Settings>> {
+        let cipher: Option<(String, String)> = self
+            .conn()
+            .query_first("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+            .map_err(|e| failed("target", &e))?;
+        // Refused where read_only or super_read_only holds for this user; it writes nothing.
+        let read_only = match self.query("START TRANSACTION READ WRITE") {
+            Ok(()) => {
+                self.query("ROLLBACK")?;
+                false
+            }
+            Err(e) if e.kind() == ErrorKind::ReadOnly => true,
+            Err(e) => return Err(e),
+        };
+        Ok(Some(Settings {
+            encrypted: cipher.is_some_and(|(_, cipher)| !cipher.is_empty()),
+            read_only,
+            max_packet: self.main.max_packet(),
+        }))
     }
 
     fn keep_alive(&mut self) -> Result<()> {

@@ -55,6 +55,10 @@ impl MysqlSession {
         self.encoder.direction
     }
 
+    pub(super) fn max_packet(&self) -> usize {
+        self.max_packet
+    }
+
     fn packet(&self) -> usize {
         PACKET_BYTES.min(self.max_packet / 2)
     }
