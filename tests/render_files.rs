@@ -132,6 +132,7 @@ fn sqlite3(file: &Path, sql: &[u8]) -> Result<(), String> {
     let dir = temp_dir();
     let script = write(&dir, "script.sql", sql);
     let done = Command::new("sqlite3")
+        .args(["-cmd", "PRAGMA synchronous=OFF; PRAGMA journal_mode=MEMORY"])
         .arg(file)
         .stdin(File::open(script).unwrap())
         .stdout(Stdio::null())

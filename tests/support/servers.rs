@@ -82,16 +82,16 @@ impl Shared {
 /// Waits for the server of that kind to be free and empties it.
 pub fn fresh(kind: Kind) -> Fresh {
     static SERVERS: [Shared; 2] = [const { Shared::new() }; 2];
-    SERVERS[kind as usize].take(|| existing(kind).unwrap_or_else(|| Server::start(kind)))
+    SERVERS[kind as usize].take(|| existing(kind).unwrap_or_else(|| Server::start_unsynced(kind)))
 }
 
 /// A second server of that kind, to be the one that is recorded: its binlog is at hand.
 pub fn source(kind: Kind) -> Fresh {
     static SERVERS: [Shared; 2] = [const { Shared::new() }; 2];
     SERVERS[kind as usize].take(|| {
-        let server = Server::start(kind);
-        // As on the sources of the recordings; and what a crash of the machine would lose is of no interest.
-        server.sql("SET GLOBAL character_set_server=utf8mb4; SET GLOBAL sync_binlog=0");
+        let server = Server::start_unsynced(kind);
+        // As on the sources of the recordings.
+        server.sql("SET GLOBAL character_set_server=utf8mb4");
         server
     })
 }
@@ -117,8 +117,18 @@ impl Server {
         Server::start_with(kind, &[])
     }
 
+    /// One that leaves it to the system when it writes its files: what a crash of the machine would lose is of no
+    /// interest, and the wait for the disk is the longest part of many tests.
+    fn start_unsynced(kind: Kind) -> Server {
+        Server::launch(kind, &[], &[("LD_PRELOAD", "libeatmydata.so")])
+    }
+
     /// The same with more options, which win over those that every server here has.
     pub fn start_with(kind: Kind, options: &[&str]) -> Server {
+        Server::launch(kind, options, &[])
+    }
+
+    fn launch(kind: Kind, options: &[&str], environment: &[(&str, &str)]) -> Server {
         let dir = tempfile::Builder::new()
             .prefix(&format!("binsync-{}-", kind.name()))
             .tempdir()
@@ -132,6 +142,7 @@ impl Server {
         let port = free_port();
         command
             .env("TMPDIR", &dir)
+            .envs(environment.iter().copied())
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--socket={}", dir.join("s").display()))
             .arg(format!("--pid-file={}", dir.join("pid").display()))
