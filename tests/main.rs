@@ -24,6 +24,7 @@ mod demo;
 mod differential;
 mod docs;
 mod doctor;
+mod encrypted;
 mod errors;
 mod flashback;
 mod follow;

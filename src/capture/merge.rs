@@ -5,8 +5,9 @@
 //! a queue that has none: it has [passed](Feed::has_passed), or its last message stands as far.
 //! What comes late all the same is taken when it comes; the spool notes that the order is broken.
 
-use crate::error::{Error, Result};
-use crate::event::{Body, Meta, ddl, maxwell};
+use crate::error::{Error, Means, Result, Words};
+use crate::event::maxwell::{self, Damage};
+use crate::event::{Body, Meta, ddl};
 use crate::spool::format::Merged;
 use crate::spool::{Batch, Lot, Seq};
 use order::{At, Course, Epochs};
@@ -180,11 +181,15 @@ impl<F: Feed> Lane<F> {
             }
             let Some(lot) = &self.lot else { return Ok(()) };
             let record = lot.frame.get(self.next);
-            let meta = maxwell::parse_meta(record.bytes).ok();
+            let meta = maxwell::parse_meta(record.text);
+            if several && meta.as_ref().is_err_and(Damage::is_encrypted) {
+                return Err(sealed(self.feed.queue(), record.seq));
+            }
+            let meta = meta.ok();
             if several && meta.as_ref().is_some_and(|m| m.op.is_row() && m.position.is_none()) {
                 return Err(unplaced(self.feed.queue(), record.seq));
             }
-            let turn = meta.as_ref().map_or(0, |meta| turn(meta, record.bytes));
+            let turn = meta.as_ref().map_or(0, |meta| turn(meta, record.text));
             let at = self.course.meet(meta.as_ref(), turn, epochs);
             self.head = Some(Head { at, is_mark: meta.is_some_and(|meta| is_mark(&meta)) });
         }
@@ -203,6 +208,18 @@ fn turn(meta: &Meta<'_>, message: &[u8]) -> u64 {
 /// True for a row of the table that marks how far the source is.
 fn is_mark(meta: &Meta<'_>) -> bool {
     meta.op.is_row() && meta.database == "binsync" && meta.table == "mark"
+}
+
+fn sealed(queue: &str, seq: Seq) -> Error {
+    Error::stopped(format!(
+        "queue {queue}, message {seq}: all of it is encrypted by the producer (encrypt=all), and \
+         without its key the messages of several queues cannot be put in order"
+    ))
+    .help(
+        Words::from("give the text of Maxwell's secret_key by ")
+            + Means::KeyFile
+            + "; what is stored of each queue is merged then",
+    )
 }
 
 fn unplaced(queue: &str, seq: Seq) -> Error {

@@ -104,6 +104,7 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
     }
     let (selection, _) =
         args.select.select(&spool, args.select.words(false), args.follow, &output)?;
+    spool.check_key(&selection.range)?;
     let safe = if args.csv_safe { "safe " } else { "" };
     let what = format!("{format:?} {safe}flatten={} {}", args.flatten, selection.words);
     let position =
@@ -146,6 +147,7 @@ pub fn export(global: &Global, args: &ExportArgs) -> Result<u8> {
         }
         let end = spool.end()?;
         range = range.end.max(range.start)..end.open.unwrap_or(end.next);
+        spool.check_key(&range)?;
     }
     run.output.finish(&format!("exported {}", counted(run.events, "event")));
     let status = say_troubles(&spool, &(first..range.end), &run.output)?;

@@ -54,6 +54,7 @@ pub fn history(global: &Global, args: &HistoryArgs) -> Result<u8> {
     let name = typed::table(&args.table).ok_or_else(|| {
         Error::usage(format!("{:?} names no table", args.table)).help("write it as DATABASE.TABLE")
     })?;
+    spool.check_key(&(0..Seq::MAX))?;
     let mut found = history::history(&spool, &name, &args.key)?;
     output.clear();
     found.each(|seq, event| {

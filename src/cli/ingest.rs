@@ -251,10 +251,17 @@ pub(super) fn close(
     output.clear();
     if let (Ok(summary), true) = (&summary, outcome.is_ok() || summary_matters(&summary)) {
         let done = describe(verb, summary, dir);
-        match summary.damaged + summary.gaps {
+        match summary.damaged + summary.gaps + summary.encrypted {
             0 => output.finish(&done),
             // The status is no longer 0: that is told with --quiet, too.
             _ => output.say(&done),
+        }
+        if summary.encrypted > 0 {
+            output.say(&format!(
+                "{} encrypted by the producer, stored as they came and not read: re-sends and gaps \
+                 among them are seen when a command is given the key (--key-file)",
+                counted(summary.encrypted, "message")
+            ));
         }
         if summary.alone > 0 {
             output.say(&format!(
@@ -265,8 +272,8 @@ pub(super) fn close(
         }
     }
     outcome?;
-    let Summary { damaged, gaps, .. } = summary?;
-    Ok(if damaged + gaps > 0 { DIFFERS } else { DONE })
+    let Summary { damaged, encrypted, gaps, .. } = summary?;
+    Ok(if damaged + encrypted + gaps > 0 { DIFFERS } else { DONE })
 }
 
 fn summary_matters(summary: &Result<Summary>) -> bool {

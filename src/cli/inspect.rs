@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::event::printable;
 use crate::filter::Filter;
 use crate::read::{self, biggest::biggest};
-use crate::spool::{GapKind, Seq, Spool, Trouble};
+use crate::spool::{Damaged, GapKind, Seq, Spool, Trouble};
 
 /// How many transactions `--biggest` shows.
 const BIGGEST: usize = 20;
@@ -138,13 +138,17 @@ impl Notes {
             reason,
             place: None,
         };
+        let kind = |d: &Damaged| if d.is_encrypted() { "encrypted" } else { "damaged" };
         let found = spool.troubles(range)?;
         let count = |is: fn(&Trouble) -> bool, noun| {
             let count = found.iter().filter(|trouble| is(trouble)).count() as u64;
             (count > 0).then(|| counted(count, noun))
         };
+        let encrypted =
+            count(|t| matches!(t, Trouble::Damaged(d) if d.is_encrypted()), "encrypted message");
         let mut troubles: Vec<String> = [
-            count(|t| matches!(t, Trouble::Damaged(_)), "damaged message"),
+            count(|t| matches!(t, Trouble::Damaged(d) if !d.is_encrypted()), "damaged message"),
+            encrypted.map(|count| count + " (--key-file gives the key)"),
             count(|t| matches!(t, Trouble::Gap(_)), "gap"),
             count(|t| matches!(t, Trouble::Unreadable(_)), "unreadable stretch"),
         ]
@@ -156,7 +160,7 @@ impl Notes {
             match trouble {
                 Trouble::Damaged(d) => list.push(Note {
                     place: Some(format!("{} offset {}", d.segment, d.offset)),
-                    ..at("damaged", d.seq, format!("{} ({} bytes)", d.reason, d.len))
+                    ..at(kind(&d), d.seq, format!("{} ({} bytes)", d.reason, d.len))
                 }),
                 Trouble::Gap(gap) => {
                     let kind = match gap.kind {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::spool;
 
 pub mod demo;
 pub mod doctor;
@@ -118,6 +119,9 @@ pub fn main() -> ExitCode {
 
 /// Runs a command and gives its exit status.
 fn run(Cli { global, command }: Cli) -> Result<u8> {
+    if let Some(key) = secret::key(global.key_file.as_deref())? {
+        spool::decrypt_with(key);
+    }
     match command {
         Command::Demo(args) => demo::demo(&global, &args, run_words),
         Command::Capture(args) => ingest::capture(&global, args),

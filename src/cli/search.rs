@@ -73,6 +73,7 @@ pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
         true => Pattern::bytes(&args.text),
         false => Pattern::text(&args.text, args.ignore_case),
     };
+    spool.check_key(&selection.range)?;
     let color = is_coloured();
     let (text, scratch) = (String::new(), Vec::new());
     let mut page = Page { json: global.json, color, text, found: 0, scratch };

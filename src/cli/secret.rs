@@ -1,18 +1,47 @@
 //! Secrets on the command line: where a password comes from when the URL holds none (a file, or
-//! `~/.my.cnf`), and what is wrong with a URL, said without showing it.
+//! `~/.my.cnf`), where the producer's key comes from, and what is wrong with a URL, said without showing it.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::{Context as _, Error, Result};
+use crate::event::cipher::Key;
 
 /// The first line of a password file.
 ///
 /// # Errors
 /// When it cannot be read.
 pub(super) fn read(file: &Path) -> Result<String> {
+    first_line(file, "the password")
+}
+
+fn first_line(file: &Path, what: &str) -> Result<String> {
     let text = std::fs::read_to_string(file).context(file.display());
-    let text = text.map_err(|e| e.help("name a file whose first line is the password"))?;
+    let text = text.map_err(|e| e.help(format!("name a file whose first line is {what}")))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// The environment's variable that holds the producer's key itself.
+const KEY: &str = "BINSYNC_KEY";
+
+/// The producer's key: that of the file, or of the environment.
+///
+/// # Errors
+/// When both are given, or it is none (usage); when the file cannot be read.
+pub(super) fn key(file: Option<&Path>) -> Result<Option<Key>> {
+    let given = std::env::var_os(KEY).map(|text| text.into_string());
+    let text = match (file, given) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(Error::usage(format!(
+                "{KEY} holds a key, and --key-file (BINSYNC_KEY_FILE) names another"
+            ))
+            .help("give one of the two"));
+        }
+        (Some(file), None) => first_line(file, "Maxwell's secret_key")?,
+        (None, Some(text)) => text.map_err(|_| Error::usage(format!("{KEY} is no text")))?,
+    };
+    let from = file.map_or(KEY.to_owned(), |file| file.display().to_string());
+    Key::new(&text).map(Some).map_err(|e| e.at(from))
 }
 
 /// The URL of a flag can be taken apart: no character of its user or password ends them early, so

@@ -23,6 +23,7 @@ fn word(means: Means) -> &'static str {
         Means::Force => "--force",
         Means::GetServerPublicKey => "--get-server-public-key",
         Means::InsertMode => "--insert-mode",
+        Means::KeyFile => "--key-file",
         Means::Map => "--map",
         Means::MaxPacket => "--max-packet",
         Means::Name => "--name",

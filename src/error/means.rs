@@ -18,6 +18,7 @@ pub enum Means {
     Force,
     GetServerPublicKey,
     InsertMode,
+    KeyFile,
     Map,
     MaxPacket,
     Name,

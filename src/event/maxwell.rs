@@ -26,7 +26,7 @@ const TIMES: RangeInclusive<i64> = 0..=253_402_300_799;
 pub struct Damage(pub String);
 
 /// Why a message that the producer encrypted is not read.
-const ENCRYPTED: &str = "encrypted by the producer (encrypt=data or all), the key is not here";
+pub const ENCRYPTED: &str = "encrypted by the producer (encrypt=data or all), and no key that is given makes a message of it";
 
 impl Damage {
     /// True for a message that says nothing without the producer's key.
@@ -134,7 +134,34 @@ pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
 /// As [`parse`].
 pub fn parse_meta(bytes: &[u8]) -> Result<Meta<'_>, Damage> {
     check_depth(bytes)?;
-    meta(&envelope(bytes)?)
+    let env = envelope(bytes)?;
+    match (&env.kind, env.encrypted) {
+        (None, Some(_)) => Err(Damage(ENCRYPTED.into())),
+        _ => meta(&env),
+    }
+}
+
+/// What of a message is encrypted.
+pub(super) enum Sealed<'a> {
+    /// All of it.
+    Whole(&'a RawValue),
+    /// What the rows hold; the text before and after the place where it belongs.
+    Data { before: &'a str, encrypted: &'a RawValue, after: &'a str },
+}
+
+/// The encrypted part of a message; `None` where there is none as the producer writes it.
+pub(super) fn sealed(bytes: &[u8]) -> Option<Sealed<'_>> {
+    check_depth(bytes).ok()?;
+    let env = envelope(bytes).ok()?;
+    let encrypted = env.encrypted?;
+    if env.kind.is_none() {
+        return Some(Sealed::Whole(encrypted));
+    }
+    let text = std::str::from_utf8(without_bom(bytes)).ok()?;
+    let start = (encrypted.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let (before, rest) = text.split_at_checked(start)?;
+    let before = before.trim_end().strip_suffix(':')?.trim_end().strip_suffix("\"encrypted\"")?;
+    Some(Sealed::Data { before, encrypted, after: rest.get(encrypted.get().len()..)? })
 }
 
 fn envelope(bytes: &[u8]) -> Result<Envelope<'_>, Damage> {

@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub mod cipher;
 pub mod ddl;
 pub mod def;
 pub mod history;

@@ -74,7 +74,7 @@ impl Writer {
         match (self.format, self.flatten) {
             (Format::Jsonl, false) => {
                 // A line end in valid JSON stands between tokens: a blank will do.
-                let text = String::from_utf8_lossy(record.bytes);
+                let text = String::from_utf8_lossy(record.text);
                 out.push_str(&text.replace(['\n', '\r'], " "));
                 out.push('\n');
             }
@@ -254,13 +254,17 @@ mod tests {
     const UPDATE: &[u8] = br#"{"database":"d","table":"t","type":"update","ts":5,"xid":9,
 "data":{"id":1.10,"a":"x,\"y\"","n":null,"e":""},"old":{"a":"z\n"}}"#;
 
+    fn record(seq: Seq, bytes: &[u8]) -> Record<'_> {
+        Record { seq, bytes, text: bytes, opened: false, resend: false, damaged: false }
+    }
+
     fn written(format: Format, flatten: bool) -> String {
         let event = parse(UPDATE).expect("a row");
         let mut columns = Vec::new();
         add_columns(&mut columns, &event).expect("columns");
         let writer = Writer::new(format, flatten, columns);
         let mut out = writer.head();
-        let record = Record { seq: 77, bytes: UPDATE, resend: false, damaged: false };
+        let record = record(77, UPDATE);
         writer.event(&mut out, &record, &event, "T").expect("an event");
         out
     }
@@ -286,7 +290,7 @@ mod tests {
         let event = parse(row).expect("a row");
         let mut columns = Vec::new();
         add_columns(&mut columns, &event).expect("columns");
-        let record = Record { seq: 1, bytes: row, resend: false, damaged: false };
+        let record = record(1, row);
         let written = |safe| {
             let writer = Writer::new(Format::Csv, true, columns.clone()).safe(safe);
             let mut out = String::new();

@@ -44,7 +44,7 @@ impl History {
             let bytes = match kept {
                 Some(bytes) => bytes,
                 None => match self.records.frame(seq)? {
-                    Some(frame) => frame.get((seq - frame.first()) as usize).bytes,
+                    Some(frame) => frame.get((seq - frame.first()) as usize).text,
                     None => continue,
                 },
             };
@@ -254,7 +254,7 @@ impl Search<'_> {
             let part = left.clone();
             left.start = frame.range().end;
             for record in frame.counted(&part, Direction::Forward) {
-                if needle.as_ref().is_some_and(|needle| !holds_number(record.bytes, needle)) {
+                if needle.as_ref().is_some_and(|needle| !holds_number(record.text, needle)) {
                     continue;
                 }
                 let event = frame.event(&record)?;
@@ -269,8 +269,8 @@ impl Search<'_> {
                     hit.share(last);
                 }
                 if self.kept < KEPT {
-                    self.kept += record.bytes.len();
-                    hit.bytes = Some(record.bytes.into());
+                    self.kept += record.text.len();
+                    hit.bytes = Some(record.text.into());
                 }
                 hits.push(hit);
             }

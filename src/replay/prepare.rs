@@ -154,6 +154,7 @@ pub fn prepare(
     }
     let (ask, direction) = (&request.ask, request.direction);
     let (selection, cut) = select(spool, ask, tell)?;
+    spool.check_key(&cut.range)?;
     let back = direction.is_reverse();
     // Going back they are among what cannot be taken back.
     if !back {

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::inboxes;
+use super::index::cipher::Made;
 use super::index::db::Index;
 use super::index::fit;
 use super::index::home::Home;
 use super::index::indexer::Indexer;
 use super::store::files;
 use super::store::format::SpoolId;
+use super::store::key::key;
 use super::store::lock::{Lock, Places, Purpose};
 use super::store::place::Place;
 use super::store::pruned;
@@ -122,6 +124,12 @@ fn verify_index(dir: &Path, index: &Index, spool: SpoolId, report: &mut Report) 
     let gone = fit::tail(index)?.filter(|bad| bad.bytes == 0);
     for bad in fit.misfits.into_iter().chain(gone) {
         report.add(&bad.segment, bad.offset, &bad.to_string());
+    }
+    if index.made(&Home::new(dir), key())? == Made::WithOne {
+        let what = "not compared with the segments: it was made with the producer's key, which is \
+                    not here";
+        report.add(INDEX, 0, what);
+        return Ok(());
     }
     let again = Home::apart(dir)?;
     Indexer::anew(&again)?.catch_up(spool, next)?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::store::format::Header;
 use super::store::frame::Frame;
+use super::store::key::key;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, Decoder};
 use super::types::Seq;
@@ -86,7 +87,10 @@ impl Lots {
                     }
                     self.next = header.end();
                     return match self.decoder.decode(&header, &body, place) {
-                        Ok(frame) => Ok(Some(lot(*header, frame))),
+                        Ok(mut frame) => {
+                            frame.decrypt(key());
+                            Ok(Some(lot(*header, frame)))
+                        }
                         Err(e) => Err(e),
                     };
                 }

@@ -58,6 +58,7 @@ pub use state::State;
 pub use store::format;
 pub use store::frame::{Batch, Frame, Message, Record};
 pub use store::kept::{Held, forget_kept, hold, is_held, keep, kept, kept_names, seize};
+pub use store::key::decrypt_with;
 pub use store::pruned::{Pruned, pruned};
 pub use troubles::Trouble;
 pub use types::{

@@ -4,11 +4,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::index::cipher::Made;
 use super::index::db::Index;
 use super::index::fit::{self, Fit};
 use super::index::home::Home;
 use super::index::indexer::Indexer;
 use super::store::files;
+use super::store::key::key;
 use super::store::lock::{Lock, Purpose};
 use super::store::pruned::{self, Pruned};
 use super::store::recovery;
@@ -34,8 +36,12 @@ pub(super) fn open(dir: &Path) -> Result<Opened> {
     let deadline = Instant::now() + Duration::from_secs(10);
     let pruned = pruned::pruned(dir)?;
     loop {
-        let known = known(&home)?;
-        if let Some((index, Fit { complete: true, misfits, .. })) = known {
+        let mut known = known(&home)?;
+        let fits = match &known {
+            Some((index, fit)) => fit.complete && index.made(&home, key())? != Made::Without,
+            None => false,
+        };
+        if fits && let Some((index, Fit { misfits, .. })) = known.take() {
             return Ok(Opened { home, index, misfits, mended: None, pruned });
         }
         let lock = match writable {

@@ -112,6 +112,22 @@ impl Spool {
         Ok(())
     }
 
+    /// Refuses a stretch of which rows are encrypted by the producer and cannot be read.
+    ///
+    /// # Errors
+    /// As said (usage), and see [`Spool::end`].
+    pub fn check_key(&self, range: &Range<Seq>) -> Result<()> {
+        walk::check_key(&self.opened.index, &self.opened.home, &self.left(range.clone()))
+    }
+
+    /// How many messages are encrypted by the producer and not read.
+    ///
+    /// # Errors
+    /// See [`Spool::end`].
+    pub fn encrypted(&self) -> Result<u64> {
+        Ok(self.opened.index.unread(&(0..Seq::MAX))?.map_or(0, |unread| unread.count))
+    }
+
     /// Frames that hold a record of `range`, read one at a time. A frame that cannot be read is an
     /// error that names it; the walk may go on behind it.
     pub fn frames(

@@ -3,15 +3,20 @@
 use super::index::db::Index;
 use super::index::home::Home;
 use super::store::frame::Frame;
+use super::store::key::key;
 use super::store::segment_reader::SegmentReader;
 use super::types::Seq;
+use super::walk::check_key;
 use crate::error::{Error, Result};
 use crate::event::landmark::Landmark;
 
 /// Reads frames by the records they hold.
 pub struct Records {
     index: Index,
+    home: Home,
     segments: SegmentReader,
+    /// The rows can be read.
+    checked: bool,
     last: Option<Frame>,
 }
 
@@ -19,14 +24,28 @@ impl Records {
     pub(super) fn open(home: &Home) -> Result<Self> {
         let index = Index::open_read(home.index())?
             .ok_or_else(|| Error::failed("the index was removed").help("run the command again"))?;
-        Ok(Self { index, segments: SegmentReader::new(home.dir())?, last: None })
+        let segments = SegmentReader::new(home.dir())?;
+        Ok(Self { index, home: home.clone(), segments, checked: false, last: None })
     }
 
     /// The frame that holds a record; `None` when no readable one does.
     ///
     /// # Errors
-    /// When the frame is there and cannot be read; the error names it.
+    /// When the frame is there and cannot be read; the error names it. Where rows are encrypted
+    /// and the key is not here (usage).
     pub fn frame(&mut self, seq: Seq) -> Result<Option<&Frame>> {
+        if !self.checked {
+            check_key(&self.index, &self.home, &(0..Seq::MAX))?;
+            self.checked = true;
+        }
+        self.as_it_came(seq)?;
+        if let Some(frame) = &mut self.last {
+            frame.decrypt(key());
+        }
+        Ok(self.last.as_ref())
+    }
+
+    fn as_it_came(&mut self, seq: Seq) -> Result<Option<&Frame>> {
         if !self.last.as_ref().is_some_and(|frame| frame.range().contains(&seq)) {
             self.last = None;
             let Some(row) = self.index.frame_of(seq)? else {
@@ -46,7 +65,7 @@ impl Records {
     /// As [`Records::frame`].
     pub fn landmark(&mut self, seq: Seq) -> Result<Option<Landmark>> {
         let Some(before) = seq.checked_sub(1) else { return Ok(None) };
-        let frame = self.frame(before)?;
+        let frame = self.as_it_came(before)?;
         Ok(frame.map(|f| Landmark::of(before, f.get((before - f.first()) as usize).bytes)))
     }
 }

@@ -41,7 +41,9 @@ pub struct State {
     pub rate: f64,
     /// Messages that the producer sent again.
     pub resends: u64,
-    /// Messages that cannot be read, and the last of them.
+    /// Messages that the producer encrypted, and that were not read for want of the key.
+    pub encrypted: u64,
+    /// Messages that cannot be read, those among them, and the last of them.
     pub damaged: (u64, Option<Seq>),
     /// Gaps, and the record at which the last one was noticed.
     pub gaps: (u64, Option<Seq>),
@@ -86,6 +88,7 @@ impl Spool {
             arrival_ms: arrivals.first().map(|(arrival, _)| *arrival),
             rate: rate(&arrivals, now),
             resends: self.resends(0..Seq::MAX)?,
+            encrypted: self.encrypted()?,
             damaged: index.damaged_count()?,
             gaps: index.gap_count()?,
             unreadable: bad.iter().map(ToString::to_string).collect(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::event::maxwell::ENCRYPTED;
 use crate::event::time::utc;
 use crate::event::{BinlogPos, Meta, Op, TableName};
 
@@ -238,6 +239,13 @@ pub struct Damaged {
     pub reason: String,
 }
 
+impl Damaged {
+    /// True for one that the producer encrypted: it can be read with its key.
+    pub fn is_encrypted(&self) -> bool {
+        self.reason == ENCRYPTED
+    }
+}
+
 /// Bytes inside a segment that are no whole frame; what lies behind them is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadFrame {
@@ -316,7 +324,9 @@ pub struct Summary {
     pub alone: u64,
     /// Records that are re-sends.
     pub resends: u64,
-    /// Records that could not be read.
+    /// Records that the producer encrypted, and no key given was for.
+    pub encrypted: u64,
+    /// Other records that could not be read.
     pub damaged: u64,
     /// Gaps noticed.
     pub gaps: u64,

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::follow::packed::Closed;
+use super::index::cipher::{self, Made};
 use super::index::db::{Index, damaged};
 use super::index::home::Home;
 use super::index::zone::Zone;
 use super::index::zones::{Survey, Walk};
 use super::store::frame::Frame;
+use super::store::key::key;
 use super::store::pruned;
 use super::store::segment_reader::SegmentReader;
 use super::types::{Epoch, Seq, Transaction};
@@ -23,6 +25,21 @@ fn open_index(home: &Home) -> Result<Index> {
     })
 }
 
+/// Refuses a stretch of which rows are encrypted that cannot be read.
+///
+/// # Errors
+/// As said (usage).
+pub(super) fn check_key(index: &Index, home: &Home, range: &Range<Seq>) -> Result<()> {
+    let made = index.made(home, key())?;
+    match index.unread(range)? {
+        Some(unread) => Err(cipher::unreadable(unread, made, key())),
+        None if made == Made::WithOne => {
+            Err(cipher::keyless("the rows of this spool are encrypted by the producer"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Whether a frame or segment may hold what is looked for.
 pub(super) type May = Box<dyn Fn(&Zone) -> bool + Send>;
 
@@ -30,6 +47,7 @@ pub(super) type May = Box<dyn Fn(&Zone) -> bool + Send>;
 pub(super) struct Frames {
     state: Option<(Index, SegmentReader)>,
     home: Home,
+    range: Range<Seq>,
     walk: Walk,
     may: May,
 }
@@ -37,13 +55,18 @@ pub(super) struct Frames {
 impl Frames {
     /// A walk with an index connection of its own.
     pub(super) fn new(home: &Home, range: Range<Seq>, direction: Direction, may: May) -> Self {
-        Self { state: None, home: home.clone(), walk: Walk::new(range, direction), may }
+        let (home, walk) = (home.clone(), Walk::new(range.clone(), direction));
+        Self { state: None, home, range, walk, may }
     }
 
     /// The next frame.
     pub(super) fn next(&mut self) -> Result<Option<Frame>> {
         if self.state.is_none() {
-            self.state = Some((open_index(&self.home)?, SegmentReader::new(self.home.dir())?));
+            let index = open_index(&self.home)?;
+            // What is encrypted is in no zone: it would be passed over without a word.
+            let checked = check_key(&index, &self.home, &self.range);
+            self.state = Some((index, SegmentReader::new(self.home.dir())?));
+            checked.inspect_err(|_| self.walk.end())?;
         }
         let Some((index, segments)) = &mut self.state else { return Ok(None) };
         let next = self.walk.next(index, |zone, _| (self.may)(zone));
@@ -55,6 +78,7 @@ impl Frames {
         (frame.resend, frame.damaged) = (row.resend, row.damaged);
         // The frame that was to come next may have been joined with others meanwhile.
         frame.cut(&part);
+        frame.decrypt(key());
         Ok(Some(frame))
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Standing {
 
 /// A finding: what it is about, for whoever sorts them, and in words.
 pub(super) struct Finding {
-    /// `damaged`, `gaps`, `unreadable`, `disk` or `run`.
+    /// `damaged`, `encrypted`, `gaps`, `unreadable`, `disk` or `run`.
     pub(super) about: &'static str,
     pub(super) text: String,
 }
@@ -31,8 +31,15 @@ pub(super) fn findings(standing: &Standing) -> Vec<Finding> {
         let last = last.map_or(String::new(), |last| format!(", the last {at} {}", count(last)));
         format!("{}{last}", counted(number, noun))
     };
-    if state.damaged.0 > 0 {
-        add("damaged", many(state.damaged, "damaged message", "is message"));
+    let damaged = state.damaged.0 - state.encrypted.min(state.damaged.0);
+    // The last of all may be an encrypted one.
+    let last = state.damaged.1.filter(|_| state.encrypted == 0);
+    if damaged > 0 {
+        add("damaged", many((damaged, last), "damaged message", "is message"));
+    }
+    if state.encrypted > 0 {
+        let read = "encrypted by the producer and not read (--key-file gives the key)";
+        add("encrypted", format!("{} {read}", counted(state.encrypted, "message")));
     }
     if state.gaps.0 > 0 {
         add("gaps", many(state.gaps, "gap", "before message"));

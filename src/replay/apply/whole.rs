@@ -214,7 +214,7 @@ fn completes(spool: &Spool, copy: &Bootstrap, end: Seq) -> Result<bool> {
     for frame in spool.frames(copy.start..end, Direction::Forward) {
         let frame = frame?;
         for record in frame.counted(&(copy.start..end), Direction::Forward) {
-            if word.find(record.bytes).is_some()
+            if word.find(record.text).is_some()
                 && let event = frame.event(&record)?
                 && event.meta.op == Op::BootstrapComplete
                 && event.meta.name() == copy.table

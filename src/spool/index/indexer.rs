@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::cipher::CIPHER;
 use super::db::{self, Index, Val, int, maybe_int};
 use super::fit::{self, Past, Torn};
 use super::home::Home;
@@ -15,7 +16,8 @@ use super::sums::Floor;
 use super::write::NewFrame;
 use crate::spool::follow::notes::Notes;
 use crate::spool::store::format::{Header, SpoolId};
-use crate::spool::store::frame::Frame;
+use crate::spool::store::frame::{Frame, Record};
+use crate::spool::store::key::key;
 use crate::spool::store::pruned::{self, Pruned};
 
 use super::widths::Widths;
@@ -23,7 +25,7 @@ use super::zone::Zone;
 use super::zones::Level;
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::event::def::TableDef;
-use crate::event::maxwell::{self, Damage};
+use crate::event::maxwell::{self, Damage, ENCRYPTED};
 use crate::event::{Body, Event};
 use crate::spool::follow::tracker::{Item, Tracker};
 use crate::spool::store::segment;
@@ -49,6 +51,8 @@ pub(crate) struct Indexer {
     next: Seq,
     tables: usize,
     pending: usize,
+    /// A message was decrypted for it.
+    opened: bool,
     keyed: Keyed,
     widths: Widths,
     /// The segment of the last frame, and the least number of rows of its biggest transactions.
@@ -140,6 +144,9 @@ impl Indexer {
             Err(e) if e.kind() == ErrorKind::Damaged => return unfit(e.message().plain(), true),
             Err(e) => return Err(e),
         }
+        if index.is_to_be_opened(home, key())? {
+            return unfit("the producer's key is given now".into(), false);
+        }
         match Self::resume(home, index) {
             Ok(indexer) => Ok(Ok(indexer)),
             Err(e) if e.kind() == ErrorKind::Damaged => unfit(e.message().plain(), true),
@@ -183,6 +190,7 @@ impl Indexer {
             next,
             tables,
             pending: 0,
+            opened: false,
             keyed,
             widths: Widths::default(),
             segment,
@@ -208,10 +216,13 @@ impl Indexer {
 
     /// Indexes a frame that was just written; what is added is seen by readers after
     /// [`Indexer::save`].
-    pub(crate) fn add(&mut self, header: &Header, frame: Arc<Frame>) -> Result<()> {
+    pub(crate) fn add(&mut self, header: &Header, mut frame: Arc<Frame>) -> Result<()> {
+        if key().is_some() {
+            Arc::make_mut(&mut frame).decrypt(key());
+        }
         self.hole(frame.place.segment, None, frame.place, header.first)?;
         (self.past, self.torn) = (Past::default(), None);
-        let events = frame.records().map(|record| maxwell::parse(record.bytes));
+        let events = frame.records().map(|record| maxwell::parse(record.text));
         self.take(header, Arc::clone(&frame), events)
     }
 
@@ -223,6 +234,7 @@ impl Indexer {
         events: impl IntoIterator<Item = Parsed<'f>>,
     ) -> Result<()> {
         self.begin()?;
+        self.opened |= frame.is_opened();
         if header.first == frame.place.segment {
             let (tracker, keys) = (self.tracker.save()?, self.keyed.in_force());
             self.index.add_border(header.first, &Border { tracker, keys })?;
@@ -238,7 +250,7 @@ impl Indexer {
             if let Ok(event) = &parsed
                 && !notes.resend.contains(index)
             {
-                self.add_key(seq, event, &mut zone);
+                self.add_key(&record, event, &mut zone);
             }
         }
         self.lookup.end();
@@ -273,7 +285,8 @@ impl Indexer {
     }
 
     /// Takes what a message says of keys, and of what its frame holds.
-    fn add_key(&mut self, seq: Seq, event: &Event<'_>, zone: &mut Zone) {
+    fn add_key(&mut self, record: &Record<'_>, event: &Event<'_>, zone: &mut Zone) {
+        let seq = record.seq;
         if event.meta.is_housekeeping() {
             return;
         }
@@ -281,7 +294,7 @@ impl Indexer {
         zone.record(table, &event.meta);
         match event.body {
             Body::Row { .. } => {
-                self.keyed.row(table, seq, event);
+                self.keyed.row(table, record, event);
                 self.widths.row(table, seq, event);
             }
             Body::Ddl { def: Some(def), .. } => {
@@ -300,7 +313,9 @@ impl Indexer {
         let alone = notes.closed.iter().filter(|t| t.kind == TransactionKind::Alone);
         self.counts.alone += alone.count() as u64;
         self.counts.resends += notes.resend.count();
-        self.counts.damaged += notes.damages.len() as u64;
+        let encrypted = notes.damages.iter().filter(|note| note.reason == ENCRYPTED).count() as u64;
+        self.counts.encrypted += encrypted;
+        self.counts.damaged += notes.damages.len() as u64 - encrypted;
         self.counts.gaps += notes.gaps.len() as u64;
         let begun = |e: &&crate::spool::types::Epoch| e.base.is_none();
         self.counts.epochs += notes.epochs.iter().filter(begun).count() as u64;
@@ -327,6 +342,9 @@ impl Indexer {
         self.begin()?;
         self.widths.save(&self.index)?;
         self.save_zone()?;
+        if let (true, Some(key)) = (self.opened, key()) {
+            self.index.set(CIPHER, Val::Text(&key.mark()))?;
+        }
         self.index.set("spool", Val::Text(&spool.to_string()))?;
         self.index.set("tracker", Val::Text(&self.tracker.save()?))?;
         self.index.set("next", int(self.next))?;

@@ -9,6 +9,7 @@ use super::keys;
 use crate::event::def::TableDef;
 use crate::event::row::{Columns, Value};
 use crate::event::{Body, Event, Key, TableName, typed};
+use crate::spool::store::frame::Record;
 use crate::spool::types::Seq;
 
 /// The columns that make up a key: lower case, in the order of their names.
@@ -66,7 +67,8 @@ impl Keyed {
     }
 
     /// Takes a row.
-    pub(crate) fn row(&mut self, id: u32, seq: Seq, event: &Event<'_>) {
+    pub(crate) fn row(&mut self, id: u32, record: &Record<'_>, event: &Event<'_>) {
+        let seq = record.seq;
         let Body::Row { data, old } = event.body else { return };
         let listed = |key: &Key<'_>| {
             self.current.get(&id).is_some_and(|columns| columns.listed == key.columns)
@@ -85,14 +87,15 @@ impl Keyed {
         if columns.names.is_empty() {
             return;
         }
-        match columns.values(event.key, data) {
+        // Of what came encrypted the index holds no hash either: few values are soon tried.
+        match columns.values(event.key, data).filter(|_| !record.opened) {
             Some(mut values) => {
                 self.hashes.push(columns.hash(&values));
                 if columns.overlay(&mut values, old) {
                     self.hashes.push(columns.hash(&values));
                 }
             }
-            // A row that lacks a column of its key: it is found with those of unknown key.
+            // So of a row that lacks a column of its key: it is found with those of unknown key.
             None => self.hashes.push(keys::marker(&columns.table, &[])),
         }
     }

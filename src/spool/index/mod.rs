@@ -3,6 +3,7 @@
 //! [`key_runs`] are what it is asked.
 
 mod adopt;
+pub(crate) mod cipher;
 pub(crate) mod db;
 pub(crate) mod fit;
 pub(crate) mod home;

@@ -529,6 +529,6 @@ fn sql_order(order: Direction) -> &'static str {
 }
 
 /// A bound of a range of sequences, which may be "to the end".
-fn upto(seq: Seq) -> Val<'static> {
+pub(super) fn upto(seq: Seq) -> Val<'static> {
     int(seq.min(i64::MAX as u64))
 }

@@ -11,6 +11,7 @@ use crate::event::Direction;
 use crate::event::maxwell;
 use crate::spool::follow::resend::{Entry, EventRows, Ident, Stored};
 use crate::spool::store::frame::Frame;
+use crate::spool::store::key::key;
 use crate::spool::store::segment_reader::SegmentReader;
 use crate::spool::types::Seq;
 
@@ -71,6 +72,7 @@ impl Lookup {
             let row = index.frame_of(first)?.ok_or_else(|| missing(first))?;
             let (_, mut frame) = self.segments.read(row.place, &row.range())?;
             frame.resend = row.resend;
+            frame.decrypt(key());
             let entries = entries(&frame, index.event_rows(row.first)?);
             if self.kept.len() == KEPT {
                 self.kept.remove(0);
@@ -90,7 +92,7 @@ fn missing(seq: Seq) -> Error {
 fn entries(frame: &Frame, mut event_rows: EventRows) -> Vec<Entry> {
     let mut entries = Vec::with_capacity(frame.len());
     for record in frame.records() {
-        let Ok(event) = maxwell::parse(record.bytes) else {
+        let Ok(event) = maxwell::parse(record.text) else {
             continue;
         };
         let row = event.meta.op.is_row();
@@ -190,7 +192,7 @@ impl Stored for Storage<'_> {
     }
 
     fn record(&mut self, seq: Seq) -> Result<Vec<u8>> {
-        let get = |frame: &Frame| frame.get((seq - frame.first) as usize).bytes.to_vec();
+        let get = |frame: &Frame| frame.get((seq - frame.first) as usize).text.to_vec();
         if let Some(current) =
             self.lookup.current.as_ref().filter(|d| d.frame.range().contains(&seq))
         {

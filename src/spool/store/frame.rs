@@ -4,10 +4,13 @@
 
 use std::ops::Range;
 
+use memchr::memmem;
+
 use super::format::{MAX_RAW, Merged};
 use super::place::Place;
 use super::ranges::Ranges;
 use crate::error::{Error, Result};
+use crate::event::cipher::Key;
 use crate::event::{Direction, Event, maxwell};
 use crate::spool::types::Seq;
 
@@ -87,6 +90,15 @@ pub struct Frame {
     pub(crate) place: Place,
     pub(crate) resend: Ranges,
     pub(crate) damaged: Ranges,
+    pub(crate) plain: Option<Plain>,
+}
+
+/// The records of a frame of which some came encrypted, as they are read.
+#[derive(Clone, Debug)]
+pub(crate) struct Plain {
+    content: Vec<u8>,
+    ends: Vec<u64>,
+    opened: Vec<bool>,
 }
 
 /// A stored message by itself.
@@ -114,6 +126,10 @@ pub struct Record<'a> {
     pub seq: Seq,
     /// Its bytes as they came.
     pub bytes: &'a [u8],
+    /// What is read of it: the same, unless it came encrypted and the key is here.
+    pub text: &'a [u8],
+    /// It came encrypted and was decrypted.
+    pub opened: bool,
     /// The producer sent it a second time: no replay writes it again.
     pub resend: bool,
     /// It could not be read; see [`crate::spool::Spool::damaged`].
@@ -146,10 +162,17 @@ impl Frame {
     /// # Panics
     /// When `i` is not below [`Frame::len`], as a slice does.
     pub fn get(&self, i: usize) -> Record<'_> {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] as usize + 1 };
+        let part = |ends: &[u64]| {
+            let start = if i == 0 { 0 } else { ends[i - 1] as usize + 1 };
+            start..ends[i] as usize
+        };
+        let bytes = &self.content[part(&self.ends)];
+        let plain = self.plain.as_ref();
         Record {
             seq: self.first + i as u64,
-            bytes: &self.content[start..self.ends[i] as usize],
+            bytes,
+            text: plain.map_or(bytes, |plain| &plain.content[part(&plain.ends)]),
+            opened: plain.is_some_and(|plain| plain.opened[i]),
             resend: self.resend.contains(i),
             damaged: self.damaged.contains(i),
         }
@@ -189,18 +212,19 @@ impl Frame {
     /// # Errors
     /// When it cannot be read, which is noted where it is stored; the error names its place.
     pub fn event<'f>(&self, record: &Record<'f>) -> Result<Event<'f>> {
-        maxwell::parse_stored(record.bytes).map_err(|damage| {
+        maxwell::parse_stored(record.text).map_err(|damage| {
             Error::failed(format!("{} message {}: {damage}", self.place, record.seq))
         })
     }
 
-    /// Leaves out the records that are not in a range.
+    /// Leaves out the records that are not in a range; to be followed by [`Frame::decrypt`].
     pub(crate) fn cut(&mut self, range: &Range<Seq>) {
         let within = |seq: Seq| (seq.clamp(self.first, self.range().end) - self.first) as usize;
         let (from, to) = (within(range.start), within(range.end));
         if (from, to) == (0, self.len()) {
             return;
         }
+        self.plain = None;
         let behind = |n: usize| if n == 0 { 0 } else { self.ends[n - 1] + 1 };
         let (start, end) = (behind(from), behind(to));
         self.content.truncate(end as usize);
@@ -212,9 +236,36 @@ impl Frame {
         self.first += from as u64;
     }
 
-    /// All records, each followed by a line end.
+    /// Decrypts what came encrypted. What the key makes no message of stays as it came, and is none.
+    pub(crate) fn decrypt(&mut self, key: Option<&Key>) {
+        let Some(key) = key else { return };
+        if self.plain.is_some() || memmem::find(&self.content, b"\"encrypted\"").is_none() {
+            return;
+        }
+        let size = self.content.len();
+        let mut plain = Plain {
+            content: Vec::with_capacity(size),
+            ends: Vec::with_capacity(self.len()),
+            opened: Vec::with_capacity(self.len()),
+        };
+        for record in self.records() {
+            let opened = key.open(record.bytes);
+            plain.content.extend_from_slice(opened.as_deref().unwrap_or(record.bytes));
+            plain.ends.push(plain.content.len() as u64);
+            plain.content.push(b'\n');
+            plain.opened.push(opened.is_some());
+        }
+        self.plain = plain.opened.contains(&true).then_some(plain);
+    }
+
+    /// True when some of its records came encrypted and were decrypted.
+    pub(crate) fn is_opened(&self) -> bool {
+        self.plain.is_some()
+    }
+
+    /// What is read of all records, each followed by a line end.
     pub fn content(&self) -> &[u8] {
-        &self.content
+        self.plain.as_ref().map_or(&self.content, |plain| &plain.content)
     }
 
     /// The record that holds a byte of the content, and where the next one begins.
@@ -222,12 +273,13 @@ impl Frame {
     /// # Panics
     /// When the byte lies behind the content.
     pub fn at(&self, byte: usize) -> (usize, usize) {
-        let n = self.ends.partition_point(|end| *end < byte as u64);
-        (n, self.ends[n] as usize + 1)
+        let ends = self.plain.as_ref().map_or(&self.ends, |plain| &plain.ends);
+        let n = ends.partition_point(|end| *end < byte as u64);
+        (n, ends[n] as usize + 1)
     }
 
-    /// Bytes of the content.
+    /// Bytes of the records, and of what is read of them where that is another.
     pub fn raw_len(&self) -> usize {
-        self.content.len()
+        self.content.len() + self.plain.as_ref().map_or(0, |plain| plain.content.len())
     }
 }

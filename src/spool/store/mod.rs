@@ -6,6 +6,7 @@ pub(crate) mod files;
 pub mod format;
 pub(crate) mod frame;
 pub(crate) mod kept;
+pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod place;

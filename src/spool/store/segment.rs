@@ -197,7 +197,7 @@ pub(crate) fn tombstone(
 
 fn frame(first: Seq, content: Vec<u8>, ends: Vec<u64>, place: Place) -> Frame {
     let (resend, damaged) = (Ranges::default(), Ranges::default());
-    Frame { first, content, ends, place, resend, damaged }
+    Frame { first, content, ends, place, resend, damaged, plain: None }
 }
 
 /// Decompresses bodies, and what the index has compressed.

@@ -12,6 +12,7 @@ use crate::event::time::utc;
 use crate::spool::index::fit::{Past, Torn};
 use crate::spool::store::format::{Header, SpoolId};
 use crate::spool::store::frame::Frame;
+use crate::spool::store::key::key;
 use crate::spool::store::place::Place;
 use crate::spool::store::scan::{Found, Scan, Unread};
 use crate::spool::store::segment::{self, Decoder};
@@ -215,10 +216,11 @@ fn read<'f>(
             None => return Ok(Reached::EndOfSegment),
             Some(Found::Bad(unread) | Found::Torn(unread)) => Step::Unread(unread),
             Some(Found::Frame { place, header, body }) => {
-                let content = decoder.decode(&header, &body, place).map(|frame| {
+                let content = decoder.decode(&header, &body, place).map(|mut frame| {
+                    frame.decrypt(key());
                     bytes += frame.raw_len();
                     let frame = slot.get_or_init(|| Arc::new(frame));
-                    let events = frame.records().map(|record| maxwell::parse(record.bytes));
+                    let events = frame.records().map(|record| maxwell::parse(record.text));
                     (Arc::clone(frame), events.collect())
                 });
                 Step::Frame { place, header, content }
