@@ -19,6 +19,11 @@ golden:
 test-memory:
     BINSYNC_TEST_LARGE=100 tests/run capture::memory -- --nocapture
 
+# Files and messages that somebody made up, for so many seconds, with a bound on memory
+fuzz SECONDS="3600":
+    cargo test --lib --no-run
+    ulimit -v 6000000; BINSYNC_TEST_FUZZ={{SECONDS}} cargo test --lib fuzz -- --nocapture
+
 # Random work on both kinds of source, applied and compared: that many seeds of each
 seeds N *ARGS:
     BINSYNC_TEST_SEEDS={{N}} tests/run differential {{ARGS}}

@@ -53,7 +53,10 @@ impl Sample {
             self.encryption.check(
                 "encryption",
                 Problem,
-                ("are encrypted: what they say is not known here", "encrypt=none at the producer"),
+                (
+                    "are encrypted: what they say is not known here",
+                    "give Maxwell's secret_key in a file",
+                ),
                 "no message",
             ),
             self.position.check(

@@ -67,6 +67,12 @@ impl Sample {
     pub fn take(spool: &Spool, definitions: &Definitions) -> Result<Self> {
         let mut sample = Self::default();
         let all = spool.begin()..spool.end()?.next;
+        if spool.check_key(&all).is_err() {
+            // What they say is not known: all else is left unchecked.
+            let (messages, encrypted) = (spool.size()?.0, spool.encrypted()?.max(1));
+            sample.encryption = Seen { good: messages.saturating_sub(encrypted), bad: encrypted };
+            return Ok(sample);
+        }
         for frame in spool.frames(all, Direction::Reverse).flatten() {
             for record in frame.records().rev() {
                 if sample.messages == SAMPLE {
@@ -74,7 +80,7 @@ impl Sample {
                 }
                 sample.messages += 1;
                 sample.largest = sample.largest.max(record.bytes.len());
-                sample.look(record.seq, record.bytes, definitions);
+                sample.look(record.seq, record.text, definitions);
             }
         }
         Ok(sample)

@@ -5,6 +5,7 @@
 //! ([`Damage`]), not an error: it is stored, shown and passed over.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -42,6 +43,7 @@ impl fmt::Display for Damage {
 }
 
 /// A string that borrows from the message unless it holds escapes.
+#[derive(PartialEq, Eq, Hash)]
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
@@ -106,7 +108,22 @@ pub fn parse(bytes: &[u8]) -> Result<Event<'_>, Damage> {
         return Err(Damage("empty message".into()));
     }
     check_depth(bytes)?;
-    parse_stored(bytes)
+    let event = parse_stored(bytes)?;
+    if let Body::Row { data, old } = event.body {
+        check_names(data, "data")?;
+        old.map_or(Ok(()), |old| check_names(old, "old"))?;
+    }
+    Ok(event)
+}
+
+/// Refuses names of columns that are no text: half a surrogate is an escape that the reading of the
+/// whole message lets pass, and that would stop every reader of the row.
+fn check_names(image: &str, what: &str) -> Result<(), Damage> {
+    if memchr::memmem::find(image.as_bytes(), b"\\u").is_none() {
+        return Ok(());
+    }
+    let names = serde_json::from_str::<HashMap<Text<'_>, &RawValue>>(image);
+    names.map(drop).map_err(|e| Damage(format!("{what}: {e}")))
 }
 
 /// Reads a message that [`parse`] has read before: the index marks those it could not.
@@ -349,6 +366,8 @@ mod tests {
                 format!(r#"{{"type":"insert","database":"a","table":"t","ts":{ts},"data":{{}}}}"#);
             assert_eq!(damage(row.as_bytes()), format!("{ts} is no time"));
         }
+        let half = br#"{"type":"insert","database":"a","table":"t","data":{"\ud800":1}}"#;
+        assert!(damage(half).starts_with("data: "), "{}", damage(half));
         let deep = format!("{}1{}", "[".repeat(10_000), "]".repeat(10_000));
         let row =
             format!(r#"{{"type":"insert","database":"a","table":"t","data":{{"j":{deep}}}}}"#);

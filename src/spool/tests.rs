@@ -11,6 +11,7 @@ use crate::event::{Direction, TableName};
 
 mod damage;
 mod forget;
+mod fuzz;
 mod model;
 mod prune;
 mod repair;

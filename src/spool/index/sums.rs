@@ -83,8 +83,9 @@ impl Index {
 
     /// What each segment holds in sum, in the order of the stream.
     pub(crate) fn summaries(&self) -> Result<Vec<SegmentSums>> {
-        let mut next = self.end()?.next;
+        // The end is asked last: a writer may begin segments in between.
         let rows = self.segment_rows()?;
+        let mut next = self.end()?.next;
         let sums = rows.into_iter().rev().map(|row| SegmentSums {
             range: row.first..std::mem::replace(&mut next, row.first),
             frames: row.frames,
@@ -94,6 +95,9 @@ impl Index {
         });
         let mut all: Vec<SegmentSums> = sums.collect();
         all.reverse();
-        Ok(all)
+        match all.iter().all(|segment| segment.range.start <= segment.range.end) {
+            true => Ok(all),
+            false => Err(damaged("it ends before its last segment")),
+        }
     }
 }

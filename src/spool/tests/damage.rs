@@ -234,6 +234,18 @@ fn a_flipped_bit_of_the_index_is_never_believed() -> Result<()> {
 }
 
 #[test]
+fn an_index_that_has_lost_its_end_is_damaged() -> Result<()> {
+    let dir = tempfile::tempdir().context("temp")?;
+    filled(dir.path(), 40, 4)?;
+    let spool = Spool::open(dir.path())?;
+    assert!(segment::list(dir.path())?.len() > 1);
+    db::Index::open(dir.path())?.expect("an index").set("next", db::int(1))?;
+    let refused = spool.size().expect_err("no size");
+    assert_eq!(refused.kind(), ErrorKind::Damaged, "{refused}");
+    Ok(())
+}
+
+#[test]
 fn an_index_in_the_hands_of_another_process_is_waited_for() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     filled(dir.path(), 2, 4)?;
