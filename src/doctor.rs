@@ -1,4 +1,4 @@
-//! Whether a producer, its tables and a target are as a stream needs them that can be
+//! Whether a producer, its tables, a target and a broker are as a stream needs them that can be
 //! trusted and taken back.
 //!
 //! Each question is a [`Check`] with an answer of its own. What could not be asked is *not checked*,
@@ -6,6 +6,7 @@
 
 use crate::error::Words;
 
+pub mod broker;
 mod check;
 mod producer;
 pub mod sample;
@@ -20,7 +21,7 @@ pub fn not_checked(part: Part, why: &Words) -> Vec<Check> {
         Part::Producer => &producer::NAMES,
         Part::Tables => &tables::NAMES,
         Part::Target => &target::NAMES,
-        Part::Broker => &[],
+        Part::Broker => &broker::NAMES,
     };
     check::not_checked(part, names, why)
 }

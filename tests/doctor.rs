@@ -28,6 +28,8 @@ fn check<'v>(found: &'v Value, part: &str, name: &str) -> &'v Value {
     of.next().unwrap_or_else(|| panic!("no {part} {name}: {found:#}"))
 }
 
+mod broker;
+
 const CREATE: &str = "CREATE TABLE t (id INT PRIMARY KEY, first_name VARCHAR(9), w INT)";
 
 fn def(columns: &Value, key: &Value) -> Value {
@@ -352,9 +354,9 @@ fn the_text_is_readable_at_80_columns() {
         assert!(line.chars().count() <= 80, "{line}");
     }
     for word in [
-        "cascades      problem",
+        "cascades       problem",
         "next: store",
-        "time          note        damaged.t.c_time",
+        "time           note        damaged.t.c_time",
         "1 problem",
     ] {
         assert!(text.contains(word), "{word}: {text}");

@@ -48,7 +48,7 @@ const ROOMS: [(&str, &[&str]); 3] =
 const SHARED: [&str; 4] = ["types", "store", "follow", "index"];
 
 /// The only files that may name a crate (a folder stands for all in it).
-const EDGES: [(&str, &[&str]); 21] = [
+const EDGES: [(&str, &[&str]); 22] = [
     ("aes", &["event/cipher"]),
     ("cbc", &["event/cipher"]),
     ("async_rs", &["source/amqp"]),
@@ -60,9 +60,10 @@ const EDGES: [(&str, &[&str]); 21] = [
     ),
     ("mysql_common", &["mysql", "dest/mysql"]),
     ("futures_rustls", &["source/amqp/tls"]),
-    ("rustls", &["source/amqp/tls", "mysql/tls", "mysql/tunnel"]),
+    ("rustls", &["source/amqp/tls", "source/management", "mysql/tls", "mysql/tunnel"]),
+    ("ureq", &["source/management"]),
     ("url", &["cli/server"]),
-    ("percent_encoding", &["cli/server"]),
+    ("percent_encoding", &["cli/server", "source/management"]),
     ("rusqlite", &["spool/index", "dest/sqlite"]),
     ("zstd", &["spool/store/segment", "source/packing", "cli/demo"]),
     ("globset", &["filter"]),

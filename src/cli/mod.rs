@@ -94,7 +94,7 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Shows where the spool and its runs stand; status 3 when somebody has to see to something
     Status(standing::StatusArgs),
-    /// Checks producer, tables and target for what is lost or will not run; status 3 when
+    /// Checks producer, tables, target and broker for what is lost or will not run; status 3 when
     /// something is
     Doctor(doctor::DoctorArgs),
     /// Forgets runs that are over and done; `status` lists them

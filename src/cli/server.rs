@@ -10,6 +10,8 @@ use super::secret;
 use crate::error::{Error, Result};
 use crate::mysql::server::{Encryption, Identity, Login, Server};
 
+pub(super) mod management;
+
 /// How a server is written.
 const WRITTEN: &str = "write it as mysql://user:password@host:port";
 

@@ -6,6 +6,7 @@
 pub mod amqp;
 pub mod copy;
 pub mod lines;
+pub mod management;
 pub mod mark;
 mod packing;
 pub mod queue;

@@ -19,7 +19,7 @@ const MAX_NAME: usize = 255;
 /// Returns after which a quorum queue drops a message, where we make the queue: none that is met.
 pub const DELIVERY_LIMIT: i64 = 1_000_000;
 /// A delivery limit that a capture which is killed again and again may meet.
-const LOW_LIMIT: i64 = 1000;
+pub const LOW_LIMIT: i64 = 1000;
 
 /// Which queue, where, and how.
 #[derive(Clone)]

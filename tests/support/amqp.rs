@@ -17,6 +17,8 @@ use lapin::{
 };
 use std::{
     env, fs,
+    io::{Read as _, Write as _},
+    net::TcpStream,
     path::PathBuf,
     process::Command,
     sync::{
@@ -32,6 +34,8 @@ struct Broker {
     url: String,
     /// The address for TLS, and who has signed the certificate for 127.0.0.1.
     tls: Option<(String, Certificates)>,
+    /// Ports of its management: HTTP and HTTPS.
+    management: Option<[u16; 2]>,
     _processes: Option<(Watched, Watched)>,
 }
 
@@ -45,10 +49,34 @@ pub fn amqp_tls() -> Option<&'static (String, Certificates)> {
     shared().tls.as_ref()
 }
 
+/// The ports of its management, for HTTP and HTTPS (with the certificates of [`amqp_tls`]); `None` when the broker is not
+/// one of ours.
+pub fn management() -> Option<[u16; 2]> {
+    shared().management
+}
+
+/// Asks the management to do something; `path` is that behind `/api/`.
+pub fn manage(method: &str, path: &str, body: &str) -> String {
+    let [port, _] = management().expect("a broker of our own");
+    let mut way = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let length = body.len();
+    let head = "Authorization: Basic Z3Vlc3Q6Z3Vlc3Q=\r\nContent-Type: application/json\r\nConnection: close";
+    write!(
+        way,
+        "{method} /api/{path} HTTP/1.0\r\n{head}\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    way.read_to_string(&mut answer).unwrap();
+    let status: u16 = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(status < 300, "{method} {path} {body}: {answer}");
+    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+}
+
 fn shared() -> &'static Broker {
     static BROKER: OnceLock<Broker> = OnceLock::new();
     BROKER.get_or_init(|| match env::var("BINSYNC_TEST_AMQP") {
-        Ok(url) => Broker { url, tls: None, _processes: None },
+        Ok(url) => Broker { url, tls: None, management: None, _processes: None },
         Err(_) => start(),
     })
 }
@@ -56,6 +84,7 @@ fn shared() -> &'static Broker {
 fn start() -> Broker {
     let dir = tempfile::Builder::new().prefix("binsync-rabbit-").tempdir().unwrap().keep();
     let (port, tls_port, name_port) = (free_port(), free_port(), free_port());
+    let management = [free_port(), free_port()];
     // A node name of its own needs a name server of its own, else a daemon would outlive the tests.
     let name_server_dir = dir.join("epmd");
     fs::create_dir(&name_server_dir).unwrap();
@@ -64,7 +93,9 @@ fn start() -> Broker {
     let names = Watched::start(&name_server_dir, &names);
     let mut server = Command::new(server_program());
     let plugins = dir.join("plugins");
-    fs::write(&plugins, "[].\n").unwrap();
+    let names_of_plugins =
+        "rabbitmq_management,rabbitmq_auth_mechanism_ssl,rabbitmq_consistent_hash_exchange";
+    fs::write(&plugins, format!("[{names_of_plugins}].\n")).unwrap();
     for (name, value) in
         [("HOME", "."), ("RABBITMQ_MNESIA_BASE", "mnesia"), ("RABBITMQ_LOG_BASE", "log")]
     {
@@ -72,12 +103,22 @@ fn start() -> Broker {
         server.env(name, dir.join(value));
     }
     let certificates = Certificates::new();
-    let config = [
+    let mut config = vec![
         format!("listeners.ssl.1=127.0.0.1:{tls_port}"),
-        format!("ssl_options.cacertfile={}", certificates.file("ca.pem")),
-        format!("ssl_options.certfile={}", certificates.file("server.pem")),
-        format!("ssl_options.keyfile={}", certificates.file("server.key")),
+        format!("management.tcp.port={}", management[0]),
+        format!("management.ssl.port={}", management[1]),
+        // A client may show a certificate, and then need not say a password.
+        "ssl_options.verify=verify_peer\nssl_options.fail_if_no_peer_cert=false".to_owned(),
+        "auth_mechanisms.1=PLAIN\nauth_mechanisms.2=EXTERNAL\nssl_cert_login_from=common_name"
+            .to_owned(),
     ];
+    for section in ["ssl_options", "management.ssl"] {
+        for (name, file) in
+            [("cacertfile", "ca.pem"), ("certfile", "server.pem"), ("keyfile", "server.key")]
+        {
+            config.push(format!("{section}.{name}={}", certificates.file(file)));
+        }
+    }
     fs::write(dir.join("rabbitmq.conf"), config.join("\n") + "\n").unwrap();
     server
         .env("RABBITMQ_CONFIG_FILE", dir.join("rabbitmq.conf"))
@@ -97,7 +138,12 @@ fn start() -> Broker {
         sleep(Duration::from_millis(200));
     }
     let tls = format!("amqps://guest:guest@127.0.0.1:{tls_port}/%2f");
-    Broker { url, tls: Some((tls, certificates)), _processes: Some((server, names)) }
+    Broker {
+        url,
+        tls: Some((tls, certificates)),
+        management: Some(management),
+        _processes: Some((server, names)),
+    }
 }
 
 /// The broker's own start script: Debian's in /usr/sbin insists on changing the user.

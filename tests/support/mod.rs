@@ -19,7 +19,7 @@ pub mod trace;
 mod watchdog;
 pub mod workload;
 
-pub use amqp::{Queue, amqp_tls, amqp_url, broker, broker_of};
+pub use amqp::{Queue, amqp_tls, amqp_url, broker, broker_of, manage, management};
 pub use cli::{Run, Spool, binsync};
 pub use dump::{assert_rows_equal, assert_same_dump, rows_only};
 pub use proxy::Proxy;

@@ -8,7 +8,7 @@ use crate::event::printable;
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 /// Where the words begin.
-const INDENT: usize = 28;
+const INDENT: usize = 29;
 /// More are counted.
 const SHOWN: usize = 5;
 
@@ -31,7 +31,7 @@ pub(super) fn text(checks: &[Check]) -> String {
 }
 
 fn one(check: &Check) -> String {
-    let head = format!("  {:<13} {:<11}", check.name, check.state.name());
+    let head = format!("  {:<14} {:<11}", check.name, check.state.name());
     let mut said = words::text(&check.what);
     if !check.on.is_empty() {
         let on: Vec<&str> = check.on.iter().take(SHOWN).map(String::as_str).collect();
