@@ -19,6 +19,10 @@ golden:
 test-memory:
     BINSYNC_TEST_LARGE=100 tests/run capture::memory -- --nocapture
 
+# The power lost at that many points of a capture of one queue, of several, a prune and an import
+powerloss CUTS="2000":
+    BINSYNC_TEST_CUTS={{CUTS}} tests/run powerloss
+
 # Files and messages that somebody made up, for so many seconds, with a bound on memory
 fuzz SECONDS="3600":
     cargo test --lib --no-run

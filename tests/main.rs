@@ -43,6 +43,7 @@ mod own_rows;
 mod package;
 mod plain;
 mod policies;
+mod powerloss;
 mod pruned;
 mod reading;
 mod recordings;

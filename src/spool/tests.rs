@@ -366,7 +366,7 @@ fn an_index_continued_after_each_frame_gives_the_same_answers() -> Result<()> {
         let stream = stream_with_resend(positions);
         let (mut writer, _) = SpoolWriter::open(once.path(), options())?;
         for records in stream.chunks(7) {
-            writer.append_unsynced(&batch(records))?;
+            writer.append(&batch(records))?;
             let (mut other, recovery) = SpoolWriter::open(often.path(), options())?;
             assert_eq!((recovery.caught_up, recovery.reindexed), (0, None));
             other.append_unsynced(&batch(records))?;

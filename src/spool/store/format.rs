@@ -77,6 +77,8 @@ pub mod tag {
     pub const PIECES: u64 = 10;
     /// From which queues the records were merged.
     pub const MERGED: u64 = 9;
+    /// The first record before the frame's that was not known to be durable when it was written.
+    pub const UNSYNCED: u64 = 12;
 }
 
 /// A spool's id.
@@ -125,6 +127,9 @@ pub struct Header {
     /// Every record of the queue before this sequence was acknowledged, as the broker has
     /// confirmed, when the frame was written.
     pub acked: Option<u64>,
+    /// The first record of those before it that were not known to be durable when it was written:
+    /// from there on a power loss may have left holes. `None`: all of them were.
+    pub unsynced: Option<u64>,
     /// Records that were taken out of the spool here; the frame has none then.
     pub forgotten: u64,
     /// Those were lost, as a repair found, and not taken out.
@@ -207,6 +212,11 @@ impl Header {
             put_varint(&mut part, acked);
             put_part(out, tag::ACKED, &part);
         }
+        if let Some(unsynced) = self.unsynced {
+            part.clear();
+            put_varint(&mut part, unsynced);
+            put_part(out, tag::UNSYNCED, &part);
+        }
         if self.forgotten > 0 {
             part.clear();
             put_varint(&mut part, self.forgotten);
@@ -249,6 +259,7 @@ impl Header {
             source: None,
             maybe_twice: Vec::new(),
             acked: None,
+            unsynced: None,
             forgotten: 0,
             lost: false,
             pieces: Vec::new(),
@@ -290,6 +301,7 @@ impl Header {
                 tag::REDELIVERED => self.redelivered = take_flags(part, records),
                 tag::MAYBE_TWICE => self.maybe_twice = take_flags(part, records),
                 tag::ACKED => self.acked = Some(take_varint(&mut part)?),
+                tag::UNSYNCED => self.unsynced = Some(take_varint(&mut part)?),
                 tag::SOURCE => {
                     let end = take_varint(&mut part)?;
                     self.source = Some((String::from_utf8(part.to_vec()).ok()?, end));

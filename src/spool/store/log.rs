@@ -30,6 +30,8 @@ pub(crate) struct Log {
     encoder: Encoder,
     live: Option<Live>,
     next: Seq,
+    /// Where what is not durable begins, if anything is not.
+    synced: Seq,
     state: State,
     lock: Lock,
     /// The folder was made here, and is of no use unless something is stored in it.
@@ -97,8 +99,9 @@ impl Log {
             }
         }
         let encoder = Encoder::new(level, spool)?;
-        let (dir, state) = (dir.to_owned(), State::Found);
-        let log = Self { dir, home, segment_bytes, encoder, live, next, state, lock, is_new };
+        let (dir, state, synced) = (dir.to_owned(), State::Found, next);
+        let log =
+            Self { dir, home, segment_bytes, encoder, live, next, synced, state, lock, is_new };
         Ok((log, torn))
     }
 
@@ -138,6 +141,7 @@ impl Log {
     /// When it could not be written: none of it counts as stored.
     pub(crate) fn append(&mut self, batch: &Batch) -> Result<Appended> {
         self.check()?;
+        self.encoder.unsynced = (self.state == State::Unsynced).then_some(self.synced);
         let mut encoded = self.encoder.encode(batch, self.next)?;
         let ended = self.make_room()?;
         let Some(live) = &mut self.live else {
@@ -152,6 +156,9 @@ impl Log {
         live.raw += encoded.header.raw;
         live.frames += 1;
         live.gain.add(&encoded.header, encoded.bytes.len() as u64);
+        if self.state != State::Unsynced {
+            self.synced = encoded.header.first;
+        }
         self.state = State::Unsynced;
         self.next = encoded.header.end();
         Ok(Appended { encoded, ended })

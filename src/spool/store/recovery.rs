@@ -34,7 +34,7 @@ pub(crate) struct Live {
     pub(crate) torn: Option<(PathBuf, u64)>,
 }
 
-/// Reads the live segment and cuts it after its last whole frame. `None`: there are no segments.
+/// Reads the live segment and cuts what a crash left at its end. `None`: there are no segments.
 ///
 /// # Errors
 /// When a file cannot be read or written, or is of a newer version.
@@ -42,6 +42,23 @@ pub(crate) fn recover(dir: &Path) -> Result<Option<Live>> {
     let Some(&segment) = segment::list(dir)?.last() else {
         return Ok(None);
     };
+    let (mut live, cut) = measure(dir, segment, u64::MAX)?;
+    if let Some(cut) = cut {
+        let kept = keep_torn(dir, segment, cut)?;
+        let file = path(dir, segment);
+        let bytes = fs::metadata(&file).context(file.display())?.len() - cut;
+        renew(dir, segment, cut)?;
+        live = measure(dir, segment, cut)?.0;
+        (live.len, live.torn) = (cut, Some((kept, bytes)));
+    }
+    drop_if_empty(dir, &mut live)?;
+    Ok(Some(live))
+}
+
+/// Reads a segment up to an offset: its whole frames, and where it is to be cut. That is where what
+/// is no whole frame begins at its end, or, before that, a hole in what was not known to be durable
+/// when the last frame was written: a disk that lost its power had written only some of it.
+fn measure(dir: &Path, segment: Seq, upto: u64) -> Result<(Live, Option<u64>)> {
     let mut live = Live {
         exists: true,
         segment,
@@ -52,27 +69,27 @@ pub(crate) fn recover(dir: &Path) -> Result<Option<Live>> {
         next: segment,
         torn: None,
     };
+    // Each with the record that was to come there.
+    let mut holes: Vec<(u64, Seq)> = Vec::new();
+    let (mut unsynced, mut end) = (None, None);
     let mut scan = Scan::open(dir, segment, 0)?;
     while let Some(found) = scan.next()? {
         match found {
+            Found::Frame { place, .. } if place.offset >= upto => break,
             Found::Frame { place, header, .. } => {
                 live.len = place.offset + place.len;
                 live.raw += header.raw;
                 live.frames += 1;
                 live.gain.add(&header, place.len);
                 live.next = live.next.max(header.end());
+                unsynced = header.unsynced;
             }
-            Found::Bad(_) => {}
-            Found::Torn(torn) => {
-                let kept = keep_torn(dir, segment, torn.offset)?;
-                renew(dir, segment, torn.offset)?;
-                live.len = torn.offset;
-                live.torn = Some((kept, torn.bytes));
-            }
+            Found::Bad(bad) => holes.push((bad.offset, live.next)),
+            Found::Torn(torn) => end = Some(torn.offset),
         }
     }
-    drop_if_empty(dir, &mut live)?;
-    Ok(Some(live))
+    let lost = |(_, next): &&(u64, Seq)| unsynced.is_some_and(|unsynced| *next >= unsynced);
+    Ok((live, holes.iter().find(lost).map(|(offset, _)| *offset).or(end)))
 }
 
 /// Removes a live segment without a frame: zstd takes an empty file for a broken one. Its name is

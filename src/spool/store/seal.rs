@@ -185,7 +185,7 @@ impl Sealed {
     }
 
     fn put_as_it_is(&mut self, header: Header, body: &[u8]) -> Result<()> {
-        let header = Header { generation: self.generation, ..header };
+        let header = Header { generation: self.generation, unsynced: None, ..header };
         self.put(&header.encode())?;
         self.put(body)
     }
@@ -213,6 +213,7 @@ impl Sealed {
             source: last.source.clone(),
             maybe_twice: flags(|h| &h.maybe_twice),
             acked: headers().filter_map(|h| h.acked).max(),
+            unsynced: None,
             forgotten: 0,
             lost: false,
             pieces: headers().flat_map(Header::joined).map(|(_, piece)| piece).collect(),

@@ -102,12 +102,14 @@ pub(crate) struct Encoded {
 pub(crate) struct Encoder {
     zstd: Compressor<'static>,
     spool: SpoolId,
+    /// See [`Header::unsynced`].
+    pub(crate) unsynced: Option<Seq>,
 }
 
 impl Encoder {
     /// An encoder for one spool.
     pub(crate) fn new(level: i32, spool: SpoolId) -> Result<Self> {
-        Ok(Self { zstd: Compressor::new(level).context("zstd")?, spool })
+        Ok(Self { zstd: Compressor::new(level).context("zstd")?, spool, unsynced: None })
     }
 
     /// The spool.
@@ -135,6 +137,7 @@ impl Encoder {
             source: batch.source.clone(),
             maybe_twice: batch.maybe_twice.clone(),
             acked: batch.acked,
+            unsynced: self.unsynced,
             forgotten: 0,
             lost: false,
             pieces: Vec::new(),
@@ -187,6 +190,7 @@ pub(crate) fn tombstone(
         source: None,
         maybe_twice: Vec::new(),
         acked: None,
+        unsynced: None,
         forgotten: taken.end - taken.start,
         lost,
         pieces: Vec::new(),

@@ -108,6 +108,48 @@ fn a_cut_end_is_said_while_nobody_writes() -> Result<()> {
 }
 
 #[test]
+fn what_lies_behind_a_hole_that_a_power_loss_left_is_stored_anew() -> Result<()> {
+    for hole in 1..4 {
+        for synced in [true, false] {
+            let dir = tempfile::tempdir().context("temp")?;
+            let (mut writer, _) = SpoolWriter::open(dir.path(), options())?;
+            writer.append(&batch(&[row(1), row(2)]))?;
+            for n in 1..4 {
+                let rows = batch(&[row(2 * n + 1), row(2 * n + 2)]);
+                match synced {
+                    true => writer.append(&rows)?,
+                    false => writer.append_unsynced(&rows)?,
+                };
+            }
+            // As if killed: an end in good order seals.
+            writer.tail("q", 1)?;
+            drop(writer);
+            let path = last_segment(dir.path())?;
+            let mut bytes = fs::read(&path).context("read")?;
+            let at = |frame: usize| {
+                let starts = frame_starts(&path, dir.path());
+                starts.map(|all| all.get(frame).map_or(bytes.len(), |start| *start as usize))
+            };
+            let range = at(hole)?..at(hole + 1)?;
+            bytes[range].fill(0);
+            fs::write(&path, &bytes).context("write")?;
+            let (mut writer, recovery) = SpoolWriter::open(dir.path(), options())?;
+            // What was synced was there: a hole in it is damage, and takes nothing else along.
+            let cut = !synced || hole == 3;
+            assert_eq!(recovery.torn.is_some(), cut, "{hole} {synced}");
+            writer.append(&batch(&[row(99)]))?;
+            writer.finish()?;
+            let left: Vec<Seq> = read(dir.path())?.iter().map(|record| record.0).collect();
+            let before = 2 * hole as u64;
+            let kept = (1..=8).filter(|seq| !(before + 1..=before + 2).contains(seq));
+            let kept: Vec<Seq> = kept.filter(|seq| !cut || *seq <= before).collect();
+            assert_eq!(left[..left.len() - 1], kept, "{hole} {synced}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn an_import_whose_end_is_cut_goes_on_where_it_is_stored() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     let frame = |n: u64| Batch {

@@ -17,6 +17,7 @@ fn sample() -> Header {
         source: Some(("/a b".into(), 1 << 40)),
         maybe_twice: vec![true, false, false],
         acked: Some(40),
+        unsynced: Some(39),
         forgotten: 0,
         lost: false,
         pieces: vec![],
@@ -32,6 +33,7 @@ fn tombstone() -> Header {
         redelivered: vec![],
         maybe_twice: vec![],
         acked: None,
+        unsynced: None,
         forgotten: 1764,
         ..sample()
     }
