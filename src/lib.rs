@@ -37,6 +37,7 @@
 //! - **part**: what is a file of its own, or all of a script. **Sheet**: its text until it is handed
 //!   over. **Piece**: a text on its way to the sink.
 
+pub mod archive;
 pub mod capture;
 pub mod cli;
 pub mod dest;

@@ -13,6 +13,7 @@ mod generator;
 mod harness;
 mod support;
 
+mod archive;
 mod as_of;
 mod bad_messages;
 mod capture;

@@ -32,7 +32,7 @@ pub fn split(spool: &Spool) {
     forget_index(spool);
 }
 
-fn forget_index(spool: &Spool) {
+pub fn forget_index(spool: &Spool) {
     for entry in fs::read_dir(spool.path()).unwrap().map(|entry| entry.unwrap().path()) {
         if entry.file_name().unwrap().to_string_lossy().starts_with("index.sqlite") {
             fs::remove_file(entry).unwrap();
@@ -156,7 +156,7 @@ fn every_command_is_right_for_what_is_left_or_says_what_is_gone() {
 const DEFINE: &str = "CREATE TABLE \"d.t\" (id INTEGER PRIMARY KEY, v TEXT)";
 
 /// Runs a command that is killed at its call number `n` of these kinds; false when it came to its end before.
-fn killed(spool: &Path, command: &[&str], calls: &str, n: usize) -> bool {
+pub fn killed(spool: &Path, command: &[&str], calls: &str, n: usize) -> bool {
     let mut traced = Command::new("strace");
     traced.args(["-f", "-qq", "-o", "/dev/null"]);
     traced.arg(format!("--inject={calls}:signal=KILL:when={n}"));

@@ -12,7 +12,7 @@ use super::output::{Output, counted};
 use super::select::SelectArgs;
 use super::{DIFFERS, DONE, Global, print, stop_flag, time};
 use crate::capture::Watch as _;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Direction, Event};
 use crate::filter::Filter;
 use crate::read::export::{self, Format, Writer};
@@ -218,11 +218,13 @@ impl Run {
         for frame in select::frames(spool, filter, range.clone(), Direction::Forward)? {
             let frame = match frame {
                 Ok(frame) => frame,
-                Err(error) => {
+                // Damaged; what cannot be had from the archive now ends it.
+                Err(error) if error.kind() == ErrorKind::Failed => {
                     self.output.tell(&error.words());
                     self.unreadable = true;
                     continue;
                 }
+                Err(error) => return Err(error),
             };
             for record in frame.counted(&range, Direction::Forward) {
                 let event = frame.event(&record)?;

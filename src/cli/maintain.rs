@@ -1,4 +1,4 @@
-//! `spool ls|verify|reindex|forget|prune|repair`: the spool's files, as a table or as JSON.
+//! `spool ls|verify|reindex|forget|prune|archive|repair`: the spool's files, as a table or as JSON.
 
 use clap::Subcommand;
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::event::printable;
 use crate::spool::{self, Spool};
 
+mod archive;
 mod forget;
 mod listing;
 mod prune;
@@ -30,6 +31,8 @@ pub enum SpoolCommand {
     Forget(forget::ForgetArgs),
     /// Removes the oldest segments, by age or by what may stay
     Prune(prune::PruneArgs),
+    /// Copies segments to a folder or an object store, and removes here what is safe there
+    Archive(archive::ArchiveArgs),
     /// Makes damaged files readable without a finding again; what is lost stays known
     Repair(repair::RepairArgs),
 }
@@ -42,6 +45,7 @@ pub fn run(global: &Global, command: SpoolCommand) -> Result<u8> {
         SpoolCommand::Reindex => reindex(global),
         SpoolCommand::Forget(args) => forget::forget(global, &args),
         SpoolCommand::Prune(args) => prune::prune(global, &args),
+        SpoolCommand::Archive(args) => archive::archive(global, &args),
         SpoolCommand::Repair(args) => repair::repair(global, &args),
     }
 }

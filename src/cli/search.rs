@@ -12,7 +12,7 @@ use super::output::{Output, counted, is_coloured};
 use super::select::SelectArgs;
 use super::{DIFFERS, Global, print, time};
 use crate::capture::Watch as _;
-use crate::error::{Context as _, Error, Result};
+use crate::error::{Context as _, Error, ErrorKind, Result};
 use crate::event::row::Columns;
 use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
 use crate::filter::Filter;
@@ -82,11 +82,13 @@ pub fn search(global: &Global, args: &SearchArgs) -> Result<u8> {
     for frame in select::frames(&spool, &selection.filter, range.clone(), Direction::Forward)? {
         let frame = match frame {
             Ok(frame) => frame,
-            Err(error) => {
+            // Damaged; what cannot be had from the archive now ends it.
+            Err(error) if error.kind() == ErrorKind::Failed => {
                 output.tell(&error.words());
                 unreadable = true;
                 continue;
             }
+            Err(error) => return Err(error),
         };
         in_frame(&frame, range, &selection.filter, &pattern, &mut page)?;
         output.reached(frame.range().end.min(range.end) - range.start, range.end - range.start);

@@ -18,6 +18,7 @@ use super::store::pruned;
 use super::store::recovery;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, Decoder};
+use super::store::segments::{self, Segments};
 use super::types::{Recovery, Seq};
 use crate::error::{Error, ErrorKind, Means, Result};
 
@@ -68,17 +69,22 @@ pub fn verify(dir: &Path) -> Result<Report> {
         }
         Err(e) => return Err(e),
     };
+    let mut failed = None;
     if let Some(index) = &index
         && let Err(e) = verify_index(dir, index, spool, &mut report)
     {
         match e.kind() {
             ErrorKind::Damaged => report.add(INDEX, 0, &e.message().plain()),
-            _ => return Err(e),
+            _ => failed = Some(e),
         }
     }
     let index = index.filter(|_| report.findings.is_empty());
     let begin = pruned::pruned(dir)?.map_or(1, |pruned| pruned.segment);
     verify_segments(dir, begin, index.as_ref(), &mut report)?;
+    // What cannot be had from the archive is named by now.
+    if let Some(e) = failed.filter(|_| report.findings.is_empty()) {
+        return Err(e);
+    }
     verify_inboxes(dir, &mut report)?;
     Ok(report)
 }
@@ -86,7 +92,7 @@ pub fn verify(dir: &Path) -> Result<Report> {
 /// What is wrong in the inboxes; what is read there is not counted.
 fn verify_inboxes(dir: &Path, report: &mut Report) -> Result<()> {
     for inbox in inboxes::known(dir)? {
-        let first = segment::list(&inbox.dir)?.first().copied().unwrap_or(1);
+        let first = segments::list(&inbox.dir)?.first().copied().unwrap_or(1);
         let mut found = Report::default();
         verify_segments(&inbox.dir, first.min(inbox.merged), None, &mut found)?;
         let folder = inbox.dir.strip_prefix(dir).unwrap_or(&inbox.dir).display().to_string();
@@ -148,7 +154,8 @@ fn verify_segments(
     index: Option<&Index>,
     report: &mut Report,
 ) -> Result<()> {
-    let mut segments = segment::list(dir)?;
+    let stored = Segments::of(dir)?;
+    let mut segments = stored.all();
     // An interrupted prune may have left some of what is gone.
     segments.retain(|first| *first >= next);
     for (i, &segment) in segments.iter().enumerate() {
@@ -161,12 +168,17 @@ fn verify_segments(
             false => None,
         };
         let live = last && lock.is_none();
-        match verify_segment(dir, segment, live, index, &mut next, report) {
+        let verified = verify_segment(dir, segment, live, index, &mut next, report);
+        match (verified, stored.copied(segment)) {
+            (Err(e), Some(copied)) => {
+                report.add(&segment::name(segment), 0, &e.message().plain());
+                next = copied.end;
+            }
             // Of an inbox: it was merged meanwhile, and is gone.
-            Err(_) if index.is_none() && !segment::path(dir, segment).exists() => {
+            (Err(_), None) if index.is_none() && !segment::path(dir, segment).exists() => {
                 next = segments.get(i + 1).map_or(next, |behind| next.max(*behind));
             }
-            verified => verified?,
+            (verified, _) => verified?,
         }
     }
     Ok(())

@@ -25,8 +25,9 @@ use super::store::pruned::Alone;
 use super::store::recovery;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, sync_dir, tombstone};
+use super::store::segments::{self, Segments};
 use super::types::{BadFrame, Seq, Transaction, TransactionKind};
-use crate::error::{Context, Error, Means, Result};
+use crate::error::{Context, Error, ErrorKind, Means, Result};
 use crate::event::Direction;
 
 /// What stands in stretches of the spool, and what beside them depends on it.
@@ -60,7 +61,10 @@ impl Spool {
         let mut all = Dependents::default();
         for range in stretches {
             for frame in self.frames(range.clone(), Direction::Forward) {
-                let part = frame.map(|frame| frame.range()).unwrap_or(0..0);
+                let part = match frame {
+                    Err(e) if e.kind() == ErrorKind::Failed => continue,
+                    frame => frame?.range(),
+                };
                 all.messages += part.end.min(range.end).saturating_sub(part.start.max(range.start));
             }
             all.damaged += self.damaged(range.clone())?.len() as u64;
@@ -101,7 +105,15 @@ pub fn forget(dir: &Path, stretches: &[Range<Seq>]) -> Result<Vec<BadFrame>> {
     let spool = recovery::spool_id(dir)?
         .ok_or_else(|| Error::usage(format!("{}: the spool is empty", dir.display())))?;
     let (mut touched, mut sources) = (Vec::new(), Vec::new());
-    for segment in segment::list(dir)? {
+    let segments = Segments::of(dir)?;
+    // What of them is in the archive alone is written anew here; the copies stay as they are.
+    let may_hold = |segment: &Seq| {
+        let range = segments.copied(*segment).map(|copied| copied.first..copied.end);
+        let inside =
+            |s: &Range<Seq>, range: &Range<Seq>| s.start < range.end && range.start < s.end;
+        range.is_none_or(|range| stretches.iter().any(|s| inside(s, &range)))
+    };
+    for segment in segments.all().into_iter().filter(may_hold) {
         if holds(dir, segment, stretches, &mut sources)? {
             touched.push(segment);
         }
@@ -176,7 +188,7 @@ fn check(place: Place, header: &Header, stretches: &[Range<Seq>]) -> Result<()> 
 fn rewrite(dir: &Path, segment: Seq, spool: SpoolId, stretches: &[Range<Seq>]) -> Result<()> {
     let path = segment::path(dir, segment);
     let temp = dir.join(format!("{}.new", segment::name(segment)));
-    let (old, mut new) = (files::read(&path)?, files::make(&temp)?);
+    let (old, mut new) = (segments::open(dir, segment)?, files::make(&temp)?);
     let mut scan = Scan::open(dir, segment, 0)?;
     let mut taken: Option<(Range<Seq>, i64)> = None;
     let mut bytes = Vec::new();

@@ -13,6 +13,7 @@ use super::lots::Lots;
 use super::store::frame::{Batch, Frame};
 use super::store::log::{Appended, Log};
 use super::store::segment::{self, sync_dir};
+use super::store::segments;
 use super::store::{disk, files};
 use super::types::{Seq, TailFrame, TailRecord};
 use crate::error::{Context, Result};
@@ -82,7 +83,7 @@ impl Inbox {
         let known = Arc::new(Standing::default());
         known.merged_to(merged);
         let mut inbox = Self { log, tail: VecDeque::new(), kept, known };
-        let from = segment::list(&dir)?.first().copied().unwrap_or(1);
+        let from = segments::here(&dir)?.first().copied().unwrap_or(1);
         let mut lots = Lots::new(&dir, from)?;
         while let Some(lot) = lots.read()? {
             inbox.remember(&lot.frame, lot.acked);
@@ -176,7 +177,7 @@ impl Inbox {
         let first = |tail: &TailFrame| tail.end - tail.records.len() as u64;
         let needed = self.tail.front().map_or(self.log.next(), first);
         let done = needed.min(self.known.merged.load(Ordering::Acquire));
-        let all = segment::list(self.log.dir())?;
+        let all = segments::here(self.log.dir())?;
         for pair in all.windows(2).filter(|pair| pair[1] <= done) {
             let file = segment::path(self.log.dir(), pair[0]);
             fs::remove_file(&file).context(file.display())?;

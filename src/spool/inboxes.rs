@@ -9,6 +9,7 @@ use super::lots::Lots;
 use super::store::files;
 use super::store::scan::{Found, Scan};
 use super::store::segment;
+use super::store::segments;
 use super::types::Seq;
 use crate::error::{Context, Error, Result};
 use crate::event::printable;
@@ -74,7 +75,7 @@ pub(super) fn all(spool: &Path, merged: &[(String, Seq)]) -> Result<Vec<Place>> 
         let entry = entry.context(folder.display())?;
         let (dir, name) = (entry.path(), entry.file_name());
         files::check_folder(&dir)?;
-        if segment::list(&dir)?.is_empty() {
+        if segments::list(&dir)?.is_empty() {
             continue;
         }
         let queue = queue_of(&dir)?.unwrap_or_else(|| name.to_string_lossy().into_owned());
@@ -97,7 +98,7 @@ pub(super) fn known(spool: &Path) -> Result<Vec<Place>> {
     }
     let mut all = all(spool, &[])?;
     for place in &mut all {
-        place.merged = segment::list(&place.dir)?.first().copied().unwrap_or(1);
+        place.merged = segments::list(&place.dir)?.first().copied().unwrap_or(1);
     }
     Ok(all)
 }
@@ -109,7 +110,7 @@ pub(super) fn known(spool: &Path) -> Result<Vec<Place>> {
 pub(super) fn waiting(spool: &Path, merged: &[(String, Seq)]) -> Result<Vec<Waiting>> {
     let mut waiting = Vec::new();
     for Place { queue, dir, merged } in all(spool, merged)? {
-        let segments = segment::list(&dir)?;
+        let segments = segments::list(&dir)?;
         let holds = segments.partition_point(|first| *first <= merged).saturating_sub(1);
         let (mut since_ms, mut end) = (None, merged);
         for &segment in segments.get(holds).into_iter().chain(segments.last()) {
@@ -129,7 +130,7 @@ pub(super) fn waiting(spool: &Path, merged: &[(String, Seq)]) -> Result<Vec<Wait
 
 /// The queue, by the first frame that tells it.
 fn queue_of(dir: &Path) -> Result<Option<String>> {
-    for segment in segment::list(dir)? {
+    for segment in segments::list(dir)? {
         let Some(mut scan) = open(dir, segment)? else { continue };
         while let Some(found) = scan.next()? {
             if let Found::Frame { header, .. } = found

@@ -7,6 +7,7 @@ use super::store::frame::Frame;
 use super::store::key::key;
 use super::store::scan::{Found, Scan};
 use super::store::segment::{self, Decoder};
+use super::store::segments;
 use super::types::Seq;
 use crate::error::Result;
 
@@ -128,7 +129,7 @@ impl Lots {
     /// Where the next frame is looked for.
     fn place(&mut self) -> Result<Option<(Seq, u64)>> {
         if self.at.is_none() {
-            let all = segment::list(&self.dir)?;
+            let all = segments::list(&self.dir)?;
             let holds = all.partition_point(|first| *first <= self.next).saturating_sub(1);
             self.at = all.get(holds).map(|first| (*first, 0));
         }
@@ -137,7 +138,7 @@ impl Lots {
 
     /// The segment behind that one. It is written to once that one is complete.
     fn behind(&self, segment: Seq) -> Result<Option<Seq>> {
-        Ok(segment::list(&self.dir)?.into_iter().find(|first| *first > segment))
+        Ok(segments::list(&self.dir)?.into_iter().find(|first| *first > segment))
     }
 }
 

@@ -11,6 +11,7 @@
 //!
 //! It knows bytes and what [`crate::event`] reads from them; nothing of brokers, plans or targets.
 
+mod archive;
 mod begin;
 mod check;
 mod follow;
@@ -41,6 +42,7 @@ use std::path::Path;
 
 use crate::error::Result;
 
+pub use archive::{Archived, InArchive, archive};
 pub use check::{Finding, Report, reindex, verify};
 pub use forget::{Dependents, forget};
 pub use inbox::{Inbox, Standing};
@@ -55,6 +57,7 @@ pub use records::Records;
 pub use repair::{Repair, repair};
 pub use snapshots::{add_snapshot, snapshots};
 pub use state::State;
+pub use store::copies::Copied;
 pub use store::format;
 pub use store::frame::{Batch, Frame, Message, Record};
 pub use store::kept::{Held, forget_kept, hold, is_held, keep, kept, kept_names, seize};

@@ -5,6 +5,7 @@
 //! in between, each next step is done by whoever opens the index, or prunes again. A writer may be
 //! at work beside: it only appends to the last segment.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,24 +13,27 @@ use super::index::db::Index;
 use super::index::pruned::Border;
 use super::index::zones::Level;
 use super::reader::Spool;
+use super::store::copies;
 use super::store::lock::{Lock, Purpose};
 use super::store::pruned::{self, Alone, Pruned};
 use super::store::recovery;
 use super::store::segment::{self, sync_dir};
+use super::store::segments::{self, Segments};
 use super::types::{SegmentInfo, Seq};
 use crate::error::{Error, Result};
 use crate::event::Direction;
 
 /// So many segments stay at the end: the one that is written, and the one before it, by which is
 /// known what the broker or the producer sends again.
-const STAY: usize = 2;
+pub(super) const STAY: usize = 2;
 
 /// What is to go: segments that one of the two names.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wish {
     /// Those whose last message arrived before this, milliseconds since 1970.
     pub before_ms: Option<i64>,
-    /// The oldest, until the others have no more bytes than this.
+    /// The oldest, until the others have no more bytes here than this; what is in the archive alone
+    /// has none.
     pub bytes: Option<u64>,
     /// The first message that somebody still needs.
     pub needed: Option<Seq>,
@@ -44,6 +48,8 @@ pub struct Prune {
     pub held: usize,
     /// What is gone then, all prunes together; `None`: nothing goes, nor ever went.
     pub pruned: Option<Pruned>,
+    /// How many of the segments have a copy that stays in an archive, and which that is.
+    pub copies: Option<(usize, String)>,
 }
 
 /// Removes segments as wished.
@@ -53,7 +59,7 @@ pub struct Prune {
 pub fn prune(dir: &Path, wish: &Wish, dry_run: bool) -> Result<Prune> {
     let _alone = if dry_run { None } else { Some(Alone::take(dir)?) };
     let spool = Spool::open(dir)?;
-    let (found, border) = plan(&spool, wish)?;
+    let (mut found, border) = plan(&spool, wish)?;
     if dry_run {
         return Ok(found);
     }
@@ -74,13 +80,14 @@ pub fn prune(dir: &Path, wish: &Wish, dry_run: bool) -> Result<Prune> {
             index.prune(pruned.segment)?;
         }
         remove(dir, pruned.segment)?;
+        found.copies = copies::forget_before(dir, pruned.segment)?;
     }
     Ok(found)
 }
 
 /// Removes the files of the segments before one.
 fn remove(dir: &Path, border: Seq) -> Result<()> {
-    let gone = segment::list(dir)?.into_iter().filter(|first| *first < border);
+    let gone = segments::here(dir)?.into_iter().filter(|first| *first < border);
     gone.into_iter().try_for_each(|first| segment::remove(dir, first))?;
     sync_dir(dir)
 }
@@ -88,7 +95,10 @@ fn remove(dir: &Path, border: Seq) -> Result<()> {
 /// What is to go, and what is followed where the rest begins.
 fn plan(spool: &Spool, wish: &Wish) -> Result<(Prune, Option<Border>)> {
     let segments = spool.segments()?;
-    let wanted = wished(&segments, wish);
+    let stay = segments.len().saturating_sub(STAY);
+    let stored = Segments::of(spool.dir())?;
+    let away: BTreeSet<Seq> = stored.away().map(|copied| copied.first).collect();
+    let wanted = wished(&segments, stay, &away, wish);
     let cut = |needed: Seq| -> Result<Option<(usize, Seq, Border)>> {
         for count in (1..=wanted).rev() {
             if let Some((begin, border)) = border(spool, &segments[count])?
@@ -102,22 +112,33 @@ fn plan(spool: &Spool, wish: &Wish) -> Result<(Prune, Option<Border>)> {
     let most = cut(Seq::MAX)?.map_or(0, |(count, ..)| count);
     let Some((count, begin, border)) = cut(wish.needed.unwrap_or(Seq::MAX))? else {
         let pruned = spool.pruned().cloned();
-        return Ok((Prune { segments: Vec::new(), held: most, pruned }, None));
+        return Ok((Prune { segments: Vec::new(), held: most, pruned, copies: None }, None));
     };
     let pruned = sum(spool, &segments[..count], segments[count].first, begin)?;
     let segments = segments[..count].to_vec();
-    Ok((Prune { segments, held: most - count, pruned: Some(pruned) }, Some(border)))
+    let copied = stored.copies().map(|all| {
+        let before = all.all.iter().filter(|copied| copied.first < pruned.segment);
+        (before.count(), all.to.clone())
+    });
+    let copies = copied.filter(|(count, _)| *count > 0);
+    Ok((Prune { segments, held: most - count, pruned: Some(pruned), copies }, Some(border)))
 }
 
-/// How many of the oldest are to go.
-fn wished(segments: &[SegmentInfo], wish: &Wish) -> usize {
-    let may = &segments[..segments.len().saturating_sub(STAY)];
+/// How many of the oldest are to go, of the first `most`; `away` are in the archive alone.
+pub(super) fn wished(
+    segments: &[SegmentInfo],
+    most: usize,
+    away: &BTreeSet<Seq>,
+    wish: &Wish,
+) -> usize {
+    let may = &segments[..most];
+    let bytes = |s: &SegmentInfo| if away.contains(&s.segment) { 0 } else { s.bytes };
     let old = |s: &&SegmentInfo| wish.before_ms.is_some_and(|before| s.arrival_ms.1 < before);
     let by_age = may.iter().take_while(old).count();
-    let mut left: u64 = segments.iter().map(|s| s.bytes).sum();
+    let mut left: u64 = segments.iter().map(bytes).sum();
     let too_many = |s: &&SegmentInfo| {
-        let goes = wish.bytes.is_some_and(|bytes| left > bytes);
-        left -= s.bytes;
+        let goes = wish.bytes.is_some_and(|most| left > most);
+        left -= bytes(s);
         goes
     };
     by_age.max(may.iter().take_while(too_many).count())

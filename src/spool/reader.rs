@@ -19,6 +19,7 @@ use super::store::frame::{Frame, Message};
 use super::store::pruned;
 use super::store::segment;
 use super::store::segment_reader::SegmentReader;
+use super::store::segments;
 use super::types::{
     BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq, Transaction,
 };
@@ -53,7 +54,7 @@ impl Spool {
         };
         match there.is_dir() {
             false => return missing("a file, where a spool is a folder"),
-            true if !segment::list(dir)?.is_empty() || pruned::path(dir).exists() => {}
+            true if !segments::list(dir)?.is_empty() || pruned::path(dir).exists() => {}
             // A writer has been here.
             true if dir.join("lock").exists() || dir.join("schema").exists() => {
                 return missing("the spool has stored nothing yet");
@@ -74,7 +75,7 @@ impl Spool {
     /// # Errors
     /// When the disk refuses.
     pub fn settle(&self) -> Result<()> {
-        let Some(live) = segment::list(&self.dir)?.pop() else { return Ok(()) };
+        let Some(live) = segments::here(&self.dir)?.pop() else { return Ok(()) };
         let path = segment::path(&self.dir, live);
         files::read(&path)?.sync_data().context(path.display())
     }

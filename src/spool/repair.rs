@@ -27,6 +27,7 @@ use super::store::pruned::{self, Alone, Pruned};
 use super::store::recovery;
 use super::store::scan::{Found, Scan, Unread};
 use super::store::segment::{self, Decoder, sync_dir, tombstone};
+use super::store::segments::{self, Segments};
 use super::types::Seq;
 use crate::error::{Context, Error, Means, Result};
 
@@ -116,7 +117,7 @@ fn repair_inboxes(dir: &Path, all: &[Place], dry_run: bool, done: &mut Repair) -
     for Place { queue, dir: inbox, merged } in all {
         // Where no frame can be read there is none to be held against it.
         let id = recovery::spool_id(inbox)?.unwrap_or(SpoolId([0; 16]));
-        let first = segment::list(inbox)?.first().copied().unwrap_or(*merged);
+        let first = segments::list(inbox)?.first().copied().unwrap_or(*merged);
         let (plans, _) = look(inbox, id, first.min(*merged))?;
         let folder = inbox.strip_prefix(dir).unwrap_or(inbox).display();
         for (segment, plan) in plans.iter().filter(|(_, plan)| plan.is_needed()) {
@@ -195,12 +196,18 @@ fn begin(dir: &Path, dry_run: bool, done: &mut Repair) -> Result<Option<Pruned>>
 /// behind the last.
 fn look(dir: &Path, spool: SpoolId, mut next: Seq) -> Result<(BTreeMap<Seq, Plan>, Seq)> {
     let mut plans: BTreeMap<Seq, Plan> = BTreeMap::new();
-    let mut segments = segment::list(dir)?;
-    segments.retain(|first| *first >= next);
-    for segment in segments {
+    let segments = Segments::of(dir)?;
+    let mut all = segments.all();
+    all.retain(|first| *first >= next);
+    for segment in all {
         if segment > next {
             plans.entry(next).or_default().pieces.push(Piece::Lost(next..segment));
             next = segment;
+        }
+        // What is in the archive alone was whole when it was copied, and is none of a repair's.
+        if let Some(copied) = segments.copied(segment) {
+            next = copied.end;
+            continue;
         }
         let plan = look_at(dir, segment, spool, &mut next)?;
         plans.insert(segment, plan);

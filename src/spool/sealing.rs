@@ -9,9 +9,9 @@ use std::thread::{self, JoinHandle};
 use super::index::db::Index;
 use super::store::disk;
 use super::store::files;
-use super::store::pruned;
 use super::store::seal::{FRAME_BYTES, are_tiny, seal};
 use super::store::segment;
+use super::store::segments;
 use super::types::Seq;
 use crate::error::{Context, Error, Result};
 
@@ -19,10 +19,12 @@ use crate::error::{Context, Error, Result};
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
 
-/// Full segments whose frames are tiny: a writer that was killed did not come to them.
-pub(super) fn left_unsealed(index: &Index) -> Result<VecDeque<Seq>> {
-    let mut full = index.segment_rows()?;
+/// Full segments whose frames are tiny: a writer that was killed did not come to them. One that is in
+/// the archive alone stays as it is.
+pub(super) fn left_unsealed(dir: &Path, index: &Index) -> Result<VecDeque<Seq>> {
+    let (mut full, here) = (index.segment_rows()?, segments::here(dir)?);
     full.pop();
+    full.retain(|row| here.binary_search(&row.first).is_ok());
     let tiny = full.into_iter().filter(|row| are_tiny(row.frames, row.raw, row.bytes));
     Ok(tiny.map(|row| row.first).collect())
 }
@@ -111,7 +113,8 @@ fn run(
             Ok(true) => done(next),
             // It stays as it is until a later start.
             Ok(false) => {}
-            Err(_) if pruned::is_gone(dir, next)? => {}
+            // Pruned, or in the archive alone by now.
+            Err(_) if !segment::path(dir, next).exists() => {}
             // Somebody else took the room.
             Err(_) if !room()? => {}
             Err(e) => return Err(e),

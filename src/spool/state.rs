@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::archive::InArchive;
 use super::inboxes::{self, Waiting};
 use super::reader::Spool;
 use super::store::{disk, lock};
@@ -49,6 +50,8 @@ pub struct State {
     pub gaps: (u64, Option<Seq>),
     /// What cannot be read in the segments or is gone from them, in words.
     pub unreadable: Vec<String>,
+    /// What of it is in an archive.
+    pub archive: Option<InArchive>,
     /// Of each of several queues, what is not merged yet.
     pub waiting: Vec<Waiting>,
     /// Bytes that the disk has left, and the reserve below which a capture pauses.
@@ -92,6 +95,7 @@ impl Spool {
             damaged: index.damaged_count()?,
             gaps: index.gap_count()?,
             unreadable: bad.iter().map(ToString::to_string).collect(),
+            archive: self.in_archive()?,
             waiting: inboxes::waiting(self.dir(), &index.merged()?)?,
             disk: disk::space(self.dir())?,
             writer: lock::writer(self.dir())?,

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::index::db;
-use super::store::{scan, segment};
+use super::store::{scan, segment, segments};
 use super::*;
 use crate::error::{Context, Result};
 use crate::event::{Direction, TableName};
@@ -134,7 +134,7 @@ fn every_row_is_found_by_its_key_in_full_segments_and_the_live_one() -> Result<(
         }
     }
     writer.finish()?;
-    assert!(segment::list(dir.path())?.len() > 5);
+    assert!(segments::here(dir.path())?.len() > 5);
     let spool = Spool::open(dir.path())?;
     let mut surplus = 0;
     for n in 0..300u64 {
@@ -165,13 +165,13 @@ fn the_biggest_transactions_of_each_segment_are_kept() -> Result<()> {
 }
 
 fn last_segment(dir: &Path) -> Result<std::path::PathBuf> {
-    let last = segment::list(dir)?.pop().unwrap_or_default();
+    let last = segments::here(dir)?.pop().unwrap_or_default();
     Ok(segment::path(dir, last))
 }
 
 /// Where the frames of the last segment begin, and where it ends.
 fn frame_starts(path: &Path, dir: &Path) -> Result<Vec<u64>> {
-    let segment = segment::list(dir)?.pop().unwrap_or_default();
+    let segment = segments::here(dir)?.pop().unwrap_or_default();
     let mut scan = scan::Scan::open(dir, segment, 0)?;
     let mut starts = Vec::new();
     while let Some(scan::Found::Frame { place, .. }) = scan.next()? {

@@ -280,10 +280,12 @@ impl fmt::Display for BadFrame {
 }
 
 /// One segment file, as indexed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// File name.
     pub name: String,
+    /// The sequence that names it: it may begin with messages that were taken out.
+    pub segment: Seq,
     /// First sequence.
     pub first: Seq,
     /// Last sequence.

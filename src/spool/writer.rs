@@ -67,7 +67,7 @@ impl SpoolWriter {
         let sources = indexer.index().sources()?.into_iter().collect();
         let merged = indexer.index().merged()?;
         log.go_on_at(indexer.goes_on_at());
-        let left = left_unsealed(indexer.index())?;
+        let left = left_unsealed(dir, indexer.index())?;
         let indexing = Indexing::start(indexer, spool)?;
         let sealing = Sealing::start(dir, options.level, left, indexing.sealed())?;
         let writer = Self { sources, sealing, merged, indexing, log };

@@ -13,6 +13,7 @@ pub mod proxy;
 pub mod recordings;
 pub mod reference;
 pub mod running;
+pub mod s3;
 pub mod servers;
 pub mod stream;
 pub mod trace;

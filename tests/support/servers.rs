@@ -277,12 +277,17 @@ fn mariadb_server(temporary: &Path, data: &Path) -> Command {
     command
 }
 
-/// A program of MySQL's own, where `tests/install-servers` has put it.
-pub(super) fn mysql_program(name: &str) -> PathBuf {
+/// Where `tests/install-servers` puts what it does not install into the system.
+pub(super) fn cached(path: &str) -> PathBuf {
     let cache = env::var("BINSYNC_TEST_CACHE").unwrap_or_else(|_| {
         format!("{}/.cache/binsync-tests", env::var("HOME").expect("HOME is set"))
     });
-    let program = PathBuf::from(cache).join("mysql").join(name);
+    PathBuf::from(cache).join(path)
+}
+
+/// A program of MySQL's own.
+pub(super) fn mysql_program(name: &str) -> PathBuf {
+    let program = cached("mysql").join(name);
     assert!(program.exists(), "no MySQL at {}: run tests/install-servers", program.display());
     program
 }

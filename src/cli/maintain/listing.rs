@@ -6,7 +6,7 @@ use super::super::output::count;
 use super::super::time::utc;
 use crate::error::Result;
 use crate::event::printable;
-use crate::spool::Spool;
+use crate::spool::{Copied, Spool};
 
 /// Each part as a head line and rows, so that both forms say the same.
 pub(super) struct Listing {
@@ -47,6 +47,14 @@ impl Listing {
                 json!(to.map(utc)),
                 json!(instant(p.at_ms)),
             ]
+        });
+        let archived = spool.in_archive()?.into_iter().flat_map(|archive| {
+            let to = archive.to;
+            let row = |(copied, here): (Copied, bool)| {
+                let name = format!("{:020}.zst", copied.first);
+                vec![json!(name), json!(copied.bytes), json!(here), json!(copied.sha256), json!(to)]
+            };
+            archive.segments.into_iter().map(row).collect::<Vec<_>>()
         });
         let epochs = spool.epochs()?.into_iter().map(|e| {
             vec![
@@ -91,6 +99,11 @@ impl Listing {
                     "pruned",
                     &["first", "last", "records", "transactions", "from", "to", "last_prune"],
                     pruned.into_iter().collect(),
+                ),
+                part(
+                    "archived",
+                    &["name", "bytes", "here", "sha256", "archive"],
+                    archived.collect(),
                 ),
                 part("imports", &["source", "first", "last"], imports.collect()),
                 part("forgotten", &["first", "last"], forgotten.collect()),

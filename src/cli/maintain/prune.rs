@@ -98,6 +98,11 @@ fn say(done: &Prune, dry_run: bool, quiet: bool) {
         time::utc(arrived.div_euclid(1000)),
         count(pruned.begin)
     ));
+    if let Some((copies, to)) = &done.copies {
+        let copies = counted(*copies as u64, "segment");
+        let to = printable(to);
+        line(&format!("still in the archive {to}, where nothing here leads any more: {copies}"));
+    }
 }
 
 fn sums(done: &Prune) -> (u64, u64) {
@@ -112,5 +117,6 @@ fn as_json(done: &Prune, held: Option<&str>, dry_run: bool) -> Value {
         "dry_run": dry_run, "segments": names, "bytes": bytes, "messages": messages,
         "begin": done.pruned.as_ref().map_or(1, |pruned| pruned.begin),
         "held": done.held, "held_by": held,
+        "copies": done.copies.as_ref().map_or(0, |(copies, _)| *copies),
     })
 }

@@ -26,6 +26,11 @@ pub(super) fn json(standing: &Standing, findings: &[Finding]) -> Value {
             "rate": (state.rate * 10.0).round() / 10.0,
             "resends": state.resends, "damaged": state.damaged.0, "gaps": state.gaps.0,
             "unreadable": state.unreadable.len(),
+            "archive": state.archive.as_ref().map(|archive| json!({
+                "to": archive.to, "segments": archive.segments.len(),
+                "bytes": archive.segments.iter().map(|(copied, _)| copied.bytes).sum::<u64>(),
+                "away": archive.segments.iter().filter(|(_, here)| !here).count(),
+            })),
             "inboxes": state.waiting.iter().map(|waiting| json!({
                 "queue": waiting.queue, "messages": waiting.messages, "since_ms": waiting.since_ms,
             })).collect::<Vec<_>>(),

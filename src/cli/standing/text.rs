@@ -63,6 +63,16 @@ fn spool(standing: &Standing) -> String {
         counted(state.gaps.0, "gap"),
         count(state.unreadable.len() as u64),
     ));
+    lines.extend(state.archive.as_ref().map(|archive| {
+        let away = archive.segments.iter().filter(|(_, here)| !here).count();
+        let bytes = archive.segments.iter().map(|(copied, _)| copied.bytes).sum();
+        format!(
+            "  archive  {}, {}, {away} of them not here; in {}",
+            counted(archive.segments.len() as u64, "segment"),
+            megabytes(bytes),
+            printable(&archive.to)
+        )
+    }));
     lines.extend(state.waiting.iter().map(|waiting| {
         let queue = printable(&waiting.queue);
         let since = waiting

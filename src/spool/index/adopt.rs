@@ -16,12 +16,12 @@ use super::zone::Zone;
 use super::zones::Level;
 use crate::error::{Context, Result};
 use crate::spool::follow::packed::Closed;
-use crate::spool::store::files;
 use crate::spool::store::format::Header;
 use crate::spool::store::place::Place;
 use crate::spool::store::ranges::Ranges;
 use crate::spool::store::scan::{Found, Scan};
 use crate::spool::store::segment;
+use crate::spool::store::segments;
 use crate::spool::types::Seq;
 
 impl Index {
@@ -42,11 +42,11 @@ impl Index {
     }
 
     fn adopt_frames(&self, dir: &Path, segment: Seq) -> Result<bool> {
-        let path = segment::path(dir, segment);
-        let generation = segment::generation(&files::read(&path)?).context(path.display())?;
+        let file = segments::open(dir, segment)?;
+        let generation = segment::generation(&file).context(segment::name(segment))?;
         let next = self.end()?.next;
         let (mut joined, mut frames, mut bytes) = (Vec::new(), 0, 0);
-        let mut scan = Scan::open(dir, segment, 0)?;
+        let mut scan = Scan::of(file, segment, 0)?;
         while let Some(found) = scan.next()? {
             let Found::Frame { place, header, .. } = found else { return Ok(false) };
             // What the index does not know yet is caught up with as always.

@@ -6,11 +6,11 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::db::{Index, PAST, TORN, Val, damaged, int};
-use crate::error::{Context, Error, Result};
-use crate::spool::store::files;
+use crate::error::{Error, Result};
 use crate::spool::store::pruned;
 use crate::spool::store::scan::Unread;
 use crate::spool::store::segment;
+use crate::spool::store::segments::Segments;
 use crate::spool::types::{BadFrame, Seq};
 
 /// What an index says about files that are not so (any more).
@@ -31,7 +31,8 @@ pub(crate) struct Fit {
 pub(crate) fn fit(dir: &Path, index: &Index) -> Result<Fit> {
     // An interrupted prune may have left some of what is gone.
     let begin = pruned::pruned(dir)?.map_or(0, |pruned| pruned.segment);
-    let mut listed = segment::list(dir)?;
+    let segments = Segments::of(dir)?;
+    let mut listed = segments.all();
     listed.retain(|first| *first >= begin);
     let mut known = index.segment_rows()?;
     known.retain(|row| row.first >= begin);
@@ -39,7 +40,6 @@ pub(crate) fn fit(dir: &Path, index: &Index) -> Result<Fit> {
     let mut fit = Fit::default();
     let mut size = 0;
     for (row, end) in known.iter().zip(ends) {
-        let path = segment::path(dir, row.first);
         let mut misfit = |offset, lost, reason: String| {
             let segment = segment::name(row.first);
             fit.misfits.push(BadFrame { segment, offset, bytes: 0, lost, reason, last: false });
@@ -48,9 +48,8 @@ pub(crate) fn fit(dir: &Path, index: &Index) -> Result<Fit> {
             misfit(0, row.first..end, "the segment is gone".to_owned());
             continue;
         }
-        let file = files::read(&path)?;
-        size = file.metadata().context(path.display())?.len();
-        let generation = segment::generation(&file).context(path.display())?;
+        let generation;
+        (size, generation) = segments.look(dir, row.first)?;
         if generation > row.generation {
             fit.sealed.push(row.first);
         } else if generation < row.generation {

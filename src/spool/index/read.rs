@@ -360,6 +360,7 @@ impl Index {
                     [row.int(column::ARRIVAL)? as i64, row.int(column::LATEST)? as i64];
                 let info = info.get_or_insert_with(|| SegmentInfo {
                     name: name.clone(),
+                    segment: segment.first,
                     first,
                     last: first,
                     frames: 0,

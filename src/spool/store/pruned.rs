@@ -6,18 +6,17 @@
 
 use std::fmt;
 use std::fs::{File, TryLockError};
-use std::io::ErrorKind;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::files;
-use super::format::{Header, SpoolId, at, header_len};
+use super::format::{Header, SpoolId};
 use super::frame::{Batch, Frame};
+use super::framed::Framed;
 use super::kept::keep;
 use super::place::Place;
-use super::segment::{Decoder, Encoder, MAX_HEADER};
+use super::segment::Encoder;
 use crate::error::{Context, Error, Means, Result};
 use crate::event::landmark::Landmark;
 use crate::event::time::utc;
@@ -80,14 +79,14 @@ pub(crate) fn path(dir: &Path) -> PathBuf {
 /// # Errors
 /// When the file cannot be read.
 pub fn pruned(dir: &Path) -> Result<Option<Pruned>> {
-    let Some(mut frames) = Frames::open(dir)? else { return Ok(None) };
-    let first = frames.next()?;
+    let Some(mut frames) = open(dir)? else { return Ok(None) };
+    let first = next(&mut frames)?;
     let told = first.as_ref().filter(|(_, frame)| frame.len() == 1);
     let told = told.map(|(_, frame)| serde_json::from_slice(frame.get(0).bytes));
     told.transpose()
         .ok()
         .flatten()
-        .ok_or_else(|| damaged(dir, "it does not say what was"))
+        .ok_or_else(|| mendable(frames.damaged("it does not say what was")))
         .map(Some)
 }
 
@@ -115,8 +114,8 @@ pub(crate) fn explained(dir: &Path, place: Place, error: Error) -> Error {
 /// # Errors
 /// As [`pruned`].
 pub(crate) fn spool_id(dir: &Path) -> Result<Option<SpoolId>> {
-    let Some(mut frames) = Frames::open(dir)? else { return Ok(None) };
-    Ok(frames.next()?.map(|(header, _)| header.spool))
+    let Some(mut frames) = open(dir)? else { return Ok(None) };
+    Ok(next(&mut frames)?.map(|(header, _)| header.spool))
 }
 
 /// All frames behind the first.
@@ -124,14 +123,14 @@ pub(crate) fn spool_id(dir: &Path) -> Result<Option<SpoolId>> {
 /// # Errors
 /// As [`pruned`].
 pub(crate) fn rest(dir: &Path) -> Result<Vec<Frame>> {
-    let Some(mut frames) = Frames::open(dir)? else { return Ok(Vec::new()) };
+    let Some(mut frames) = open(dir)? else { return Ok(Vec::new()) };
     let mut all = Vec::new();
-    frames.next()?;
-    while let Some((_, frame)) = frames.next()? {
+    next(&mut frames)?;
+    while let Some((_, frame)) = next(&mut frames)? {
         all.push(frame);
     }
     match all.is_empty() {
-        true => Err(damaged(dir, "it ends too early")),
+        true => Err(mendable(frames.damaged("it ends too early"))),
         false => Ok(all),
     }
 }
@@ -167,64 +166,29 @@ impl Alone {
         let file = File::open(&folder).context(folder.display())?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::failed(format!("{}: another prune is at work", dir.display()))
-                    .help("wait for it"))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::failed(format!(
+                "{}: another prune, repair or archiving is at work",
+                dir.display()
+            ))
+            .help("wait for it")),
             Err(TryLockError::Error(e)) => Err(e).context(folder.display()),
         }
     }
 }
 
-/// The frames of the file, one after the other.
-struct Frames {
-    dir: PathBuf,
-    file: File,
-    offset: u64,
-    decoder: Decoder,
+/// The frames of the file; `None`: nothing was pruned.
+fn open(dir: &Path) -> Result<Option<Framed>> {
+    Framed::open(&dir.join(FOLDER), FILE)
 }
 
-impl Frames {
-    fn open(dir: &Path) -> Result<Option<Self>> {
-        files::check_folder(&dir.join(FOLDER))?;
-        let path = path(dir);
-        if matches!(path.symlink_metadata(), Err(e) if e.kind() == ErrorKind::NotFound) {
-            return Ok(None);
-        }
-        let (file, decoder) = (files::read(&path)?, Decoder::new()?);
-        Ok(Some(Self { dir: dir.into(), file, offset: 0, decoder }))
-    }
-
-    fn next(&mut self) -> Result<Option<(Header, Frame)>> {
-        let end = self.file.metadata().context(path(&self.dir).display())?.len();
-        if self.offset == end {
-            return Ok(None);
-        }
-        let fixed = self.read(self.offset, at::PARTS as u64, end)?;
-        let len = header_len(&fixed).map_err(|e| damaged(&self.dir, e))?;
-        let len = len.min(MAX_HEADER) as u64;
-        let header = Header::decode(&self.read(self.offset, len, end)?);
-        let header = header.map_err(|e| damaged(&self.dir, e))?;
-        let body = self.read(self.offset + len, header.compressed, end)?;
-        let place = Place { segment: header.first, offset: self.offset, len };
-        let frame = self.decoder.decode(&header, &body, place);
-        let frame = frame.map_err(|e| damaged(&self.dir, e.message().plain()))?;
-        self.offset += len + header.compressed;
-        Ok(Some((header, frame)))
-    }
-
-    fn read(&self, offset: u64, len: u64, end: u64) -> Result<Vec<u8>> {
-        if len > end.saturating_sub(offset) {
-            return Err(damaged(&self.dir, "it ends too early"));
-        }
-        let mut bytes = vec![0; len as usize];
-        self.file.read_exact_at(&mut bytes, offset).context(path(&self.dir).display())?;
-        Ok(bytes)
-    }
+/// The next frame.
+fn next(file: &mut Framed) -> Result<Option<(Header, Frame)>> {
+    file.next().map_err(mendable)
 }
 
-fn damaged(dir: &Path, what: impl fmt::Display) -> Error {
-    Error::failed(format!("{} is damaged: {what}", path(dir).display())).help(
+/// Adds what may be done about a file that is damaged.
+fn mendable(error: Error) -> Error {
+    error.or_help(
         "what is known of the pruned messages stands in it: bring it back from a backup, or let "
             + Means::SpoolRepair
             + " move it aside: what was pruned counts as lost then",

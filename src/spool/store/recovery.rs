@@ -4,12 +4,14 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use super::copies::Copies;
 use super::files;
 use super::format::SpoolId;
 use super::pruned;
 use super::scan::{Found, Scan};
 use super::seal::Gain;
 use super::segment::{self, path, sync_dir};
+use super::segments;
 use crate::error::{Context, Error, Result};
 use crate::spool::types::Seq;
 
@@ -39,7 +41,7 @@ pub(crate) struct Live {
 /// # Errors
 /// When a file cannot be read or written, or is of a newer version.
 pub(crate) fn recover(dir: &Path) -> Result<Option<Live>> {
-    let Some(&segment) = segment::list(dir)?.last() else {
+    let Some(&segment) = segments::here(dir)?.last() else {
         return Ok(None);
     };
     let (mut live, cut) = measure(dir, segment, u64::MAX)?;
@@ -96,7 +98,7 @@ fn measure(dir: &Path, segment: Seq, upto: u64) -> Result<(Live, Option<u64>)> {
 /// kept where nothing else would tell the next sequence.
 fn drop_if_empty(dir: &Path, live: &mut Live) -> Result<()> {
     let file = path(dir, live.segment);
-    live.exists = live.len > 0 || (live.segment > 1 && segment::list(dir)?.len() == 1);
+    live.exists = live.len > 0 || (live.segment > 1 && segments::list(dir)?.len() == 1);
     if !live.exists {
         fs::remove_file(&file).context(file.display())?;
         sync_dir(dir)?;
@@ -104,12 +106,12 @@ fn drop_if_empty(dir: &Path, live: &mut Live) -> Result<()> {
     Ok(())
 }
 
-/// The id in the first readable frame, or where something was pruned. `None`: there is neither.
+/// The id in the first readable frame, or where something was pruned or copied. `None`: there is none.
 ///
 /// # Errors
 /// When a segment cannot be read or is of a newer version.
 pub(crate) fn spool_id(dir: &Path) -> Result<Option<SpoolId>> {
-    for segment in segment::list(dir)? {
+    for segment in segments::here(dir)? {
         let mut scan = Scan::open(dir, segment, 0)?;
         while let Some(found) = scan.next()? {
             if let Found::Frame { header, .. } = found {
@@ -117,7 +119,10 @@ pub(crate) fn spool_id(dir: &Path) -> Result<Option<SpoolId>> {
             }
         }
     }
-    pruned::spool_id(dir)
+    match pruned::spool_id(dir)? {
+        Some(id) => Ok(Some(id)),
+        None => Ok(Copies::read(dir)?.map(|copies| copies.spool)),
+    }
 }
 
 /// Copies what lies behind `from` into a file of its own, durably, before it is cut.

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::files;
 use super::format::{self, BadHeader, Header, MAGIC, at};
 use super::place::Place;
-use super::segment::{self, MAX_HEADER, bad_header, path};
+use super::segment::{self, MAX_HEADER, bad_header};
+use super::segments;
 use crate::error::{Context, Result};
 use crate::spool::types::Seq;
 
@@ -59,9 +59,15 @@ impl Scan {
     /// # Errors
     /// When the file cannot be opened.
     pub(crate) fn open(dir: &Path, segment: Seq, offset: u64) -> Result<Self> {
-        let path = path(dir, segment);
-        let file = files::read(&path)?;
-        let end = file.metadata().context(path.display())?.len();
+        Self::of(segments::open(dir, segment)?, segment, offset)
+    }
+
+    /// The same of a segment that is open.
+    ///
+    /// # Errors
+    /// When its length cannot be told.
+    pub(crate) fn of(file: File, segment: Seq, offset: u64) -> Result<Self> {
+        let end = file.metadata().context(segment::name(segment))?.len();
         Ok(Self { file, segment, offset, end })
     }
 

@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use zstd::bulk::{Compressor, Decompressor};
 use zstd::zstd_safe;
 
-use super::files;
-use super::format::{self, BadHeader, Header, MAX_SEQ, SpoolId};
+use super::format::{self, BadHeader, Header, SpoolId};
 use super::frame::{Batch, Frame};
 use super::place::Place;
 pub(crate) use super::place::name;
@@ -31,22 +30,6 @@ pub(crate) const MAX_HEADER: usize = 16 << 20;
 /// Path of that segment.
 pub(crate) fn path(dir: &Path, first: Seq) -> PathBuf {
     dir.join(name(first))
-}
-
-/// First sequences of all segments in a directory, rising.
-///
-/// # Errors
-/// When the directory cannot be read, or a segment is no regular file.
-pub(crate) fn list(dir: &Path) -> Result<Vec<Seq>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).context(dir.display())? {
-        let file = entry.context(dir.display())?.file_name();
-        let digits = file.to_str().and_then(|f| f.strip_suffix(".zst")).filter(|d| d.len() == 20);
-        found.extend(digits.and_then(|d| d.parse::<Seq>().ok()).filter(|&first| first < MAX_SEQ));
-    }
-    found.sort_unstable();
-    found.iter().try_for_each(|&first| files::check(&path(dir, first)))?;
-    Ok(found)
 }
 
 /// How often a segment was sealed, as its first header says, whose checksum is not looked at; 0

@@ -6,12 +6,12 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::files;
 use super::format::Header;
 use super::frame::Frame;
 use super::place::Place;
 use super::scan::{Found, Scan};
-use super::segment::{Decoder, bad_header, path, unreadable};
+use super::segment::{Decoder, bad_header, unreadable};
+use super::segments;
 use crate::error::Result;
 use crate::spool::types::Seq;
 
@@ -59,7 +59,7 @@ impl SegmentReader {
     }
 
     fn open(&mut self, segment: Seq) -> Result<()> {
-        self.open = Some((segment, files::read(&path(&self.dir, segment))?));
+        self.open = Some((segment, segments::open(&self.dir, segment)?));
         Ok(())
     }
 
@@ -114,7 +114,8 @@ mod tests {
 
     use super::super::format::SpoolId;
     use super::super::frame::Batch;
-    use super::super::segment::{Encoder, list};
+    use super::super::segment::{Encoder, path};
+    use super::super::segments::list;
     use super::*;
     use crate::error::Context;
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::index::db;
-use super::super::store::{scan, segment};
+use super::super::store::{scan, segment, segments};
 use super::super::*;
 use super::{answers, batch, filled, frame_starts, last_segment, options, read, row};
 use crate::error::{Context, ErrorKind, Result};
@@ -36,7 +36,7 @@ fn copy(from: &Path) -> Result<tempfile::TempDir> {
 }
 
 fn segments(dir: &Path) -> Result<Vec<(Seq, PathBuf)>> {
-    Ok(segment::list(dir)?.into_iter().map(|first| (first, segment::path(dir, first))).collect())
+    Ok(segments::here(dir)?.into_iter().map(|first| (first, segment::path(dir, first))).collect())
 }
 
 #[test]
@@ -280,7 +280,7 @@ fn an_index_that_has_lost_its_end_is_damaged() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     filled(dir.path(), 40, 4)?;
     let spool = Spool::open(dir.path())?;
-    assert!(segment::list(dir.path())?.len() > 1);
+    assert!(segments::here(dir.path())?.len() > 1);
     db::Index::open(dir.path())?.expect("an index").set("next", db::int(1))?;
     let refused = spool.size().expect_err("no size");
     assert_eq!(refused.kind(), ErrorKind::Damaged, "{refused}");

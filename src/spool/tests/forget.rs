@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::super::index::db;
-use super::super::store::segment;
+use super::super::store::segments;
 use super::super::*;
 use super::{answers, batch, options, read, row};
 use crate::error::{Context, Result};
@@ -34,7 +34,7 @@ fn an_import_goes_and_all_else_keeps_its_number() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     filled(dir.path())?;
     let all = read(dir.path())?;
-    assert!(segment::list(dir.path())?.len() > 4);
+    assert!(segments::here(dir.path())?.len() > 4);
     let spool = Spool::open(dir.path())?;
     let imports = [("wrong".to_owned(), 5..205), ("right".to_owned(), 209..213)];
     assert_eq!(spool.imports()?, imports);

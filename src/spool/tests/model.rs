@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::super::index::db;
-use super::super::store::segment;
+use super::super::store::{segment, segments};
 use super::super::*;
 use super::{answers, batch, frame_starts, last_segment, options, read, row};
 use crate::error::{Context, Result};
@@ -54,7 +54,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
             }
             Step::Kill(bytes) => {
                 writer = None;
-                if !dir.join("lock").exists() || segment::list(dir)?.is_empty() {
+                if !dir.join("lock").exists() || segments::here(dir)?.is_empty() {
                     continue;
                 }
                 let path = last_segment(dir)?;
@@ -91,7 +91,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
     let numbered: Vec<(Seq, Vec<u8>)> =
         model.iter().flat_map(|(first, frame)| (*first..).zip(frame.iter().cloned())).collect();
     let model: Vec<Vec<u8>> = model.into_iter().flat_map(|(_, frame)| frame).collect();
-    if segment::list(dir)?.is_empty() {
+    if segments::here(dir)?.is_empty() {
         return Ok(());
     }
     if model.is_empty() {
@@ -105,7 +105,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
     let findings = verify(dir)?.findings;
     assert!(findings.iter().all(|f| lost && f.file != "index.sqlite"), "{findings:?}");
     let mut plain = Vec::new();
-    for segment in segment::list(dir)? {
+    for segment in segments::here(dir)? {
         plain.extend(segment::plain(dir, segment)?);
     }
     let lines: Vec<u8> = model.iter().flat_map(|r| r.iter().copied().chain([b'\n'])).collect();
@@ -115,7 +115,7 @@ fn run(dir: &Path, steps: &[Step]) -> Result<()> {
 
 /// The number that comes behind all frames where no index knows more.
 fn end(dir: &Path, model: &[(Seq, Vec<Vec<u8>>)]) -> Result<Seq> {
-    let segments = if dir.is_dir() { segment::list(dir)? } else { Vec::new() };
+    let segments = if dir.is_dir() { segments::here(dir)? } else { Vec::new() };
     let name = segments.last().copied().filter(|_| segments.len() == 1).unwrap_or(1);
     Ok(model.last().map_or(name, |(first, frame)| first + frame.len() as u64))
 }

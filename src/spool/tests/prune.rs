@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::super::index::db;
-use super::super::store::segment;
+use super::super::store::{segment, segments};
 use super::super::*;
 use super::{answers, batch, options, read, row, stream_with_resend};
 use crate::error::{Context, Result};
@@ -99,7 +99,7 @@ fn what_is_left_is_read_as_before_wherever_the_front_ends() -> Result<()> {
             let left: u64 = segments[count..].iter().map(|s| s.bytes).sum();
             let done = keep_bytes(dir.path(), left)?;
             let told = done.pruned.expect("something went");
-            assert!(done.segments.len() <= count && segment::list(dir.path())?[0] == told.segment);
+            assert!(done.segments.len() <= count && segments::here(dir.path())?[0] == told.segment);
             inside += u64::from(told.segment < told.begin);
             let compare = |when: &str| {
                 let (a, b) = (seen(whole.path(), told.begin)?, seen(dir.path(), told.begin)?);
@@ -173,7 +173,7 @@ fn segments_go_by_age_and_room_and_never_the_last_two_nor_what_is_needed() -> Re
         let wish = Wish { needed: Some(needed), ..by_both };
         assert_eq!(goes(wish)?, (6 - held, held), "needed from {needed} on");
     }
-    assert_eq!(segment::list(dir.path())?.len(), 10, "nothing was done");
+    assert_eq!(segments::here(dir.path())?.len(), 10, "nothing was done");
     let done = prune(dir.path(), &by_both, false)?;
     let told = done.pruned.expect("pruned");
     assert_eq!((told.first, told.begin, told.messages, told.transactions), (1, 25, 24, 24));
@@ -208,7 +208,7 @@ fn numbers_and_imports_outlive_every_segment() -> Result<()> {
     keep_bytes(dir.path(), 0)?;
     for index in [true, false] {
         let dir = copy_whole(dir.path())?;
-        for first in segment::list(dir.path())? {
+        for first in segments::here(dir.path())? {
             fs::remove_file(segment::path(dir.path(), first)).context("rm")?;
         }
         if !index {

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use super::super::index::db;
-use super::super::store::{pruned, segment};
+use super::super::store::{pruned, segment, segments};
 use super::super::*;
 use super::{answers, batch, filled, frame_starts, last_segment, options, read, row};
 use crate::error::{Context, Result};
@@ -82,7 +82,7 @@ fn flipped_bytes_anywhere_are_moved_aside_and_what_they_held_is_lost() -> Result
 fn segments_that_are_gone_or_wholly_damaged_are_lost_by_name() -> Result<()> {
     let whole = tempfile::tempdir().context("temp")?;
     let rows = filled(whole.path(), 30, 4)?.len() as u64;
-    let segments = segment::list(whole.path())?;
+    let segments = segments::here(whole.path())?;
     for n in 0..segments.len() {
         for gone in [true, false] {
             let dir = tempfile::tempdir().context("temp")?;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::super::index::db;
 use super::super::store::lock::Places;
-use super::super::store::{seal, segment};
+use super::super::store::{seal, segment, segments};
 use super::super::*;
 use super::{batch, options, row, stream_with_resend};
 use crate::error::{Context, Result};
@@ -17,7 +17,7 @@ use crate::event::{Direction, TableName};
 /// Seals every segment, as far as files go: the index is as it was.
 pub(super) fn seal_files(dir: &Path, frame_bytes: u64) -> Result<usize> {
     let mut sealed = 0;
-    for first in segment::list(dir)? {
+    for first in segments::here(dir)? {
         if seal::seal(dir, first, 1, frame_bytes)? {
             seal::put_in_place(dir, first)?;
             sealed += 1;
@@ -190,7 +190,7 @@ fn a_crash_at_any_step_of_sealing_loses_nothing() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     let dir = dir.path();
     trickled(dir, 400, 4_000)?;
-    let (before, first) = (told(dir)?, segment::list(dir)?[1]);
+    let (before, first) = (told(dir)?, segments::here(dir)?[1]);
     let old = fs::read(db::path(dir)).context("index")?;
     let path = segment::path(dir, first);
     let unsealed = fs::read(&path).context("segment")?;
@@ -285,7 +285,7 @@ fn no_segment_is_put_into_its_place_while_somebody_reads_all_of_them() -> Result
     let sealed = || -> Result<usize> {
         Ok(Spool::open(dir)?.segments()?.iter().filter(|s| s.frames == 1).count())
     };
-    let first = segment::list(dir)?[0];
+    let first = segments::here(dir)?[0];
     let beside = dir.join(format!("{}.new", segment::name(first)));
     let deadline = Instant::now() + Duration::from_secs(30);
     while !beside.exists() && Instant::now() < deadline {
@@ -316,14 +316,14 @@ fn what_is_damaged_stays_where_it_is() -> Result<()> {
     let dir = tempfile::tempdir().context("temp")?;
     let dir = dir.path();
     trickled(dir, 400, 4_000)?;
-    let path = segment::path(dir, segment::list(dir)?[1]);
+    let path = segment::path(dir, segments::here(dir)?[1]);
     let mut bytes = fs::read(&path).context("read")?;
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&path, &bytes).context("write")?;
     reindex(dir)?;
     let before = Spool::open(dir)?.bad_frames()?;
-    let all = segment::list(dir)?.len();
+    let all = segments::here(dir)?.len();
     assert_eq!((before.len(), seal_files(dir, 1 << 20)?), (1, all - 1));
     assert_eq!(fs::read(&path).context("read")?, bytes);
     assert_eq!(Spool::open(dir)?.bad_frames()?, before);

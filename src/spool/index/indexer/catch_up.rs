@@ -16,6 +16,7 @@ use crate::spool::store::key::key;
 use crate::spool::store::place::Place;
 use crate::spool::store::scan::{Found, Scan, Unread};
 use crate::spool::store::segment::{self, Decoder};
+use crate::spool::store::segments;
 use crate::spool::types::{BadFrame, Seq};
 
 /// Frames that are read together, and the bytes of records after which no other is begun.
@@ -60,7 +61,7 @@ impl Indexer {
         let before = self.next;
         let mut decoder = Decoder::new()?;
         let mut state = State { spool, upto, went_on: live.is_some(), bad: None };
-        let mut segments = segment::list(self.home.dir())?;
+        let mut segments = segments::list(self.home.dir())?;
         segments.retain(|&s| s >= self.border && s < upto && live.is_none_or(|(l, _)| s >= l));
         'all: for segment in segments {
             let from = live.filter(|l| l.0 == segment).map_or(0, |l| l.1);
