@@ -137,12 +137,10 @@ impl Drain<'_> {
                     self.take(messages)?;
                     last = Instant::now();
                 }
-                Some(Event::Connected(warning)) => {
+                Some(Event::Connected(told)) => {
                     self.watch.connected(self.queue, true);
                     self.watch.note(&format!("connected, draining queue {}", self.queue));
-                    if let Some(warning) = warning {
-                        self.watch.say(&warning);
-                    }
+                    told.iter().for_each(|words| self.watch.tell(words));
                     (connected, last, lost) = (true, Instant::now(), None);
                 }
                 // Held messages are not in the spool yet.

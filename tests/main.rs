@@ -21,6 +21,7 @@ mod capture_tls;
 mod conflicts;
 mod conversion;
 mod damaged;
+mod declare;
 mod demo;
 mod differential;
 mod docs;

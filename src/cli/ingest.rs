@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::output::{Output, count, counted};
 use super::pulse::{MetricsArgs, Pulse, Who};
+use super::server::amqp::amqp;
 use super::server::{TlsArgs, server};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
 use crate::capture::import::Input;
@@ -15,6 +16,7 @@ use crate::capture::{self, Watch};
 use crate::error::{Error, Result};
 use crate::event::printable;
 use crate::source::amqp::Amqp;
+use crate::source::exchange::{self, Exchange};
 use crate::source::mark::Marks;
 use crate::source::queue::{Config, Declare, Kind, Password};
 use crate::spool::{Inbox, Recovery, SpoolWriter, Summary, WriterOptions};
@@ -23,6 +25,7 @@ const CAPTURE_EXAMPLES: &str = "\
 Examples:
   binsync capture --queue maxwell --amqp-url amqp://joe:secret@mq.example:5672/%2f
   binsync capture --declare --bind maxwell:'#'        make queue 'binsync', bind it, drain it
+  binsync capture --queue a --queue b --declare --bind a=maxwell:1 --bind b=maxwell:1
   binsync capture --queue maxwell --exit-when-idle 5s until nothing comes for five seconds
 
 A message is acknowledged when it is on disk. SIGINT and SIGTERM end a capture in good order;
@@ -43,6 +46,9 @@ pub struct CaptureArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse, conflicts_with = "mark")]
     settle: std::time::Duration,
     /// The broker; amqps:// for TLS, the vhost / is written %2f
+    ///
+    /// With ?ssl-ca=FILE the broker's certificate is signed by one of that file; ssl-cert=FILE and
+    /// ssl-key=FILE are the client's own (PEM), and its login where the URL names no user.
     #[arg(
         long,
         value_name = "URL",
@@ -54,10 +60,17 @@ pub struct CaptureArgs {
     /// File that holds the broker's password
     #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
-    /// Make the queue if it is not there: durable, for one consumer at a time
+    /// Make what is not there: the queue (durable, for one consumer at a time) and its exchanges
+    ///
+    /// An exchange is a durable topic; what no binding of it takes goes to a queue of its own,
+    /// EXCHANGE.rest (start Maxwell with rabbitmq_declare_exchange=false then). What is there stays as
+    /// it is, and what differs is said.
     #[arg(long)]
     declare: bool,
     /// Bind the declared queue to an exchange; one of several: QUEUE=EXCHANGE:KEY
+    ///
+    /// A pattern, such as shop.#, or a weight, such as 1: then the queues share the tables, by a hash
+    /// of their names (RabbitMQ's plugin rabbitmq_consistent_hash_exchange).
     #[arg(long, value_name = "[QUEUE=]EXCHANGE:KEY", requires = "declare", value_parser = binding)]
     bind: Vec<Binding>,
     /// Kind of the declared queue
@@ -128,8 +141,9 @@ pub fn capture(global: &Global, args: CaptureArgs) -> Result<u8> {
     match &args.schema_from {
         Some(url) => super::schema::add(global, &server("--schema-from", url, None, &args.tls)?)?,
         None if args.tls.any() && args.mark.is_none() => {
-            return Err(Error::usage("the --ssl flags are for --schema-from and --mark")
-                .help("the broker is reached by TLS with an amqps:// URL"));
+            return Err(Error::usage("the --ssl flags are for --schema-from and --mark").help(
+                "the broker is reached by TLS with an amqps:// URL, which takes ?ssl-ca=FILE",
+            ));
         }
         None => DONE,
     };
@@ -159,6 +173,7 @@ fn one(configs: &[Config]) -> Option<&Config> {
 /// What is asked of the broker for each queue; nothing is asked yet.
 fn configs(args: &CaptureArgs) -> Result<Vec<Config>> {
     super::secret::readable("--amqp-url", &args.amqp_url)?;
+    let (url, tls) = amqp(&args.amqp_url)?;
     let password = args.password_file.clone().map(|file| {
         let read = move || super::secret::read(&file);
         Arc::new(read) as Password
@@ -166,20 +181,19 @@ fn configs(args: &CaptureArgs) -> Result<Vec<Config>> {
     if let Some(password) = &password {
         password()?;
     }
+    let bindings = bindings(args);
+    let exchanges = exchange::exchanges(&bindings, &args.queue)?;
     let mut configs: Vec<Config> = Vec::new();
     for queue in &args.queue {
         if configs.iter().any(|config| config.queue == *queue) {
             return Err(Error::usage(format!("--queue {queue} is given twice")));
         }
-        let bound = |bind: &&Binding| bind.queue.as_ref().is_none_or(|named| named == queue);
-        let bindings = args.bind.iter().filter(bound);
-        let bindings = bindings.map(|bind| (bind.exchange.clone(), bind.key.clone())).collect();
-        let declare = Declare { kind: args.queue_type.into(), bindings };
         let config = Config {
-            url: args.amqp_url.clone(),
+            url: url.clone(),
             password: password.clone(),
+            tls: tls.clone(),
             queue: queue.clone(),
-            declare: args.declare.then_some(declare),
+            declare: args.declare.then(|| declare(args, queue, &bindings, &exchanges)),
             shared: args.shared,
             largest: 0,
             tells_empty: false,
@@ -193,6 +207,41 @@ fn configs(args: &CaptureArgs) -> Result<Vec<Config>> {
         return Err(Error::usage(format!("--bind {queue}=…: that queue is not among --queue")));
     }
     Ok(configs)
+}
+
+/// Each queue with each of its bindings.
+fn bindings(args: &CaptureArgs) -> Vec<exchange::Binding<'_>> {
+    let of = |queue: &String, bind: &Binding| match &bind.queue {
+        Some(named) => named == queue,
+        // What is left over is bound to nothing else.
+        None => *queue != exchange::rest(&bind.exchange),
+    };
+    let all = args.queue.iter().flat_map(|queue| args.bind.iter().map(move |bind| (queue, bind)));
+    let all = all.filter(|(queue, bind)| of(queue, bind));
+    all.map(|(queue, bind)| (&**queue, &*bind.exchange, &*bind.key)).collect()
+}
+
+/// What is made for a queue.
+fn declare(
+    args: &CaptureArgs,
+    queue: &str,
+    bindings: &[exchange::Binding<'_>],
+    exchanges: &[Exchange],
+) -> Declare {
+    let own = bindings.iter().filter(|(of, ..)| *of == queue);
+    let own: Vec<_> =
+        own.map(|(_, exchange, key)| ((*exchange).to_owned(), (*key).to_owned())).collect();
+    let is_own = |exchange: &&Exchange| own.iter().any(|(name, _)| *name == exchange.name);
+    let exchanges: Vec<Exchange> = exchanges.iter().filter(is_own).cloned().collect();
+    let first = |exchange: &&Exchange| {
+        bindings
+            .iter()
+            .find(|(_, name, _)| *name == exchange.name)
+            .is_some_and(|(of, ..)| *of == queue)
+    };
+    let tells = exchanges.iter().filter(first).map(|exchange| exchange.name.clone()).collect();
+    let (kind, marks) = (args.queue_type.into(), args.mark.is_some());
+    Declare { kind, bindings: own, exchanges, tells, marks }
 }
 
 /// A binding of a queue that is made; of all that are, where none is named.

@@ -10,6 +10,7 @@ use super::secret;
 use crate::error::{Error, Result};
 use crate::mysql::server::{Encryption, Identity, Login, Server};
 
+pub(super) mod amqp;
 pub(super) mod management;
 
 /// How a server is written.

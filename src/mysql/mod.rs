@@ -5,5 +5,5 @@ pub(crate) mod connect;
 pub(crate) mod definitions;
 pub(crate) mod foreign_keys;
 pub mod server;
-mod tls;
+pub(crate) mod tls;
 mod tunnel;

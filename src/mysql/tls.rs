@@ -71,13 +71,9 @@ impl Client {
             .with_custom_certificate_verifier(Arc::new(verifier));
         let mut config = match identity {
             None => builder.with_no_client_auth(),
-            Some(Identity { certificate, key }) => {
-                let read = PrivateKeyDer::from_pem_file(key);
-                let read = read.map_err(|e| file(key, "an unencrypted private key (PEM)", &e))?;
-                builder
-                    .with_client_auth_cert(certificates(certificate)?, read)
-                    .map_err(|e| file(key, "the key of " + Means::SslCert, &e))?
-            }
+            Some(Identity { certificate, key }) => builder
+                .with_client_auth_cert(certificates(certificate)?, private_key(key)?)
+                .map_err(|e| file(key, "the key of " + Means::SslCert, &e))?,
         };
         // A resumed session would be one with the rights of another login.
         config.resumption = Resumption::disabled();
@@ -97,7 +93,20 @@ impl Client {
     }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+/// Reads a private key.
+///
+/// # Errors
+/// When there is none in the file (usage).
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_file(path)
+        .map_err(|e| file(path, "an unencrypted private key (PEM)", &e))
+}
+
+/// Reads certificates, of which there is at least one.
+///
+/// # Errors
+/// When there is none in the file (usage).
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     let found = read.map_err(|e| file(path, "certificates (PEM)", &e))?;
     match found.is_empty() {

@@ -18,22 +18,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures_lite::future::{or, pending, poll_once};
 use futures_lite::stream::StreamExt;
 use lapin::message::Delivery;
-use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueBindOptions, QueueDeclareOptions,
-};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::uri::AMQPUri;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::uri::{AMQPUri, SASLMechanism};
 use lapin::{Channel, Connection, ConnectionProperties, Consumer};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Records;
-use super::queue::{self, Config, DELIVERY_LIMIT, Declare, Kind};
+use super::queue::{self, Config};
 use super::refusal::{Place, Refusal};
-use crate::error::{self, Error, Result};
+use crate::error::{self, Error, Result, Words};
 use gate::Gate;
 use said::{lost, said};
 
+mod declare;
 mod gate;
 mod kind;
 mod link;
@@ -101,6 +100,7 @@ impl Address {
             host: format!("{}:{}", authority.host, authority.port),
             user: authority.userinfo.username.clone(),
             vhost: vhost.clone(),
+            by_certificate: self.0.query.auth_mechanism == Some(SASLMechanism::External),
         }
     }
 }
@@ -140,7 +140,7 @@ struct Session {
     /// The question what the queue holds, and when it was asked, milliseconds since 1970.
     looking: Option<(i64, Asked<Counts>)>,
     /// What the user should know of the queue.
-    warning: Option<String>,
+    told: Vec<Words>,
 }
 
 /// Deliveries on their way into one [`super::queue::Messages`].
@@ -169,7 +169,7 @@ impl Session {
         let properties =
             ConnectionProperties::default().with_connection_name("binsync capture".into());
         let login = address.login(config)?;
-        let runtime = gate::runtime(&login, gate.clone());
+        let runtime = gate::runtime(&login, gate.clone(), &config.tls);
         let connecting = Connection::connect_uri_with_runtime(login, properties, runtime);
         let connecting = timeout(CONNECT_TIME, connecting).await;
         let connection = connecting.map_err(|_| place.silent())?.map_err(|error| {
@@ -194,8 +194,13 @@ impl Session {
             let (code, text) = said(&error);
             place.no_queue(name, config.declare.is_some(), code, &text)
         };
+        let declare::Met { mut told, queue: met } = match &config.declare {
+            Some(declare) => declare::declare(&connection, place, config, declare).await?,
+            None => declare::Met::default(),
+        };
         let side = connection.create_channel().await.map_err(refused)?;
-        prepare(&side, config).await.map_err(refused)?;
+        // What is not there would be made by asking for its settings.
+        counts(&side, name).await.map_err(refused)?;
         let settings = kind::settings(&connection, name).await.map_err(refused)?;
         if settings.as_ref().is_some_and(queue::Settings::is_stream) {
             return Err(place.stream(name).into());
@@ -215,7 +220,11 @@ impl Session {
             channel.basic_consume(name.into(), "binsync".into(), options, arguments).await
         };
         let consumer = consuming.await.map_err(refused)?;
-        let warning = settings.and_then(|settings| settings.warning(name));
+        if let Some(settings) = settings {
+            let declared = config.declare.as_ref().filter(|_| met);
+            told.extend(declared.and_then(|declare| settings.differs(name, declare.kind)));
+            told.extend(settings.warning(name).map(Words::from));
+        }
         Ok(Self {
             connection,
             channel,
@@ -236,7 +245,7 @@ impl Session {
             tells_empty: config.tells_empty,
             look: Instant::now(),
             looking: None,
-            warning,
+            told,
         })
     }
 
@@ -445,42 +454,6 @@ enum Come {
     Looked(i64, lapin::Result<Counts>),
     Delivery(Box<Option<lapin::Result<Delivery>>>),
     Lull,
-}
-
-/// Makes the queue and its bindings, or asks whether it is there.
-async fn prepare(channel: &Channel, config: &Config) -> lapin::Result<()> {
-    let queue = config.queue.as_str();
-    let Some(declare) = &config.declare else {
-        let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        channel.queue_declare(queue.into(), options, FieldTable::default()).await?;
-        return Ok(());
-    };
-    channel.queue_declare(queue.into(), QueueDeclareOptions::durable(), made(declare)).await?;
-    for (exchange, key) in &declare.bindings {
-        let (exchange, key) = (exchange.as_str().into(), key.as_str().into());
-        let options = QueueBindOptions::default();
-        channel.queue_bind(queue.into(), exchange, key, options, FieldTable::default()).await?;
-    }
-    Ok(())
-}
-
-/// The arguments of a queue that we make: one consumer at a time, and no message dropped because
-/// it was returned often.
-fn made(declare: &Declare) -> FieldTable {
-    let mut arguments = FieldTable::default();
-    let kind = |name: &str| AMQPValue::LongString(name.into());
-    match declare.kind {
-        Kind::Classic => {
-            arguments.insert("x-queue-type".into(), kind("classic"));
-        }
-        Kind::Quorum => {
-            arguments.insert("x-queue-type".into(), kind("quorum"));
-            arguments.insert("x-single-active-consumer".into(), AMQPValue::Boolean(true));
-            let limit = AMQPValue::LongLongInt(DELIVERY_LIMIT);
-            arguments.insert("x-delivery-limit".into(), limit);
-        }
-    }
-    arguments
 }
 
 /// What waits in a queue, and for whom.

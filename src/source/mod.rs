@@ -5,6 +5,7 @@
 
 pub mod amqp;
 pub mod copy;
+pub mod exchange;
 pub mod lines;
 pub mod management;
 pub mod mark;

@@ -3,11 +3,14 @@
 //! Also what goes with it: which names can be asked for, and what a queue's settings mean. No
 //! socket, no clock.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Records;
-use crate::error::{Error, Result};
+use super::exchange::{Exchange, rest};
+use crate::error::{Error, Result, Words};
+use crate::mysql::server::Identity;
 
 /// The most messages that are out without an ack; quorum queues refuse more.
 pub const MAX_PREFETCH: u16 = 2000;
@@ -28,6 +31,8 @@ pub struct Config {
     pub url: String,
     /// Takes the place of the URL's password; asked anew for each connection.
     pub password: Option<Password>,
+    /// With which certificates, where the URL asks for TLS.
+    pub tls: Tls,
     /// The queue.
     pub queue: String,
     /// Makes the queue and its bindings instead of asking for it to be there.
@@ -41,6 +46,15 @@ pub struct Config {
     pub tells_empty: bool,
     /// True when a failure of the first connection too is a passing one.
     pub patient: bool,
+}
+
+/// Certificates for the way to a broker; the files are read with each connection.
+#[derive(Clone, Debug, Default)]
+pub struct Tls {
+    /// File of those who sign the broker's; without it those that this machine trusts.
+    pub ca: Option<PathBuf>,
+    /// The client's own.
+    pub identity: Option<Identity>,
 }
 
 /// Tells the password of the moment.
@@ -59,7 +73,10 @@ impl Config {
         for (what, name) in names {
             check_name(what, name)?;
         }
-        Ok(())
+        let exchanges = self.declare.iter().flat_map(|declare| &declare.exchanges);
+        exchanges
+            .map(|exchange| rest(&exchange.name))
+            .try_for_each(|name| check_name("queue", &name))
     }
 }
 
@@ -84,6 +101,12 @@ pub struct Declare {
     pub kind: Kind,
     /// Exchange and routing key of each binding.
     pub bindings: Vec<(String, String)>,
+    /// The exchanges of these.
+    pub exchanges: Vec<Exchange>,
+    /// Those of them whose differences are told here: another queue may have the same.
+    pub tells: Vec<String>,
+    /// Marks are to come to the queue.
+    pub marks: bool,
 }
 
 /// Kinds of queues that can be made.
@@ -104,12 +127,32 @@ pub struct Settings {
     pub single_active: bool,
     /// `x-delivery-limit`.
     pub delivery_limit: Option<i64>,
+    /// It is there again after the broker restarts.
+    pub durable: bool,
 }
 
 impl Settings {
     /// True for a queue that does not hand its messages out once, in order.
     pub fn is_stream(&self) -> bool {
         self.kind == "stream"
+    }
+
+    /// What of a queue that was there is not as one of that kind would be made; it stays as it is.
+    pub fn differs(&self, queue: &str, kind: Kind) -> Option<Words> {
+        let wanted = match kind {
+            Kind::Classic => "classic",
+            Kind::Quorum => "quorum",
+        };
+        let of_kind = (self.kind != wanted).then(|| format!("it is {}, not {wanted}", self.kind));
+        let alone = !self.single_active && self.kind == "quorum" && kind == Kind::Quorum;
+        let shared = "it has no x-single-active-consumer, so that a second capture is noticed late";
+        let gone = "it is not durable, so that its messages are gone when the broker restarts";
+        let all =
+            [of_kind, alone.then(|| shared.to_owned()), (!self.durable).then(|| gone.to_owned())];
+        let all: Vec<String> = all.into_iter().flatten().collect();
+        (!all.is_empty()).then(|| {
+            format!("queue {queue} is there and stays as it is: {}", all.join("; ")).into()
+        })
     }
 
     /// What is to be said beforehand, since nobody sees it happen: a message returned too often is
@@ -137,7 +180,7 @@ impl Settings {
 /// What the queue's thread reports.
 pub enum Event {
     /// Connected; the first time or again. With what the user should know of the queue.
-    Connected(Option<String>),
+    Connected(Vec<Words>),
     /// The acknowledgement of every message of the session up to this tag has arrived.
     Acked {
         /// The session.
@@ -203,7 +246,8 @@ mod tests {
     #[test]
     fn a_low_delivery_limit_is_said_and_a_high_one_is_not() {
         let warning = |kind: &str, delivery_limit| {
-            Settings { kind: kind.into(), single_active: true, delivery_limit }.warning("q")
+            Settings { kind: kind.into(), single_active: true, delivery_limit, durable: true }
+                .warning("q")
         };
         assert!(warning("quorum", Some(20)).is_some_and(|w| w.contains("20 times")));
         assert!(warning("quorum", None).is_some_and(|w| w.contains("RabbitMQ 4")));
@@ -211,6 +255,19 @@ mod tests {
             assert_eq!(warning("quorum", Some(limit)), None);
         }
         assert_eq!(warning("classic", None), None);
+    }
+
+    #[test]
+    fn what_a_queue_that_was_there_differs_in_is_said() {
+        let is = |kind: &str, single_active, durable| {
+            let settings =
+                Settings { kind: kind.into(), single_active, delivery_limit: None, durable };
+            settings.differs("q", Kind::Quorum).map(|words| words.plain())
+        };
+        assert_eq!(is("quorum", true, true), None);
+        assert!(is("quorum", false, true).is_some_and(|text| text.contains("single-active")));
+        let text = is("classic", false, false).expect("it differs");
+        assert!(text.contains("classic, not quorum") && text.contains("not durable"), "{text}");
     }
 
     #[test]

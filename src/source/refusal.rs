@@ -13,6 +13,8 @@ pub struct Place {
     pub user: String,
     /// The virtual host.
     pub vhost: String,
+    /// The login is the client's certificate.
+    pub by_certificate: bool,
 }
 
 fn one_consumer() -> Words {
@@ -69,8 +71,16 @@ impl Place {
 
     /// No connection: `code` is AMQP's reply code, if the broker said anything at all.
     pub fn no_connection(&self, code: Option<u16>, text: &str) -> Error {
-        let Self { host, user, vhost } = self;
+        let Self { host, user, vhost, by_certificate } = self;
         match code {
+            Some(403) if *by_certificate => Error::failed(format!(
+                "{host} refuses the login by certificate: {text}"
+            ))
+            .help(
+                "RabbitMQ takes the user from the certificate (ssl_cert_login_from), and has to know \
+                 it (rabbitmqctl add_user); it needs the plugin rabbitmq_auth_mechanism_ssl, and \
+                 EXTERNAL among its auth_mechanisms",
+            ),
             Some(403) => Error::failed(format!("{host} refuses the login of user {user}: {text}"))
                 .help((
                     "check user and password in {} (BINSYNC_AMQP_URL, {})",
@@ -82,10 +92,18 @@ impl Place {
             ),
             Some(code) => Error::failed(format!("{host} refuses the connection: {code} {text}"))
                 .help("see the broker's log"),
+            None if text.contains("fatal alert") => {
+                Error::failed(format!("{host} refuses TLS: {text}")).help((
+                    "if it is the client's certificate: {} names it as \
+                     amqps://HOST/VHOST?ssl-cert=FILE&ssl-key=FILE, signed by an authority that the \
+                     broker trusts",
+                    [Means::AmqpUrl],
+                ))
+            }
             None if text.contains("certificate") => {
                 Error::failed(format!("no trust in RabbitMQ at {host}: {text}")).help(
-                    "name the file of the authority that signed it: SSL_CERT_FILE=ca.pem; \
-                     the host in the URL must be the one in the certificate",
+                    "name the file of the authority that signed it: ?ssl-ca=ca.pem in the URL, or \
+                     SSL_CERT_FILE=ca.pem; the host in the URL must be the one in the certificate",
                 )
             }
             None => lost(format!("no connection to RabbitMQ at {host}: {text}")).help(
@@ -107,13 +125,18 @@ impl Place {
         let told = format!("queue {queue} in vhost {vhost}: {text}");
         let in_use = text.contains("exclusive");
         let (message, help) = match code {
-            Some(404) if declaring => (
-                told,
-                Words::from(
-                    "the exchange is made by whoever publishes: start Maxwell first, or see \
-                     rabbitmqctl list_exchanges for its name",
-                ),
+            _ if text.contains("unknown exchange type") => (
+                format!("the broker has no exchange that deals out by weights: {text}"),
+                Words::from((
+                    "enable the plugin on each of its nodes: rabbitmq-plugins enable \
+                     rabbitmq_consistent_hash_exchange; or deal the tables out by patterns, {} \
+                     QUEUE=EXCHANGE:'shop.#'",
+                    [Means::Bind],
+                )),
             ),
+            Some(404) if declaring => {
+                (told, Words::from("somebody has deleted it meanwhile: run this again"))
+            }
             Some(404) => (
                 format!("no queue {queue} in vhost {vhost}"),
                 Words::from((
@@ -125,7 +148,11 @@ impl Place {
                 (format!("queue {queue} has another consumer ({text})"), one_consumer())
             }
             Some(403) => {
-                (told, "give the user read permission: rabbitmqctl set_permissions".into())
+                let rights = match declaring {
+                    true => "configure, write and read permission on the queue and its exchanges",
+                    false => "read permission",
+                };
+                (told, format!("give the user {rights}: rabbitmqctl set_permissions").into())
             }
             Some(406) => (
                 told,
@@ -148,7 +175,7 @@ fn lost(message: String) -> Error {
     Error::new(ErrorKind::Lost, message)
 }
 
-/// What a setting of a queue is, as the broker tells it.
+/// What a setting of a queue or an exchange is, as the broker tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting<'a> {
     /// Not set.
@@ -162,7 +189,7 @@ pub enum Setting<'a> {
 /// The name and true value of the setting a declaration was refused for.
 pub fn told_setting(text: &str) -> Option<(&str, Setting<'_>)> {
     let (_, rest) = text.split_once("inequivalent arg '")?;
-    let (name, rest) = rest.split_once("' for queue")?;
+    let (name, rest) = rest.split_once("' for ")?;
     let (_, current) = rest.rsplit_once(" but current is ")?;
     let setting = match current {
         "none" => Setting::None,
@@ -182,7 +209,8 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place { host: "db:5672".into(), user: "joe".into(), vhost: "/".into() }
+        let (host, user, vhost) = ("db:5672".into(), "joe".into(), "/".into());
+        Place { host, user, vhost, by_certificate: false }
     }
 
     #[test]
@@ -192,6 +220,16 @@ mod tests {
             (place().no_connection(Some(530), "NOT_ALLOWED"), "vhost /"),
             (place().no_connection(None, "refused"), "db:5672"),
             (place().no_connection(None, "invalid peer certificate"), "SSL_CERT_FILE"),
+            (place().no_connection(None, "received fatal alert: UnknownCA"), "ssl-cert"),
+            (
+                Place { by_certificate: true, ..place() }
+                    .no_connection(Some(403), "ACCESS_REFUSED"),
+                "EXTERNAL",
+            ),
+            (
+                place().no_queue("q", true, Some(503), "unknown exchange type 'x'").error,
+                "rabbitmq-plugins enable",
+            ),
             (place().no_queue("q", false, Some(404), "NOT_FOUND").error, "no queue q"),
             (place().no_queue("q", true, Some(404), "no exchange 'x'").error, "'x'"),
             (place().no_queue("q", true, Some(406), "inequivalent").error, "inequivalent"),
@@ -229,6 +267,10 @@ mod tests {
             (
                 "'x-single-active-consumer' for queue 'q' in vhost '/': received the value 'true' of type 'bool' but current is none",
                 ("x-single-active-consumer", Setting::None),
+            ),
+            (
+                "'type' for exchange 'e' in vhost '/': received 'topic' but current is 'fanout'",
+                ("type", Setting::Plain("fanout")),
             ),
         ];
         for (rest, want) in cases {

@@ -21,6 +21,7 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use tokio::sync::Notify;
 
 use super::tls;
+use crate::source::queue::Tls;
 
 /// The bytes that may still be read.
 #[derive(Debug)]
@@ -80,8 +81,9 @@ pub(super) type Gated = RuntimeParts<Tokio, Sockets>;
 
 /// The current runtime, with connections to that broker that pass the gate, by TLS where its URL
 /// asks for it: the client's own TLS stays out, and takes what it gets for encrypted.
-pub(super) fn runtime(broker: &AMQPUri, gate: Arc<Gate>) -> Runtime<Gated> {
-    let tls = (broker.scheme == AMQPScheme::AMQPS).then(|| broker.authority.host.clone());
+pub(super) fn runtime(broker: &AMQPUri, gate: Arc<Gate>, tls: &Tls) -> Runtime<Gated> {
+    let tls =
+        (broker.scheme == AMQPScheme::AMQPS).then(|| (broker.authority.host.clone(), tls.clone()));
     let sockets = Sockets { tokio: Tokio::current(), gate, tls };
     Runtime::new(RuntimeParts::new(Tokio::current(), sockets))
 }
@@ -91,8 +93,8 @@ pub(super) fn runtime(broker: &AMQPUri, gate: Arc<Gate>) -> Runtime<Gated> {
 pub(super) struct Sockets {
     tokio: Tokio,
     gate: Arc<Gate>,
-    /// The host, where the way to it is encrypted.
-    tls: Option<String>,
+    /// The host and the certificates, where the way to it is encrypted.
+    tls: Option<(String, Tls)>,
 }
 
 /// A connection, plain or by TLS.
@@ -129,7 +131,9 @@ impl Reactor for Sockets {
         async move {
             let socket = Socket { stream: connecting.await?, gate };
             Ok(match tls {
-                Some(host) => Box::new(tls::begin(host, socket).await?) as Self::TcpStream,
+                Some((host, tls)) => {
+                    Box::new(tls::begin(host, &tls, socket).await?) as Self::TcpStream
+                }
                 None => Box::new(socket),
             })
         }

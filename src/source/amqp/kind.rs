@@ -32,7 +32,7 @@ pub(super) async fn settings(
         let declared = channel.queue_declare(queue.into(), options, table).await;
         let Err(error) = declared else {
             channel.close(200, "known".into()).await?;
-            return Ok(Some(known(&arguments)));
+            return Ok(Some(known(&arguments, options.durable)));
         };
         let (Some(406), text) = said(&error) else {
             return Ok(None);
@@ -66,7 +66,7 @@ fn value(setting: &Setting<'_>) -> Option<AMQPValue> {
     }
 }
 
-fn known(arguments: &BTreeMap<ShortString, AMQPValue>) -> Settings {
+fn known(arguments: &BTreeMap<ShortString, AMQPValue>, durable: bool) -> Settings {
     let of = |name: &str| arguments.get(&ShortString::from(name));
     Settings {
         kind: match of("x-queue-type") {
@@ -78,5 +78,6 @@ fn known(arguments: &BTreeMap<ShortString, AMQPValue>) -> Settings {
             Some(AMQPValue::LongLongInt(limit)) => Some(*limit),
             _ => None,
         },
+        durable,
     }
 }

@@ -9,7 +9,7 @@ use futures_lite::future::or;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, sleep};
 
-use super::{Address, Command, Gathered, Next, Session, counts, lost};
+use super::{Address, Command, Gathered, Next, Session, counts, lost, tls};
 use crate::error::{Context, Error, ErrorKind, Result};
 use crate::retry;
 use crate::source::queue::{Config, Event, Messages, prefetch};
@@ -31,9 +31,11 @@ impl Amqp {
     /// The configuration can be used.
     ///
     /// # Errors
-    /// When its URL cannot be read, or a name is longer than AMQP takes (usage).
+    /// When its URL or a file of certificates cannot be read, or a name is longer than AMQP takes
+    /// (usage).
     pub fn check(config: &Config) -> Result<()> {
         config.check_names()?;
+        tls::check(&config.tls)?;
         Address::of(config).map(drop)
     }
 
@@ -149,8 +151,9 @@ impl Link {
                 Ok(mut session) => {
                     (failures, self.config.patient) = (0, true);
                     self.session += 1;
-                    let warning = session.warning.take().filter(|_| self.session == 1);
-                    self.tell(Event::Connected(warning));
+                    let told = std::mem::take(&mut session.told);
+                    let first = self.session == 1;
+                    self.tell(Event::Connected(if first { told } else { Vec::new() }));
                     let over = self.exchange(&mut session).await;
                     if session.received == 0 && session.backlog && over.is_err() {
                         // Perhaps it was too much at a time.
