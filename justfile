@@ -10,6 +10,11 @@ test *ARGS:
 test-kills:
     BINSYNC_TEST_KILLS=50 tests/run kills
 
+# A capture under so many kills, cuts and broker restarts, on both kinds of queue of two RabbitMQs, one queue and four
+crash STRIKES="1000":
+    tests/install-servers --unstable-broker
+    BINSYNC_TEST_CRASHES={{STRIKES}} tests/run --test main crash:: -- --nocapture
+
 # Write the transcripts of what the program says anew, then look at what has changed
 golden:
     BINSYNC_TEST_GOLDEN=write tests/run transcript

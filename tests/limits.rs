@@ -1,7 +1,7 @@
 //! A full disk, a spool without permission, a spool in use: said by name, and nothing is lost.
 
 use crate::support::{
-    Run, Spool, amqp_url, broker,
+    Queue, Run, Spool, amqp_url, broker,
     cli::{finish, harden},
     recording, temp_dir, write,
 };
@@ -71,17 +71,32 @@ fn a_full_disk_stops_an_import_and_a_rerun_finishes_it() {
 
 #[test]
 fn a_full_disk_pauses_a_capture_which_resumes_by_itself() {
-    let (queue, dir, stream) = (broker("full"), temp_dir(), incompressible());
-    queue.publish(stream.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()));
-    let file = write(&dir, "big.jsonl", stream);
+    // They mostly wait.
+    std::thread::scope(|scope| {
+        scope.spawn(|| paused_by_a_full_disk(1));
+        scope.spawn(|| paused_by_a_full_disk(4));
+    });
+}
+
+fn paused_by_a_full_disk(count: usize) {
+    let queues: Vec<Queue> = (0..count).map(|_| broker("full")).collect();
+    let (dir, stream) = (temp_dir(), incompressible());
+    let lines = || stream.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    for (place, queue) in queues.iter().enumerate() {
+        queue.publish(lines().skip(place).step_by(count));
+    }
+    let file = write(&dir, "big.jsonl", &stream);
     let script = r#"
-        "$1" --spool /mnt/s capture --queue "$3" --amqp-url "$4" --exit-when-idle 15s & 
-        sleep 8; mount -o remount,size=200m /mnt
+        url=$3 file=$2; binsync=$1; shift 3
+        "$binsync" --spool /mnt/s capture "$@" --amqp-url "$url" --exit-when-idle 15s &
+        sleep 8; mount -o remount,size=400m /mnt
         wait $!; echo "capture $?"
-        zstd -dcq /mnt/s/*.zst | cmp - "$2" && echo same"#;
-    let run = on_a_small_disk(script, &[file.to_str().unwrap(), &queue.name, amqp_url()]);
+        zstd -dcq /mnt/s/*.zst | cmp - "$file" && echo same"#;
+    let mut args = vec![file.to_str().unwrap(), amqp_url()];
+    queues.iter().for_each(|queue| args.extend(["--queue", &queue.name]));
+    let run = on_a_small_disk(script, &args).says(&["room"]);
     assert!(run.text().contains("capture 0\nsame"), "{}\n{}", run.text(), run.stderr);
-    assert_eq!(queue.ready(), 0);
+    assert!(queues.iter().all(|queue| queue.ready() == 0));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod capture;
 mod capture_tls;
 mod conflicts;
 mod conversion;
+mod crash;
 mod damaged;
 mod declare;
 mod demo;

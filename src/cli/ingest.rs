@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::{Args, ValueEnum};
 
@@ -183,7 +184,7 @@ fn configs(args: &CaptureArgs) -> Result<Vec<Config>> {
     }
     let bindings = bindings(args);
     let exchanges = exchange::exchanges(&bindings, &args.queue)?;
-    let mut configs: Vec<Config> = Vec::new();
+    let (mut configs, reached): (Vec<Config>, _) = (Vec::new(), Arc::new(AtomicBool::new(false)));
     for queue in &args.queue {
         if configs.iter().any(|config| config.queue == *queue) {
             return Err(Error::usage(format!("--queue {queue} is given twice")));
@@ -198,6 +199,7 @@ fn configs(args: &CaptureArgs) -> Result<Vec<Config>> {
             largest: 0,
             tells_empty: false,
             patient: false,
+            reached: reached.clone(),
         };
         Amqp::check(&config)?;
         configs.push(config);

@@ -167,6 +167,7 @@ impl Notes {
                         GapKind::XoffsetJump => "rows are missing",
                         GapKind::NoCommit => "a transaction has no commit",
                         GapKind::PositionBack => "the position goes back",
+                        GapKind::Late => "late",
                         GapKind::MaybeTwice => "stored twice, perhaps",
                     };
                     list.push(at("gap", gap.seq, format!("{kind}: {}", gap.detail)));

@@ -13,6 +13,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_lite::future::{or, pending, poll_once};
@@ -176,6 +177,7 @@ impl Session {
             let (code, text) = said(&error);
             place.no_connection(code, &text)
         })?;
+        config.reached.store(true, Ordering::Relaxed);
         let opening = Self::consume(config, &place, connection, gate, prefetch);
         // The broker answers when it has all at hand that it is to send.
         timeout(CONSUME_TIME, opening).await.map_err(|_| place.silent())?

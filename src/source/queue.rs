@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::Records;
@@ -46,6 +47,9 @@ pub struct Config {
     pub tells_empty: bool,
     /// True when a failure of the first connection too is a passing one.
     pub patient: bool,
+    /// True when the broker has let somebody in, for this queue or for another of the same capture:
+    /// that it cannot be reached from then on is a passing failure.
+    pub reached: Arc<AtomicBool>,
 }
 
 /// Certificates for the way to a broker; the files are read with each connection.

@@ -90,6 +90,10 @@ impl Place {
                 "see rabbitmqctl list_vhosts and list_user_permissions; \
                  the usual vhost / is written %2f in the URL",
             ),
+            Some(code) if PASSING.contains(&code) => {
+                lost(format!("{host} ends the connection: {code} {text}"))
+                    .help("see the broker's log")
+            }
             Some(code) => Error::failed(format!("{host} refuses the connection: {code} {text}"))
                 .help("see the broker's log"),
             None if text.contains("fatal alert") => {
@@ -124,6 +128,11 @@ impl Place {
         let vhost = &self.vhost;
         let told = format!("queue {queue} in vhost {vhost}: {text}");
         let in_use = text.contains("exclusive");
+        // Of a cluster: the node that has the queue.
+        let down = text.contains("down or inaccessible");
+        if down || code.is_none_or(|code| PASSING.contains(&code)) {
+            return lost(told).help("see the broker's log").into();
+        }
         let (message, help) = match code {
             _ if text.contains("unknown exchange type") => (
                 format!("the broker has no exchange that deals out by weights: {text}"),
@@ -169,6 +178,10 @@ impl Place {
         }
     }
 }
+
+/// Reply codes of a broker that is going down (CONNECTION_FORCED) or not all there yet
+/// (INTERNAL_ERROR).
+const PASSING: [u16; 2] = [320, 541];
 
 /// There is nobody who refuses: it may be another matter a moment later.
 fn lost(message: String) -> Error {
@@ -239,6 +252,27 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(named) && text.contains("next: "), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_no_refusal_may_be_another_matter_a_moment_later() {
+        let down = "NOT_FOUND - home node 'rabbit@a' of durable queue 'q' is down or inaccessible";
+        let passing = [
+            place().no_connection(None, "connection reset"),
+            place().no_connection(Some(320), "CONNECTION_FORCED"),
+            place().no_queue("q", false, None, "connection aborted").error,
+            place().no_queue("q", true, Some(320), "CONNECTION_FORCED - shutdown").error,
+            place().no_queue("q", false, Some(541), "INTERNAL_ERROR").error,
+            place().no_queue("q", false, Some(404), down).error,
+        ];
+        for error in passing {
+            assert_eq!(error.kind(), ErrorKind::Lost, "{error}");
+        }
+        let refused = [
+            place().no_connection(Some(403), "ACCESS_REFUSED"),
+            place().no_queue("q", false, Some(404), "NOT_FOUND").error,
+        ];
+        assert!(refused.iter().all(|error| error.kind() != ErrorKind::Lost));
     }
 
     #[test]

@@ -48,6 +48,9 @@ pub struct State {
     pub damaged: (u64, Option<Seq>),
     /// Gaps, and the record at which the last one was noticed.
     pub gaps: (u64, Option<Seq>),
+    /// Those among them that are messages of one of several queues, come when what stands behind
+    /// them was merged.
+    pub late: u64,
     /// What cannot be read in the segments or is gone from them, in words.
     pub unreadable: Vec<String>,
     /// What of it is in an archive.
@@ -94,6 +97,7 @@ impl Spool {
             encrypted: self.encrypted()?,
             damaged: index.damaged_count()?,
             gaps: index.gap_count()?,
+            late: index.late_count()?,
             unreadable: bad.iter().map(ToString::to_string).collect(),
             archive: self.in_archive()?,
             waiting: inboxes::waiting(self.dir(), &index.merged()?)?,

@@ -81,7 +81,9 @@ impl Spool {
 fn place(gap: &Gap) -> Seq {
     match gap.kind {
         GapKind::NoCommit => gap.seq.saturating_sub(1),
-        GapKind::XoffsetJump | GapKind::PositionBack | GapKind::MaybeTwice => gap.seq,
+        GapKind::XoffsetJump | GapKind::PositionBack | GapKind::Late | GapKind::MaybeTwice => {
+            gap.seq
+        }
     }
 }
 

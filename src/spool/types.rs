@@ -192,6 +192,8 @@ pub enum GapKind {
     NoCommit,
     /// The position went back, and what came then was not stored before.
     PositionBack,
+    /// The same, of one of several queues: it came when what stands behind it was merged already.
+    Late,
     /// Messages that the broker handed out again are stored, and may be stored before them already.
     MaybeTwice,
 }

@@ -1,10 +1,8 @@
-//! A private RabbitMQ, and the few things the tests do to its queues. The only test file that names lapin.
-//! `BINSYNC_TEST_AMQP` names an existing broker instead.
+//! The few things the tests do to queues of a broker. `BINSYNC_TEST_AMQP` names an existing broker instead of our own.
 
 use super::{
+    broker::{Broker, Release},
     certificates::Certificates,
-    servers::{ADVICE, free_port},
-    watchdog::Watched,
 };
 use futures_lite::StreamExt;
 use lapin::{
@@ -16,11 +14,9 @@ use lapin::{
     types::{AMQPValue, FieldTable},
 };
 use std::{
-    env, fs,
+    env,
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::PathBuf,
-    process::Command,
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -30,16 +26,7 @@ use std::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-struct Broker {
-    url: String,
-    /// The address for TLS, and who has signed the certificate for 127.0.0.1.
-    tls: Option<(String, Certificates)>,
-    /// Ports of its management: HTTP and HTTPS.
-    management: Option<[u16; 2]>,
-    _processes: Option<(Watched, Watched)>,
-}
-
-/// The broker's address; the broker is started when first asked for.
+/// The address of the broker that the tests share; it is started when first asked for.
 pub fn amqp_url() -> &'static str {
     &shared().url
 }
@@ -73,84 +60,15 @@ pub fn manage(method: &str, path: &str, body: &str) -> String {
     answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
+const PLUGINS: [&str; 3] =
+    ["rabbitmq_management", "rabbitmq_auth_mechanism_ssl", "rabbitmq_consistent_hash_exchange"];
+
 fn shared() -> &'static Broker {
     static BROKER: OnceLock<Broker> = OnceLock::new();
     BROKER.get_or_init(|| match env::var("BINSYNC_TEST_AMQP") {
-        Ok(url) => Broker { url, tls: None, management: None, _processes: None },
-        Err(_) => start(),
+        Ok(url) => Broker::existing(url),
+        Err(_) => Broker::start(Release::Stable, &PLUGINS),
     })
-}
-
-fn start() -> Broker {
-    let dir = tempfile::Builder::new().prefix("binsync-rabbit-").tempdir().unwrap().keep();
-    let (port, tls_port, name_port) = (free_port(), free_port(), free_port());
-    let management = [free_port(), free_port()];
-    // A node name of its own needs a name server of its own, else a daemon would outlive the tests.
-    let name_server_dir = dir.join("epmd");
-    fs::create_dir(&name_server_dir).unwrap();
-    let mut names = Command::new("epmd");
-    names.args(["-port", &name_port.to_string(), "-address", "127.0.0.1"]);
-    let names = Watched::start(&name_server_dir, &names);
-    let mut server = Command::new(server_program());
-    let plugins = dir.join("plugins");
-    let names_of_plugins =
-        "rabbitmq_management,rabbitmq_auth_mechanism_ssl,rabbitmq_consistent_hash_exchange";
-    fs::write(&plugins, format!("[{names_of_plugins}].\n")).unwrap();
-    for (name, value) in
-        [("HOME", "."), ("RABBITMQ_MNESIA_BASE", "mnesia"), ("RABBITMQ_LOG_BASE", "log")]
-    {
-        fs::create_dir_all(dir.join(value)).unwrap();
-        server.env(name, dir.join(value));
-    }
-    let certificates = Certificates::new();
-    let mut config = vec![
-        format!("listeners.ssl.1=127.0.0.1:{tls_port}"),
-        format!("management.tcp.port={}", management[0]),
-        format!("management.ssl.port={}", management[1]),
-        // A client may show a certificate, and then need not say a password.
-        "ssl_options.verify=verify_peer\nssl_options.fail_if_no_peer_cert=false".to_owned(),
-        "auth_mechanisms.1=PLAIN\nauth_mechanisms.2=EXTERNAL\nssl_cert_login_from=common_name"
-            .to_owned(),
-    ];
-    for section in ["ssl_options", "management.ssl"] {
-        for (name, file) in
-            [("cacertfile", "ca.pem"), ("certfile", "server.pem"), ("keyfile", "server.key")]
-        {
-            config.push(format!("{section}.{name}={}", certificates.file(file)));
-        }
-    }
-    fs::write(dir.join("rabbitmq.conf"), config.join("\n") + "\n").unwrap();
-    server
-        .env("RABBITMQ_CONFIG_FILE", dir.join("rabbitmq.conf"))
-        .env("RABBITMQ_NODENAME", format!("binsync{port}@localhost"))
-        .env("RABBITMQ_NODE_PORT", port.to_string())
-        .env("RABBITMQ_DIST_PORT", free_port().to_string())
-        .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
-        .env("RABBITMQ_ENABLED_PLUGINS_FILE", plugins)
-        .env("RABBITMQ_CONF_ENV_FILE", dir.join("none"))
-        .env("ERL_EPMD_PORT", name_port.to_string());
-    let server = Watched::start(&dir, &server);
-    let url = format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
-    let deadline = Instant::now() + Duration::from_secs(90);
-    while runtime().block_on(Connection::connect(&url, ConnectionProperties::default())).is_err() {
-        let log = || fs::read_to_string(dir.join("server.log")).unwrap_or_default();
-        assert!(Instant::now() < deadline, "RabbitMQ did not start within 90 s:\n{}", log());
-        sleep(Duration::from_millis(200));
-    }
-    let tls = format!("amqps://guest:guest@127.0.0.1:{tls_port}/%2f");
-    Broker {
-        url,
-        tls: Some((tls, certificates)),
-        management: Some(management),
-        _processes: Some((server, names)),
-    }
-}
-
-/// The broker's own start script: Debian's in /usr/sbin insists on changing the user.
-fn server_program() -> PathBuf {
-    let folders = fs::read_dir("/usr/lib/rabbitmq/lib").expect(ADVICE);
-    let scripts = folders.map(|folder| folder.unwrap().path().join("sbin/rabbitmq-server"));
-    scripts.into_iter().find(|script| script.exists()).expect(ADVICE)
 }
 
 fn runtime() -> Runtime {

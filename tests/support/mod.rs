@@ -1,6 +1,7 @@
 //! The harness: real servers, the tool as a black box, recordings, and the database as the oracle.
 
 pub mod amqp;
+pub mod broker;
 pub mod certificates;
 pub mod cli;
 mod client;

@@ -30,6 +30,8 @@ struct Shared {
     to_client: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
     closed: AtomicBool,
+    /// How often it was frozen: connections from before carry nothing any more.
+    frozen: AtomicU64,
 }
 
 impl Proxy {
@@ -69,6 +71,12 @@ impl Proxy {
         let live = |pair: &&[TcpStream]| pair.iter().filter(|end| dropped(end)).count() > 0;
         ends.chunks(2).filter(live).count()
     }
+
+    /// From now on the connections of this moment carry nothing, and neither end learns of it; new ones are taken as
+    /// before.
+    pub fn freeze(&self) {
+        self.shared.frozen.fetch_add(1, Ordering::SeqCst);
+    }
 }
 
 impl Drop for Proxy {
@@ -94,21 +102,27 @@ impl Shared {
     fn carry(self: &Arc<Shared>, from: TcpStream, to: TcpStream, delay: fn(&Shared) -> &AtomicU64) {
         let (sender, receiver) = sync_channel(ON_THE_WAY);
         let shared = self.clone();
+        let born = self.frozen.load(Ordering::SeqCst);
         thread::spawn(move || {
-            take(from, &sender, || Duration::from_micros(delay(&shared).load(Ordering::SeqCst)));
+            take(from, &sender, || {
+                let alive = shared.frozen.load(Ordering::SeqCst) == born;
+                alive.then(|| Duration::from_micros(delay(&shared).load(Ordering::SeqCst)))
+            });
         });
         thread::spawn(move || give(to, &receiver));
     }
 }
 
-fn take(mut from: TcpStream, sender: &SyncSender<Late>, delay: impl Fn() -> Duration) {
+/// Reads and passes on, each piece with its delay; what has none goes nowhere.
+fn take(mut from: TcpStream, sender: &SyncSender<Late>, delay: impl Fn() -> Option<Duration>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match from.read(&mut buffer) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => return,
             Ok(length) => {
-                let piece = (Instant::now() + delay(), buffer[..length].to_vec());
+                let Some(delay) = delay() else { continue };
+                let piece = (Instant::now() + delay, buffer[..length].to_vec());
                 if sender.send(piece).is_err() {
                     return;
                 }

@@ -25,6 +25,7 @@ pub(super) fn json(standing: &Standing, findings: &[Finding]) -> Value {
             "last_arrival_age": state.arrival_ms.map(age),
             "rate": (state.rate * 10.0).round() / 10.0,
             "resends": state.resends, "damaged": state.damaged.0, "gaps": state.gaps.0,
+            "late": state.late,
             "unreadable": state.unreadable.len(),
             "archive": state.archive.as_ref().map(|archive| json!({
                 "to": archive.to, "segments": archive.segments.len(),

@@ -56,8 +56,12 @@ fn spool(standing: &Standing) -> String {
         };
         format!("  stored   {} ago; {rate} messages/s in the last minute", age(ms))
     }));
+    let late = match state.late {
+        0 => String::new(),
+        late => format!(" ({} late)", count(late)),
+    };
     lines.push(format!(
-        "  marks    {}, {} damaged, {}, {} unreadable",
+        "  marks    {}, {} damaged, {}{late}, {} unreadable",
         counted(state.resends, "re-send"),
         count(state.damaged.0),
         counted(state.gaps.0, "gap"),

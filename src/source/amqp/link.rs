@@ -1,6 +1,7 @@
 //! The thread behind [`Amqp`]: session after session, messages out, acks in.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -171,7 +172,9 @@ impl Link {
                 }
                 Err(Refusal { error, held }) => {
                     let held = held && started.elapsed() < HELD_TIME;
-                    if !self.config.patient && !held {
+                    let cut = error.kind() == ErrorKind::Lost
+                        && self.config.reached.load(Ordering::Relaxed);
+                    if !self.config.patient && !held && !cut {
                         return self.tell(Event::Failed(error));
                     }
                     error

@@ -88,6 +88,22 @@ impl Notes {
         }
     }
 
+    /// Names the queue of what was merged from it later than what stands behind it.
+    pub(crate) fn late(&mut self, header: &Header) {
+        let Some(merged) = &header.merged else { return };
+        for gap in self.gaps.iter_mut().filter(|gap| gap.kind == GapKind::PositionBack) {
+            let record = gap.seq.checked_sub(header.first);
+            if let Some(queue) = record.and_then(|record| merged.queue(record)) {
+                gap.kind = GapKind::Late;
+                gap.detail = format!(
+                    "from queue {queue}, when what stands behind it in the source had been merged: \
+                     {}",
+                    gap.detail
+                );
+            }
+        }
+    }
+
     /// Notes a stored row of a chain; rows of one chain come rising.
     pub(crate) fn at_position(&mut self, chain: usize, ident: Ident) {
         let at = (ident.file, ident.offset);

@@ -257,6 +257,7 @@ impl Indexer {
         // Found to have ended among what is gone.
         notes.closed.retain(|transaction| transaction.last >= self.border);
         notes.maybe_twice(header);
+        notes.late(header);
         for (id, name) in self.tracker.tables.names().iter().enumerate().skip(self.tables) {
             self.index.add_table(id as u64, name)?;
         }

@@ -2,8 +2,9 @@
 
 use super::db::Index;
 use super::read::column;
+use super::schema::GAP_KINDS;
 use crate::error::Result;
-use crate::spool::types::Seq;
+use crate::spool::types::{GapKind, Seq};
 
 impl Index {
     /// Of the last frames, newest first and so many at most, back to one whose messages all arrived
@@ -21,6 +22,13 @@ impl Index {
     /// How many gaps there are, and the record at which the last one was noticed.
     pub(crate) fn gap_count(&self) -> Result<(u64, Option<Seq>)> {
         self.count_of("gaps")
+    }
+
+    /// How many of the gaps are messages of one of several queues that came too late.
+    pub(crate) fn late_count(&self) -> Result<u64> {
+        let kind = GAP_KINDS.iter().position(|kind| *kind == GapKind::Late).unwrap_or_default();
+        let sql = format!("SELECT count(*) FROM gaps WHERE kind = {kind}");
+        Ok(self.row(&sql, &[], |row| row.int(0))?.unwrap_or_default())
     }
 
     /// How many records cannot be read, and the last of them.

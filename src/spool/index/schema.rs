@@ -5,7 +5,7 @@ use crate::spool::types::GapKind;
 /// Marks the file as ours ("bsnc").
 pub(crate) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(crate) const VERSION: i64 = 10;
+pub(crate) const VERSION: i64 = 11;
 /// Most tables are small, and so may a spool be.
 pub(crate) const PAGE: u32 = 1024;
 
@@ -104,5 +104,10 @@ CREATE TABLE sources(name TEXT PRIMARY KEY, end INTEGER NOT NULL, sum INTEGER NO
 ";
 
 /// Kinds of gaps by number: in the order in which one record shows them.
-pub(crate) const GAP_KINDS: [GapKind; 4] =
-    [GapKind::PositionBack, GapKind::NoCommit, GapKind::XoffsetJump, GapKind::MaybeTwice];
+pub(crate) const GAP_KINDS: [GapKind; 5] = [
+    GapKind::PositionBack,
+    GapKind::NoCommit,
+    GapKind::XoffsetJump,
+    GapKind::MaybeTwice,
+    GapKind::Late,
+];

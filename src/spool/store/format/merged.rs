@@ -21,6 +21,23 @@ impl Merged {
         }
     }
 
+    /// The queue of a record by its place in the frame; `None` where there was only one to take
+    /// records from.
+    #[must_use]
+    pub fn queue(&self, record: u64) -> Option<&str> {
+        if self.places.len() < 2 {
+            return None;
+        }
+        let mut left = record;
+        for &(queue, records) in &self.runs {
+            match left.checked_sub(records) {
+                Some(rest) => left = rest,
+                None => return self.places.get(queue as usize).map(|(name, _)| &**name),
+            }
+        }
+        None
+    }
+
     pub(super) fn pack(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_varint(&mut out, self.places.len() as u64);
@@ -72,5 +89,16 @@ mod tests {
         assert_eq!(Merged::unpack(&bytes, 6), Some(merged));
         assert_eq!(Merged::unpack(&bytes, 7), None);
         assert!((0..bytes.len()).all(|cut| Merged::unpack(&bytes[..cut], 6).is_none()));
+    }
+
+    #[test]
+    fn a_record_is_of_the_queue_whose_turn_it_was() {
+        let places = vec![("a".to_owned(), 7), ("b".to_owned(), 9)];
+        let mut merged = Merged { places, runs: Vec::new() };
+        [0, 1, 1, 0].into_iter().for_each(|queue| merged.add(queue));
+        let queues: Vec<_> = (0..5).map(|record| merged.queue(record)).collect();
+        assert_eq!(queues, [Some("a"), Some("b"), Some("b"), Some("a"), None]);
+        merged.places.truncate(1);
+        assert_eq!(merged.queue(0), None, "there is nothing to come later than");
     }
 }
