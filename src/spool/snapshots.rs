@@ -16,6 +16,8 @@ const FOLDER: &str = "schema";
 /// # Errors
 /// When it cannot be written.
 pub fn add_snapshot(dir: &Path, seq: Seq, bytes: &[u8]) -> Result<()> {
+    // The tables of a source may be known before its first message comes.
+    files::make_folders(dir)?;
     keep(dir, FOLDER, &format!("{seq:020}.json"), bytes)
 }
 

@@ -16,10 +16,13 @@ use std::{
     thread::{JoinHandle, sleep},
     time::Duration,
 };
-use tokio::runtime::Builder;
+use tokio::{runtime::Builder, time::timeout};
 
 /// Transactions that wait for their confirms.
 const UNDER_WAY: u64 = 100;
+
+/// For a confirm.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Every so many transactions a mark goes to every queue.
 const MARK: u64 = 40;
@@ -138,7 +141,9 @@ impl Publisher {
             while waiting.len() as u64 > if stop { 0 } else { UNDER_WAY } {
                 let (number, confirms) = waiting.pop_front().expect("not empty");
                 for confirm in confirms {
-                    if !matches!(confirm.await.ok()?, Confirmation::Ack(_)) {
+                    // A queue whose leader went down may never answer.
+                    let answer = timeout(PATIENCE, confirm).await.ok()?;
+                    if !matches!(answer.ok()?, Confirmation::Ack(_)) {
                         return None;
                     }
                 }

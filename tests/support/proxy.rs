@@ -24,10 +24,19 @@ pub struct Proxy {
     shared: Arc<Shared>,
 }
 
+/// One direction.
+#[derive(Default)]
+struct Way {
+    /// Microseconds.
+    delay: AtomicU64,
+    /// Bytes that were read to be passed on.
+    carried: AtomicU64,
+}
+
 #[derive(Default)]
 struct Shared {
-    to_server: AtomicU64,
-    to_client: AtomicU64,
+    to_server: Way,
+    to_client: Way,
     open: Mutex<Vec<TcpStream>>,
     closed: AtomicBool,
     /// How often it was frozen: connections from before carry nothing any more.
@@ -57,8 +66,8 @@ impl Proxy {
     /// Makes each piece late from now on, each direction by its own time. What is sent in one go arrives in one go: the
     /// order stays, and the delay is that of a longer wire, not of a slower one.
     pub fn delay(&self, to_server: Duration, to_client: Duration) {
-        self.shared.to_server.store(to_server.as_micros() as u64, Ordering::SeqCst);
-        self.shared.to_client.store(to_client.as_micros() as u64, Ordering::SeqCst);
+        self.shared.to_server.delay.store(to_server.as_micros() as u64, Ordering::SeqCst);
+        self.shared.to_client.delay.store(to_client.as_micros() as u64, Ordering::SeqCst);
     }
 
     /// Drops every connection of this moment, both ends at once and what is on the way; new ones are taken as before.
@@ -70,6 +79,11 @@ impl Proxy {
         let dropped = |end: &TcpStream| end.shutdown(Shutdown::Both).is_ok();
         let live = |pair: &&[TcpStream]| pair.iter().filter(|end| dropped(end)).count() > 0;
         ends.chunks(2).filter(live).count()
+    }
+
+    /// Bytes that the server has sent over it so far.
+    pub fn carried(&self) -> u64 {
+        self.shared.to_client.carried.load(Ordering::SeqCst)
     }
 
     /// From now on the connections of this moment carry nothing, and neither end learns of it; new ones are taken as
@@ -99,14 +113,15 @@ impl Shared {
     }
 
     /// One direction: a thread that reads, and one that writes what is due.
-    fn carry(self: &Arc<Shared>, from: TcpStream, to: TcpStream, delay: fn(&Shared) -> &AtomicU64) {
+    fn carry(self: &Arc<Shared>, from: TcpStream, to: TcpStream, way: fn(&Shared) -> &Way) {
         let (sender, receiver) = sync_channel(ON_THE_WAY);
         let shared = self.clone();
         let born = self.frozen.load(Ordering::SeqCst);
         thread::spawn(move || {
-            take(from, &sender, || {
-                let alive = shared.frozen.load(Ordering::SeqCst) == born;
-                alive.then(|| Duration::from_micros(delay(&shared).load(Ordering::SeqCst)))
+            take(from, &sender, |length| {
+                let (way, frozen) = (way(&shared), shared.frozen.load(Ordering::SeqCst));
+                way.carried.fetch_add(length as u64, Ordering::SeqCst);
+                (frozen == born).then(|| Duration::from_micros(way.delay.load(Ordering::SeqCst)))
             });
         });
         thread::spawn(move || give(to, &receiver));
@@ -114,14 +129,14 @@ impl Shared {
 }
 
 /// Reads and passes on, each piece with its delay; what has none goes nowhere.
-fn take(mut from: TcpStream, sender: &SyncSender<Late>, delay: impl Fn() -> Option<Duration>) {
+fn take(mut from: TcpStream, sender: &SyncSender<Late>, delay: impl Fn(usize) -> Option<Duration>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         match from.read(&mut buffer) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => return,
             Ok(length) => {
-                let Some(delay) = delay() else { continue };
+                let Some(delay) = delay(length) else { continue };
                 let piece = (Instant::now() + delay, buffer[..length].to_vec());
                 if sender.send(piece).is_err() {
                     return;
