@@ -1,6 +1,6 @@
 //! A capture under publishing that is killed, cut off, left hanging and deprived of its broker, in random order: every
-//! message that the broker has confirmed is in the spool, once after marking, in order. `BINSYNC_TEST_CRASHES=1000` asks
-//! for so many strikes on each kind of queue of both brokers.
+//! message that the broker has confirmed is in the spool, once after marking, in order. `BINSYNC_TEST_CRASHES=1000` deals
+//! out so many strikes over classic and quorum queues, one and four, of both brokers.
 
 use crate::support::{
     Proxy, Running, Spool,
@@ -120,7 +120,7 @@ fn under_strikes(broker: &mut Broker, feed: Feed, strikes: &[Strike]) {
             last.text(),
         );
     }
-    spool.run(["spool", "verify"]).one_of(&[0, 3]);
+    spool.run(["spool", "verify"]).code(0);
 }
 
 fn capture(spool: &Spool, url: &str, queues: &[String]) -> Command {
