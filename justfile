@@ -41,6 +41,10 @@ seeds N *ARGS:
 moments N *ARGS:
     BINSYNC_TEST_MOMENTS={{N}} tests/run random_times {{ARGS}}
 
+# Wait so many times for a target under load, on both kinds of server, and look whether it was early
+waits N="1000":
+    BINSYNC_TEST_WAITS={{N}} tests/run waiting::what_was -- --nocapture
+
 # Measure against the stock tools and replicas on this machine, JSON on stdout; --help lists the measures
 bench *ARGS:
     tests/install-servers

@@ -75,4 +75,5 @@ mod units;
 mod until;
 mod usage;
 mod values;
+mod waiting;
 mod wrong_files;

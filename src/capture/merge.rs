@@ -8,6 +8,7 @@
 use crate::error::{Error, Means, Result, Words};
 use crate::event::maxwell::{self, Damage};
 use crate::event::{Body, Meta, ddl};
+use crate::source::mark::is_mark;
 use crate::spool::format::Merged;
 use crate::spool::{Batch, Lot, Seq};
 use order::{At, Course, Epochs};
@@ -203,11 +204,6 @@ fn turn(meta: &Meta<'_>, message: &[u8]) -> u64 {
         (true, Ok(Body::Ddl { sql, .. })) => ddl::turn(&sql, &meta.database, &meta.table) as u64,
         _ => 0,
     }
-}
-
-/// True for a row of the table that marks how far the source is.
-fn is_mark(meta: &Meta<'_>) -> bool {
-    meta.op.is_row() && meta.database == "binsync" && meta.table == "mark"
 }
 
 fn sealed(queue: &str, seq: Seq) -> Error {

@@ -34,12 +34,14 @@ pub mod server;
 pub mod shell;
 mod signals;
 pub mod size;
+pub mod source;
 pub mod standing;
 pub mod stats;
 mod status;
 mod stdio;
 pub mod target;
 pub mod time;
+pub mod wait;
 mod words;
 
 pub use global::Global;
@@ -94,6 +96,8 @@ pub enum Command {
     Export(export::ExportArgs),
     /// Shows where the spool and its runs stand; status 3 when somebody has to see to something
     Status(standing::StatusArgs),
+    /// Returns when a run has applied all that the source has committed by now
+    Wait(wait::WaitArgs),
     /// Checks producer, tables, target and broker for what is lost or will not run; status 3 when
     /// something is
     Doctor(doctor::DoctorArgs),
@@ -135,6 +139,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Search(args) => search::search(&global, &args),
         Command::Export(args) => export::export(&global, &args),
         Command::Status(args) => standing::status(&global, &args),
+        Command::Wait(args) => wait::wait(&global, &args),
         Command::Doctor(args) => doctor::doctor(&global, &args),
         Command::Runs(command) => runs::run(&global, &command),
         Command::Completions(args) => shell::completions(&args, Cli::command()),

@@ -33,6 +33,16 @@ impl ProgressArgs {
         self.place()?.map(|place| place.open(self::looks(None), looks)).transpose()
     }
 
+    /// The same, of a command that cannot do without.
+    ///
+    /// # Errors
+    /// When none is named (usage), and as [`ProgressArgs::open`].
+    pub(super) fn needed(&self, looks: bool) -> Result<Box<dyn Target>> {
+        self.open(looks)?.ok_or_else(|| {
+            Error::usage("no target is named").help("name it with --target (or BINSYNC_TARGET)")
+        })
+    }
+
     /// Where the target is, where one is named.
     ///
     /// # Errors

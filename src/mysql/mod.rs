@@ -4,6 +4,7 @@
 pub(crate) mod connect;
 pub(crate) mod definitions;
 pub(crate) mod foreign_keys;
+pub(crate) mod position;
 pub mod server;
 pub(crate) mod tls;
 mod tunnel;

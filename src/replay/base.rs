@@ -30,6 +30,7 @@ use crate::spool::{Seq, Spool};
 mod log;
 mod stretch;
 
+pub(super) use log::defines;
 use stretch::Stretch;
 
 /// A capture that is behind the source is waited for so long.

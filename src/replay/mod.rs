@@ -19,6 +19,7 @@ mod binder;
 mod boundary;
 pub mod cut;
 mod kept;
+pub mod mark;
 mod origin;
 pub mod prepare;
 pub mod render;
@@ -27,6 +28,7 @@ pub mod runs;
 pub mod selected;
 pub mod snapshot;
 mod standing;
+pub mod wait;
 
 /// What a command takes from the spool.
 #[derive(Clone, Debug)]

@@ -245,6 +245,26 @@ pub fn named(spool: &Spool, name: &str, target: Option<&mut dyn Catalog>) -> Res
     }
 }
 
+/// The forward run of that name at the target, held against this spool.
+///
+/// # Errors
+/// When there is none, or it goes back (usage), and when it has not come so far in this spool.
+pub fn forward(spool: &Spool, name: &str, target: &mut dyn Catalog) -> Result<Run> {
+    let found = target.runs()?.into_iter().find(|(run, _)| run.name == name);
+    let Some((run, standing)) = found else {
+        return Err(Error::usage(format!("no run is called {name:?} there"))
+            .help(Means::Status + " lists the runs of a " + Means::Target));
+    };
+    if run.direction != Direction::Forward || run.spool != spool.id() {
+        return Err(Error::usage(format!(
+            "the run {name:?} is not one that applies this spool: {run}"
+        ))
+        .help(("name one that does with {}, or its spool with {}", [Means::Name, Means::Spool])));
+    }
+    recognise(spool, &run, standing.seq, standing.last.as_ref())?;
+    Ok(run)
+}
+
 /// Forgets a run: its progress at the `target`, where there is one, and then what the spool
 /// remembers of it. Killed in between, the spool still remembers it, and the next time forgets that.
 ///

@@ -8,6 +8,7 @@ use crate::event::def::{Column, Kind, TableDef};
 use crate::event::{BinlogPos, TableName};
 use crate::mysql::connect::{connect, failed};
 use crate::mysql::definitions;
+use crate::mysql::position::{at, position};
 use crate::mysql::server::Server;
 use crate::sql::{Dialect, quote};
 
@@ -111,7 +112,7 @@ impl Base {
                 let mut lock = Self::open(&self.server)?;
                 lock.lock(tables)?;
                 self.begin()?;
-                let place = self.log_status()?;
+                let place = position(&mut self.conn).map_err(|e| failed("base", &e))?;
                 lock.run("UNLOCK TABLES")?;
                 place
             }
@@ -150,21 +151,7 @@ impl Base {
             .map_err(|e| failed("base", &e))?;
         let of = |name: &str| rows.iter().find(|(n, _)| n.eq_ignore_ascii_case(name));
         let (file, offset) = (of("binlog_snapshot_file"), of("binlog_snapshot_position"));
-        Ok(file.zip(offset).and_then(|((_, file), (_, offset))| place(file, offset.parse().ok()?)))
-    }
-
-    fn log_status(&mut self) -> Result<Option<BinlogPos>> {
-        let row = self.conn.query_first::<mysql::Row, _>("SHOW BINARY LOG STATUS");
-        let row = match row {
-            // Before 8.2 it has another name.
-            Err(mysql::Error::MySqlError(e)) if e.code == 1064 => {
-                self.conn.query_first("SHOW MASTER STATUS")
-            }
-            row => row,
-        };
-        let row = row.map_err(|e| failed("base", &e))?;
-        let found = row.and_then(|row| Some((row.get::<String, _>(0)?, row.get::<u64, _>(1)?)));
-        Ok(found.and_then(|(file, offset)| place(&file, offset)))
+        Ok(file.zip(offset).and_then(|((_, file), (_, offset))| at(file, offset.parse().ok()?)))
     }
 
     /// Tells what the binlog says from one place to before another; the server must have an event
@@ -226,11 +213,6 @@ impl Base {
         }
         each(&some)
     }
-}
-
-fn place(file: &str, offset: u64) -> Option<BinlogPos> {
-    let (base, number) = file.rsplit_once('.')?;
-    Some(BinlogPos { base: base.to_owned(), file: number.parse().ok()?, offset })
 }
 
 fn quoted(name: &TableName) -> String {

@@ -3,6 +3,7 @@
 pub mod amqp;
 pub mod broker;
 pub mod certificates;
+pub mod chain;
 pub mod cli;
 mod client;
 pub mod content;

@@ -149,6 +149,14 @@ fn is_about(sql: &str, table: &TableName) -> bool {
     acts && words(sql).any(|word| word == name || words(&name).any(|part| part == word))
 }
 
+/// True for a statement that makes, changes or removes a table or database, and is in the stream.
+pub(in crate::replay) fn defines(sql: &str) -> bool {
+    let verb = words(sql).next().unwrap_or_default();
+    ["create", "alter", "drop", "rename"].contains(&&*verb)
+        && !sql.to_uppercase().contains("TEMPORARY")
+        && words(sql).any(|word| ["table", "database", "schema"].contains(&&*word))
+}
+
 /// True when the stream has nothing of what the statement does to rows.
 fn is_untold(sql: &str) -> bool {
     let verb = words(sql).next().unwrap_or_default();
@@ -179,6 +187,12 @@ mod tests {
         }
         assert!(is_untold("use `shop`; /* x */ TRUNCATE orders"));
         assert!(!is_untold("use `shop`; ALTER TABLE orders ADD a INT"));
+        assert!(defines("use `shop`; ALTER TABLE orders ADD a INT") && defines("drop database d"));
+        for sql in
+            ["BEGIN", "DROP /*!40005 TEMPORARY */ TABLE t", "CREATE USER a", "TRUNCATE TABLE t"]
+        {
+            assert!(!defines(sql), "{sql}");
+        }
     }
 
     #[test]

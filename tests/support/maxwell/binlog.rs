@@ -7,11 +7,18 @@ use super::{
     values::{Decoder, Image},
 };
 use mysql_common::binlog::{
-    BinlogFile,
+    BinlogFile, EventStreamReader,
     consts::{BinlogVersion, EventType},
     events::{Event, EventData, QueryEvent, RowsEventData, TableMapEvent, XidEvent},
 };
-use std::{fmt::Write, fs::File, io::BufReader, path::Path};
+use std::{
+    fmt::Write,
+    fs::File,
+    io::{BufReader, Read, Seek, SeekFrom},
+    path::{Path, PathBuf},
+    thread::sleep,
+    time::Duration,
+};
 
 /// One row change, waiting for its commit.
 struct RowChange {
@@ -45,30 +52,111 @@ pub(super) fn lines(
     let opened = BufReader::new(File::open(path).unwrap());
     let mut events = BinlogFile::new(BinlogVersion::Version4, opened).unwrap();
     while let Some(event) = events.next() {
-        let event = event.unwrap();
-        match event.header().event_type() {
-            Ok(EventType::QUERY_EVENT) => converter.query(&event, &event.read_event().unwrap()),
-            Ok(EventType::XID_EVENT) => {
-                let xid: XidEvent = event.read_event().unwrap();
-                converter.commit(Some(xid.xid));
-            }
-            Ok(EventType::TRANSACTION_PAYLOAD_EVENT) => panic!("a compressed binlog"),
-            Ok(_) => {
-                if let Some(EventData::RowsEvent(rows)) = event.read_data().unwrap() {
-                    let map = events.reader().get_tme(rows.table_id()).expect("a table map");
-                    converter.rows(&event, &rows, map);
-                }
-            }
-            // MariaDB's own events: what the row events around them do not say is not in the messages.
-            Err(_) => {}
-        }
+        converter.take(&event.unwrap(), events.reader());
     }
     assert!(converter.open.is_empty(), "the binlog ends inside a transaction");
     assert_eq!(converter.defined + 1, schemas.len(), "definitions changed and were not seen");
     converter.out
 }
 
+/// A file that is being written, as far as it was read.
+pub(super) struct Tail {
+    path: PathBuf,
+    file: String,
+    offset: u64,
+    reader: EventStreamReader,
+    schemas: Vec<Schema>,
+    defined: usize,
+    thread: Option<u32>,
+    open: Vec<RowChange>,
+}
+
+impl Tail {
+    pub(super) fn new(path: PathBuf, file: String, schema: Schema) -> Tail {
+        let reader = EventStreamReader::new(BinlogVersion::Version4);
+        let (schemas, open) = (vec![schema], Vec::new());
+        // Behind the magic number.
+        Tail { path, file, offset: 4, reader, schemas, defined: 0, thread: None, open }
+    }
+
+    /// The messages of what has been written since.
+    pub(super) fn more(&mut self, decoder: &mut Decoder<'_>) -> String {
+        let mut file = File::open(&self.path).unwrap();
+        file.seek(SeekFrom::Start(self.offset)).unwrap();
+        let (mut written, mut out) = (Vec::new(), String::new());
+        file.read_to_end(&mut written).unwrap();
+        let mut rest = &written[..];
+        // The length of an event stands in its head; the last one may not be there as a whole.
+        while let Some(length) = rest.get(9..13) {
+            let length = u32::from_le_bytes(length.try_into().unwrap()) as usize;
+            let Some(bytes) = rest.get(..length) else { break };
+            let event = self.reader.read(bytes).unwrap().expect("an event");
+            rest = &rest[length..];
+            self.offset += length as u64;
+            self.learn(&event, decoder);
+            let mut converter = Converter {
+                file: &self.file,
+                schemas: &self.schemas,
+                defined: self.defined,
+                thread: self.thread,
+                open: std::mem::take(&mut self.open),
+                decoder: &mut *decoder,
+                switches: Switches::ALL,
+                out: std::mem::take(&mut out),
+            };
+            converter.take(&event, &self.reader);
+            (self.defined, self.thread) = (converter.defined, converter.thread);
+            (self.open, out) = (converter.open, converter.out);
+        }
+        out
+    }
+
+    /// Asks for the definitions that a statement has left; nobody may have changed them since.
+    fn learn(&mut self, event: &Event, decoder: &mut Decoder<'_>) {
+        if event.header().event_type() != Ok(EventType::QUERY_EVENT) {
+            return;
+        }
+        let query: QueryEvent<'_> = event.read_event().unwrap();
+        let sql = query.query();
+        if ddl::defines(&sql) {
+            let before = self.schemas.last().unwrap();
+            let mut schema = Schema::read(decoder.session);
+            // A statement is in the binlog before it is done, and the next one may be at work.
+            for _ in 0..50 {
+                sleep(Duration::from_millis(10));
+                let again = Schema::read(decoder.session);
+                let settled = again.is(&schema) && !schema.is(before);
+                schema = again;
+                if settled {
+                    break;
+                }
+            }
+            schema.keep_words(before, &ddl::words(&sql));
+            self.schemas.push(schema);
+        }
+    }
+}
+
 impl Converter<'_, '_> {
+    fn take(&mut self, event: &Event, reader: &EventStreamReader) {
+        match event.header().event_type() {
+            Ok(EventType::QUERY_EVENT) => self.query(event, &event.read_event().unwrap()),
+            Ok(EventType::XID_EVENT) => {
+                let xid: XidEvent = event.read_event().unwrap();
+                self.commit(Some(xid.xid));
+            }
+            Ok(EventType::TRANSACTION_PAYLOAD_EVENT) => panic!("a compressed binlog"),
+            Ok(_) => {
+                if let Some(EventData::RowsEvent(rows)) = event.read_data().unwrap() {
+                    let map = reader.get_tme(rows.table_id()).expect("a table map");
+                    self.rows(event, &rows, map);
+                }
+            }
+            // MariaDB's own events: what the row events around them do not say is not in the messages.
+            Err(_) => {}
+        }
+    }
+
     fn position(&self, event: &Event) -> String {
         format!("\"{}:{}\"", self.file, event.header().log_pos() - event.header().event_size())
     }

@@ -20,7 +20,8 @@ pub(super) fn words(sql: &str) -> Vec<String> {
 
 /// The first half of each message of a statement, without the brace.
 pub(super) fn messages(sql: &str, current: &str, before: &Schema, after: &Schema) -> Vec<String> {
-    let mut words = Words(sql);
+    let plain = sql.replace("IF NOT EXISTS ", "");
+    let mut words = Words(&plain);
     let (verb, what) = (words.next().to_uppercase(), words.next().to_uppercase());
     if what == "DATABASE" {
         let name = words.next();

@@ -4,7 +4,7 @@ use super::text::{list, quoted};
 use mysql::{Conn, prelude::Queryable};
 use std::collections::BTreeMap;
 
-const USER: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys', 'binsync')";
+const USER: &str = "NOT IN ('mysql', 'information_schema', 'performance_schema', 'sys')";
 
 #[derive(Clone)]
 pub(super) struct Schema {
@@ -58,10 +58,21 @@ impl Schema {
             .query(format!("SELECT table_schema, table_name, column_name FROM information_schema.key_column_usage WHERE constraint_name='PRIMARY' AND table_schema {USER} ORDER BY ordinal_position"))
             .unwrap();
         for (database, name, column) in keys {
-            schema.tables.get_mut(&(database, name)).unwrap().key.push(column);
+            // One may have come since the tables were asked for.
+            let table = schema.tables.get_mut(&(database, name));
+            table.into_iter().for_each(|table| table.key.push(column.clone()));
         }
         schema.tables.iter_mut().for_each(|(name, table)| table.describe(name));
         schema
+    }
+
+    /// The same databases, tables and columns.
+    pub(super) fn is(&self, other: &Schema) -> bool {
+        let tables = |schema: &Schema| {
+            let tables = schema.tables.iter();
+            tables.map(|(name, table)| (name.clone(), table.json.clone())).collect::<Vec<_>>()
+        };
+        self.databases == other.databases && tables(self) == tables(other)
     }
 
     fn read_columns(&mut self, session: &mut Conn) {
@@ -87,7 +98,8 @@ impl Schema {
                 word: kind.clone(),
                 kind,
             };
-            self.tables.get_mut(&(database, table)).unwrap().columns.push(column);
+            let table = self.tables.get_mut(&(database, table));
+            table.into_iter().for_each(|table| table.columns.push(column.clone()));
         }
     }
 

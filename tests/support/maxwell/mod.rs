@@ -5,6 +5,7 @@ mod binlog;
 mod ddl;
 mod definitions;
 mod jsonb;
+mod live;
 mod numbers;
 mod shapes;
 mod text;
@@ -12,6 +13,7 @@ mod values;
 
 use super::servers::{Kind, Server};
 use definitions::Schema;
+pub use live::Live;
 use mysql::{Conn, Opts, prelude::Queryable};
 use std::collections::HashMap;
 
