@@ -2,16 +2,17 @@
 //!
 //! Time and position are no filter: they cut one stretch of the stream (`replay::cut`).
 
-use globset::{GlobSet, GlobSetBuilder};
-
-use crate::error::{Error, Means, Result};
+use crate::error::{Means, Result};
 use crate::event::row::Columns;
 use crate::event::{Body, Event, Meta, Op, TableName, typed};
 
+mod globs;
 mod pattern;
+mod tables;
 
-use pattern::Pattern;
+use globs::Globs;
 pub use pattern::{near, split};
+pub use tables::Tables;
 
 /// A kind of event that can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +46,7 @@ pub struct Filter {
     tables: Option<Globs>,
     excluded: Globs,
     apart: Vec<TableName>,
+    routed: Option<Vec<(Tables, bool)>>,
     types: Option<Vec<Type>>,
     xids: Vec<u64>,
     threads: Vec<u64>,
@@ -90,6 +92,13 @@ impl Filter {
     #[must_use]
     pub fn by_values(mut self, values: Vec<(String, String)>, changed: Vec<String>) -> Self {
         (self.values, self.changed) = (values, changed);
+        self
+    }
+
+    /// Only tables whose route takes them: the first that has a table tells; `None` chooses all.
+    #[must_use]
+    pub fn by_routes(mut self, routes: Option<Vec<(Tables, bool)>>) -> Self {
+        self.routed = routes;
         self
     }
 
@@ -174,7 +183,10 @@ impl Filter {
     }
 
     fn takes_every_table(&self) -> bool {
-        self.tables.is_none() && self.excluded.patterns.is_empty() && self.apart.is_empty()
+        self.tables.is_none()
+            && self.excluded.patterns.is_empty()
+            && self.apart.is_empty()
+            && self.routed.is_none()
     }
 
     /// True when events of that table are chosen; book-keeping never is.
@@ -186,6 +198,12 @@ impl Filter {
             return true;
         }
         if self.apart.contains(name) {
+            return false;
+        }
+        let routed = |routes: &Vec<(Tables, bool)>| {
+            routes.iter().find(|(tables, _)| tables.takes(name)).is_some_and(|(_, here)| *here)
+        };
+        if !self.routed.as_ref().is_none_or(routed) {
             return false;
         }
         let name = pattern::full(name);
@@ -239,25 +257,6 @@ impl Filter {
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         let values = self.values.iter().map(|(name, _)| name.as_str());
         values.chain(self.changed.iter().map(String::as_str))
-    }
-}
-
-/// Patterns of tables, matched together.
-#[derive(Clone, Debug, Default)]
-struct Globs {
-    patterns: Vec<Pattern>,
-    set: GlobSet,
-}
-
-impl Globs {
-    fn read(typed: &[String]) -> Result<Self> {
-        let patterns = Pattern::read(typed)?;
-        let mut set = GlobSetBuilder::new();
-        for pattern in &patterns {
-            set.add(pattern.glob().clone());
-        }
-        let set = set.build().map_err(|e| Error::usage(format!("table globs: {e}")))?;
-        Ok(Self { patterns, set })
     }
 }
 

@@ -40,6 +40,7 @@
 pub mod archive;
 pub mod capture;
 pub mod cli;
+pub mod config;
 pub mod dest;
 pub mod doctor;
 pub mod error;

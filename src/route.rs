@@ -1,102 +1,179 @@
-//! Where rows go: tables under another name, columns under another name or not at all.
+//! Where rows go: tables under another name, or dealt out to several by a value; columns under another
+//! name, with another value, or not at all.
 //!
-//! One pure step between an event and the table it is written to. Names on the left of a rule are
-//! those of the stream; what no rule names keeps its name.
+//! One pure step between an event and the tables it is written to. Names on the left of a rule are
+//! those of the stream. A route is that of one target.
 
-use crate::error::{Error, Means, Result, Words};
+use std::collections::HashMap;
+
+use crate::error::{Error, Means, Result};
+use crate::event::TableName;
 use crate::event::def::{Column, TableDef};
-use crate::event::{TableName, typed};
+use crate::filter::Tables;
+
+pub mod columns;
+pub mod dealing;
+mod flags;
+pub mod name;
+pub mod rule;
+pub mod shard;
+
+use columns::{Columns, Token};
+use dealing::Dealing;
+use rule::{ColumnRule, Rule};
 
 /// The rules. The default changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Route {
-    tables: Vec<(TableName, TableName)>,
+    /// The first that takes a table is its rule.
+    rules: Vec<Rule>,
+    /// For columns of whatever table.
     columns: Vec<ColumnRule>,
+    /// The source, for names that have it in them; none where the rules were typed, and what no rule
+    /// takes keeps its name.
+    source: Option<String>,
 }
 
-/// What becomes of a column.
-#[derive(Clone, Debug)]
-struct ColumnRule {
-    /// Only in this table of the stream; `None`: in every table that has such a column.
-    table: Option<TableName>,
-    column: String,
-    /// Its name at the target; `None`: it is left out.
-    to: Option<String>,
+/// What becomes of the columns of a table.
+#[derive(Clone, Debug, Default)]
+pub struct Moved<'r> {
+    /// Columns with their name at the target; `None`: they are left out.
+    pub names: Vec<(&'r str, Option<&'r str>)>,
+    /// Columns of the stream, and what stands in the place of NULL.
+    pub null: Vec<(&'r str, Token)>,
+    /// Columns of the target, and what they get.
+    pub set: Vec<(&'r str, Token)>,
+}
+
+impl Moved<'_> {
+    /// True when the columns stay as they are.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.null.is_empty() && self.set.is_empty()
+    }
 }
 
 impl Route {
     /// Reads rules as they are typed: `A=B` for tables, with `db.*` for all of a database;
-    /// `[DB.TABLE.]OLD=NEW` and `[DB.TABLE.]COLUMN` for columns.
+    /// `[DB.TABLE.]OLD=NEW` and `[DB.TABLE.]COLUMN` for columns. What no rule names keeps its name.
     ///
     /// # Errors
     /// When one is not of that form (usage).
     pub fn parse(renames: &[String], maps: &[String], drops: &[String]) -> Result<Self> {
-        let tables = renames.iter().map(|rule| rename(rule)).collect::<Result<_>>()?;
-        let mapped = maps.iter().map(|rule| match rule.split_once('=') {
-            Some((from, to)) if !to.is_empty() => column(rule, from, Some(to.to_owned())),
-            _ => Err(unreadable(Means::Map, rule, "OLD=NEW or DB.TABLE.OLD=NEW")),
-        });
-        let dropped = drops.iter().map(|rule| column(rule, rule, None));
-        Ok(Self { tables, columns: mapped.chain(dropped).collect::<Result<_>>()? })
+        let (rules, columns) = (flags::renames(renames)?, flags::columns(maps, drops)?);
+        Ok(Self { rules, columns, source: None })
+    }
+
+    /// The rules of a file, for one target and one source. What no rule takes goes nowhere.
+    pub fn of(rules: Vec<Rule>, source: &str) -> Self {
+        let rule = |rule: Rule| Rule { columns: rule.columns.of_source(source), ..rule };
+        let rules = rules.into_iter().map(rule).collect();
+        Self { rules, columns: Vec::new(), source: Some(source.to_owned()) }
     }
 
     /// True when nothing is changed.
     pub fn is_empty(&self) -> bool {
-        self.tables.is_empty() && self.columns.is_empty()
+        self.rules.is_empty() && self.columns.is_empty() && self.source.is_none()
     }
 
-    /// True when the table goes under another name.
+    /// The tables that its rules take, in their order, and whether each takes them to this target;
+    /// `None` where what no rule takes keeps its name.
+    pub fn taken(&self) -> Option<Vec<(Tables, bool)>> {
+        self.source.as_ref()?;
+        Some(self.rules.iter().map(|rule| (rule.tables.clone(), rule.is_here())).collect())
+    }
+
+    /// True when the table goes under another name, or not as a whole.
     pub fn renames(&self, name: &TableName) -> bool {
-        self.rule_of(name).is_some()
+        self.rule_of(name)
+            .is_some_and(|rule| rule.shard.is_some() || self.tables(name) != [name.clone()])
     }
 
-    /// Where a table of the stream goes.
-    pub fn table(&self, name: &TableName) -> TableName {
+    /// Several tables may go to where this one goes.
+    pub fn merges(&self, name: &TableName) -> bool {
+        self.rule_of(name).is_some_and(|rule| rule.merge)
+    }
+
+    /// Where a table of the stream goes; one that is dealt out, all the places of this target.
+    pub fn tables(&self, name: &TableName) -> Vec<TableName> {
         match self.rule_of(name) {
-            None => name.clone(),
-            Some((_, to)) if to.table == "*" => TableName::new(&*to.database, &*name.table),
-            Some((_, to)) => to.clone(),
+            None if self.source.is_some() => Vec::new(),
+            None => vec![name.clone()],
+            Some(rule) => self.places(rule, name).into_iter().map(|(_, place)| place).collect(),
         }
     }
 
-    fn rule_of(&self, name: &TableName) -> Option<&(TableName, TableName)> {
-        let of_database = |from: &TableName| from.table == "*" && from.database == name.database;
-        // A rule for the table itself comes before one for its database.
-        let own = self.tables.iter().find(|(from, _)| from == name);
-        own.or_else(|| self.tables.iter().find(|(from, _)| of_database(from)))
+    /// The places of a rule at this target, with their numbers.
+    fn places(&self, rule: &Rule, name: &TableName) -> Vec<(usize, TableName)> {
+        let source = self.source.as_deref().unwrap_or_default();
+        let here = rule.places.iter().enumerate();
+        here.filter_map(|(n, place)| Some((n, place.as_ref()?.of(name, source)))).collect()
     }
 
-    /// The columns of a table of the stream that change their name (to it) or are left out.
-    pub fn columns<'r>(&'r self, name: &TableName) -> Vec<(&'r str, Option<&'r str>)> {
+    fn rule_of(&self, name: &TableName) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.tables.takes(name))
+    }
+
+    /// How the rows of a table of the stream are dealt out, as its definition there has it.
+    ///
+    /// # Errors
+    /// When it has not the column that tells, and nobody said where its rows go.
+    pub fn dealing(&self, name: &TableName, def: Option<&TableDef>) -> Result<Dealing<'_>> {
+        let Some(rule) = self.rule_of(name) else {
+            return Ok(Dealing::whole(self.tables(name)));
+        };
+        let places = self.places(rule, name);
+        match &rule.shard {
+            None => Ok(Dealing::whole(places.into_iter().map(|(_, place)| place).collect())),
+            Some(shard) => Dealing::by(shard, places, name, def),
+        }
+    }
+
+    /// What becomes of the columns of a table of the stream.
+    pub fn columns(&self, name: &TableName) -> Moved<'_> {
         let of = |rule: &&ColumnRule| rule.table.as_ref().is_none_or(|table| table == name);
-        let rules = self.columns.iter().filter(of);
-        rules.map(|rule| (rule.column.as_str(), rule.to.as_deref())).collect()
+        let typed = self.columns.iter().filter(of);
+        let typed = typed.map(|rule| (rule.column.as_str(), rule.to.as_deref()));
+        let Some(Rule { columns, .. }) = self.rule_of(name) else {
+            return Moved { names: typed.collect(), ..Moved::default() };
+        };
+        let Columns { rename, drop, null, set } = columns;
+        let renamed = rename.iter().map(|(from, to)| (from.as_str(), Some(to.as_str())));
+        let dropped = drop.iter().map(|column| (column.as_str(), None));
+        Moved {
+            names: typed.chain(renamed).chain(dropped).collect(),
+            null: null.iter().map(|(column, value)| (column.as_str(), *value)).collect(),
+            set: set.iter().map(|(column, value)| (column.as_str(), *value)).collect(),
+        }
     }
 
-    /// True when a column of that definition changes its name or is left out.
+    /// True when a column of that definition changes its name or value or is left out, or one comes.
     pub fn moves_columns(&self, def: &TableDef) -> bool {
-        self.columns(&def.name()).iter().any(|(column, _)| def.column(column).is_some())
+        let Moved { names, null, set } = self.columns(&def.name());
+        let mut columns =
+            names.iter().map(|(name, _)| name).chain(null.iter().map(|(name, _)| name));
+        !set.is_empty() || columns.any(|column| def.column(column).is_some())
     }
 
-    /// A definition of the stream as it stands at the target.
+    /// A definition of the stream as it stands at a place.
     ///
     /// # Errors
     /// When two of its columns would have one name (usage).
-    pub fn def(&self, def: &TableDef) -> Result<TableDef> {
-        let rules = self.columns(&def.name());
+    pub fn def(&self, def: &TableDef, place: &TableName) -> Result<TableDef> {
+        let Moved { names, set, .. } = self.columns(&def.name());
         let routed = |column: String| {
-            let rule = rules.iter().find(|(from, _)| from.to_lowercase() == column.to_lowercase());
+            let rule = names.iter().find(|(from, _)| from.to_lowercase() == column.to_lowercase());
             rule.map_or(Some(column), |(_, to)| to.map(str::to_owned))
         };
-        let to = self.table(&def.name());
         let columns = def.columns.iter().cloned();
         let columns = columns.filter_map(|c| Some(Column { name: routed(c.name.clone())?, ..c }));
+        let come =
+            set.iter().map(|(name, _)| Column { name: (*name).to_owned(), ..Column::default() });
         // What is left of a key names no row.
         let key: Option<Vec<String>> = def.primary_key.iter().cloned().map(routed).collect();
         let routed = TableDef {
-            database: to.database,
-            table: to.table,
-            columns: columns.collect(),
+            database: place.database.clone(),
+            table: place.table.clone(),
+            columns: columns.chain(come).collect(),
             primary_key: key.unwrap_or_default(),
             ..def.clone()
         };
@@ -111,8 +188,22 @@ impl Route {
         }
     }
 
-    /// Refuses rules that none of these tables is concerned by, and two tables that would go to
-    /// one. `has_column`: whether a table ever had a column, as far as is known.
+    /// Refuses rules that none of these tables is concerned by.
+    ///
+    /// # Errors
+    /// As said (usage).
+    pub fn check_used(&self, tables: &[TableName]) -> Result<()> {
+        let of_rule = |rule: &&Rule| tables.iter().any(|name| self.is_of(name, rule));
+        let mut here = self.rules.iter().filter(|rule| rule.is_here());
+        here.find(|rule| !of_rule(rule)).map_or(Ok(()), |rule| Err(unused(rule)))
+    }
+
+    fn is_of(&self, name: &TableName, rule: &Rule) -> bool {
+        self.rule_of(name).is_some_and(|own| std::ptr::eq(own, rule))
+    }
+
+    /// Refuses columns that none of these tables has, and two tables that would go to one.
+    /// `has_column`: whether a table ever had a column, as far as is known.
     ///
     /// # Errors
     /// As said (usage).
@@ -121,41 +212,51 @@ impl Route {
         tables: &[TableName],
         has_column: impl Fn(&TableName, &str) -> bool,
     ) -> Result<()> {
-        for (from, to) in &self.tables {
-            let used = |name: &&TableName| self.rule_of(name).is_some_and(|rule| rule.0 == *from);
-            if !tables.iter().any(|name| used(&name)) {
-                return Err(Error::usage(
-                    Means::Rename + format!(" {from}={to}: no selected table is that"),
-                )
-                .help(("`{}` lists the tables of the stream", [Means::Log])));
+        for rule in self.rules.iter().filter(|rule| rule.is_here()) {
+            let of_rule: Vec<&TableName> =
+                tables.iter().filter(|name| self.is_of(name, rule)).collect();
+            let Columns { rename, drop, null, .. } = &rule.columns;
+            let moved = rename.iter().map(|(column, _)| column).chain(drop);
+            for column in moved.chain(null.iter().map(|(column, _)| column)) {
+                let mut of = of_rule.iter();
+                if !of_rule.is_empty() && !of.any(|table| has_column(table, column)) {
+                    return Err(no_column(column));
+                }
             }
         }
         for rule in &self.columns {
             let mut of = tables.iter().filter(|t| rule.table.as_ref().is_none_or(|own| own == *t));
             if !of.any(|table| has_column(table, &rule.column)) {
-                return Err(Error::usage(format!(
-                    "no selected table of the stream has a column {:?} to map or leave out",
-                    rule.column
-                ))
-                .help(("`{}` lists tables and columns", [Means::SchemaShow])));
+                return Err(no_column(&rule.column));
             }
         }
-        for (n, name) in tables.iter().enumerate() {
-            let to = self.table(name);
-            if let Some(other) = tables[..n].iter().find(|other| self.table(other) == to) {
-                return Err(Error::usage(format!("{other} and {name} would both go to {to}"))
-                    .help((
-                        "leave one of them out with {}, or rename it elsewhere",
-                        [Means::ExcludeTable],
-                    )));
+        let mut taken: HashMap<TableName, &TableName> = HashMap::new();
+        for name in tables {
+            for to in self.tables(name) {
+                let other = taken.insert(to.clone(), name);
+                if let Some(other) =
+                    other.filter(|other| !(self.merges(other) && self.merges(name)))
+                {
+                    return Err(self.two_to_one(other, name, &to));
+                }
             }
         }
         Ok(())
     }
 
+    fn two_to_one(&self, one: &TableName, other: &TableName, to: &TableName) -> Error {
+        let both = Error::usage(format!("{one} and {other} would both go to {to}"));
+        match self.source {
+            Some(_) => both.help("where that is meant, merge = true says so in both their routes"),
+            None => both.help((
+                "leave one of them out with {}, or rename it elsewhere",
+                [Means::ExcludeTable],
+            )),
+        }
+    }
+
     /// The rules in words, the same for the same rules.
     pub fn words(&self) -> Vec<String> {
-        let tables = self.tables.iter().map(|(from, to)| format!("rename={from}={to}"));
         let columns = self.columns.iter().map(|rule| {
             let table = rule.table.as_ref().map(|t| format!("{t}.")).unwrap_or_default();
             match &rule.to {
@@ -163,42 +264,35 @@ impl Route {
                 None => format!("drop-column={table}{:?}", rule.column),
             }
         });
-        let mut words: Vec<String> = tables.chain(columns).collect();
-        words.sort();
+        // What lies behind the last rule of this target is of no concern to it.
+        let end = self.rules.iter().rposition(Rule::is_here).map_or(0, |last| last + 1);
+        let mut words: Vec<String> =
+            self.rules[..end].iter().map(Rule::words).chain(columns).collect();
+        if self.source.is_none() {
+            // The order in which they were typed is of no concern.
+            words.sort();
+        }
         words
     }
 }
 
-fn rename(rule: &str) -> Result<(TableName, TableName)> {
-    let sides =
-        rule.split_once('=').and_then(|(from, to)| Some((typed::table(from)?, typed::table(to)?)));
-    // All of a database goes to a database, one table to one table.
-    let fits = |sides: &(TableName, TableName)| (sides.0.table == "*") == (sides.1.table == "*");
-    sides.filter(fits).ok_or_else(|| {
-        unreadable(
-            Means::Rename,
-            rule,
-            "DB.TABLE=DB.TABLE or 'DB.*=DB.*', as in shop.orders=rescue.orders",
+fn unused(rule: &Rule) -> Error {
+    let what = match &rule.typed {
+        Some((from, to)) => Means::Rename + format!(" {from}={to}: no selected table is that"),
+        None => format!(
+            "the route of {}: no table of the stream is that",
+            rule.tables.patterns().join(", ")
         )
-    })
-}
-
-/// A rule on `[DB.TABLE.]COLUMN`.
-fn column(rule: &str, from: &str, to: Option<String>) -> Result<ColumnRule> {
-    let (of, column) = match from.rsplit_once('.') {
-        Some((of, column)) => (Some(typed::table(of)), column),
-        None => (None, from),
+        .into(),
     };
-    match of {
-        _ if column.is_empty() => Err(unreadable("column", rule, "[DB.TABLE.]COLUMN")),
-        Some(None) => Err(unreadable("column", rule, "COLUMN or DB.TABLE.COLUMN")),
-        of => Ok(ColumnRule { table: of.flatten(), column: column.to_owned(), to }),
-    }
+    Error::usage(what).help(("`{}` lists the tables of the stream", [Means::Log]))
 }
 
-fn unreadable(what: impl Into<Words>, rule: &str, form: &str) -> Error {
-    Error::usage(what.into() + format!(" {rule:?} cannot be read"))
-        .help(format!("write it as {form}"))
+fn no_column(column: &str) -> Error {
+    Error::usage(format!(
+        "no selected table of the stream has a column {column:?} to map or leave out"
+    ))
+    .help(("`{}` lists tables and columns", [Means::SchemaShow]))
 }
 
 #[cfg(test)]
@@ -223,7 +317,10 @@ mod tests {
     #[test]
     fn a_table_goes_by_its_own_rule_before_that_of_its_database() {
         let route = route(&["shop.*=old.*", "shop.orders=rescue.o"], &[], &[]).expect("rules");
-        let to = |db: &str, table: &str| route.table(&TableName::new(db, table)).to_string();
+        let to = |db: &str, table: &str| {
+            let tables = route.tables(&TableName::new(db, table));
+            tables.iter().map(TableName::to_string).collect::<String>()
+        };
         assert_eq!(to("shop", "orders"), "rescue.o");
         assert_eq!(to("shop", "items"), "old.items");
         assert_eq!(to("blog", "orders"), "blog.orders");
@@ -231,9 +328,10 @@ mod tests {
 
     #[test]
     fn columns_are_renamed_and_left_out_in_the_definition_and_its_key() {
+        let to = TableName::new("shop", "orders");
         let routed = |maps: &[&str], drops: &[&str]| {
             let routed =
-                route(&[], maps, drops).expect("rules").def(&def(&["id", "A", "b"], &["id"]));
+                route(&[], maps, drops).expect("rules").def(&def(&["id", "A", "b"], &["id"]), &to);
             routed.map(|d| {
                 let names: Vec<String> = d.columns.into_iter().map(|c| c.name).collect();
                 (names.join(" "), d.primary_key.join(" "))
@@ -256,7 +354,9 @@ mod tests {
         assert!(route(&[], &["x.a=b"], &[]).is_err() && route(&[], &[], &["shop.t."]).is_err());
         let tables = [TableName::new("shop", "orders"), TableName::new("shop", "items")];
         let check = |route: Result<Route>| {
-            route.expect("rules").check(&tables, |_, column| column == "id").is_ok()
+            let route = route.expect("rules");
+            let checked = route.check_used(&tables);
+            checked.and_then(|()| route.check(&tables, |_, column| column == "id")).is_ok()
         };
         assert!(check(route(&["shop.orders=a.b"], &["id=x"], &["shop.items.id"])));
         assert!(!check(route(&["shop.orders=shop.items"], &[], &[])), "two to one");

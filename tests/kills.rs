@@ -24,6 +24,7 @@ mod network;
 mod rivals;
 mod sealing;
 mod servers;
+mod sync;
 mod undo;
 
 /// How many interruptions a test has to count.

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::spool;
 
+pub mod config;
 pub mod demo;
 pub mod doctor;
 pub mod duration;
@@ -104,6 +105,11 @@ pub enum Command {
     /// Forgets runs that are over and done; `status` lists them
     #[command(subcommand)]
     Runs(runs::RunsCommand),
+    /// Writes an example of the file binsync.toml
+    Init(config::InitArgs),
+    /// Checks the file binsync.toml
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
     /// Stores and shows table definitions
     #[command(subcommand)]
     Schema(schema::SchemaCommand),
@@ -142,6 +148,8 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Wait(args) => wait::wait(&global, &args),
         Command::Doctor(args) => doctor::doctor(&global, &args),
         Command::Runs(command) => runs::run(&global, &command),
+        Command::Init(args) => config::init(&global, &args),
+        Command::Config(command) => config::run(&global, &command),
         Command::Completions(args) => shell::completions(&args, Cli::command()),
         Command::Man(args) => shell::man(&args, Cli::command()),
         Command::Schema(command) => schema::run(&global, &command),
@@ -157,9 +165,5 @@ fn run_words(words: &[&str]) -> Result<u8> {
 /// Shows an error and gives its exit status.
 fn report(error: &Error) -> u8 {
     line(&format!("binsync: {}", words::text(&error.words())));
-    match error.kind() {
-        ErrorKind::Usage => USAGE,
-        ErrorKind::Stopped | ErrorKind::Conflict | ErrorKind::ReadOnly => STOPPED,
-        ErrorKind::Retry | ErrorKind::Lost | ErrorKind::Damaged | ErrorKind::Failed => FAILED,
-    }
+    status::of(error)
 }

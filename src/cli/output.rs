@@ -23,6 +23,8 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub struct Output {
     verb: &'static str,
     quiet: bool,
+    /// What stands before each message, where several runs tell side by side.
+    label: Option<String>,
     bar: Option<ProgressBar>,
     lines: bool,
     gauges: Arc<Gauges>,
@@ -50,6 +52,7 @@ struct State {
 impl Output {
     /// Output of a command whose progress reads `VERB 1,234 messages …`.
     pub fn new(verb: &'static str, quiet: bool) -> Self {
+        let mut output = Self::plain(verb, quiet);
         let drawn = !quiet && stderr().is_terminal() && !is_dumb();
         let bar = drawn.then(ProgressBar::new_spinner);
         if let Some(bar) = &bar {
@@ -57,6 +60,12 @@ impl Output {
             bar.enable_steady_tick(Duration::from_millis(200));
             signals::watch(bar.clone());
         }
+        (output.lines, output.bar) = (!quiet && bar.is_none(), bar);
+        output
+    }
+
+    /// Output without a bar and without lines.
+    fn plain(verb: &'static str, quiet: bool) -> Self {
         let now = Instant::now();
         let state = State {
             started: now,
@@ -67,8 +76,24 @@ impl Output {
             total: None,
             lag: None,
         };
-        let (lines, gauges) = (!quiet && bar.is_none(), Arc::default());
-        Self { verb, quiet, bar, lines, gauges, state: RefCell::new(state) }
+        let gauges = Arc::default();
+        Self {
+            verb,
+            quiet,
+            label: None,
+            bar: None,
+            lines: false,
+            gauges,
+            state: RefCell::new(state),
+        }
+    }
+
+    /// The same for one of several runs side by side: no bar, and each message has the label before it;
+    /// a line every few seconds where `lines`.
+    pub fn labelled(verb: &'static str, quiet: bool, label: String, lines: bool) -> Self {
+        let mut output = Self::plain(verb, quiet);
+        (output.label, output.lines) = (Some(label), lines && !quiet);
+        output
     }
 
     /// The same for a run that goes on until it is stopped: no line every few seconds.
@@ -92,7 +117,7 @@ impl Output {
     pub fn finish(&self, summary: &str) {
         self.clear();
         if !self.quiet {
-            line(summary);
+            self.line(summary);
         }
     }
 
@@ -121,6 +146,13 @@ impl Output {
         }
     }
 
+    fn line(&self, text: &str) {
+        match &self.label {
+            Some(label) => line(&format!("{label}: {text}")),
+            None => line(text),
+        }
+    }
+
     fn show(&self) {
         let mut state = self.state.borrow_mut();
         match &self.bar {
@@ -128,7 +160,7 @@ impl Output {
             None if self.lines && state.line_at.elapsed() >= LINE_EVERY => {
                 state.line_at = Instant::now();
                 let left = state.left().map_or(String::new(), |s| format!(", {s} s left"));
-                line(&format!("{}{left}", state.text(self.verb)));
+                self.line(&format!("{}{left}", state.text(self.verb)));
             }
             None => {}
         }
@@ -159,7 +191,7 @@ impl Watch for Output {
     fn say(&self, message: &str) {
         match &self.bar {
             Some(bar) => bar.suspend(|| line(message)),
-            None => line(message),
+            None => self.line(message),
         }
     }
 

@@ -28,8 +28,7 @@ const KEY: &str = "BINSYNC_KEY";
 /// # Errors
 /// When both are given, or it is none (usage); when the file cannot be read.
 pub(super) fn key(file: Option<&Path>) -> Result<Option<Key>> {
-    let given = std::env::var_os(KEY).map(|text| text.into_string());
-    let text = match (file, given) {
+    let text = match (file, variable(KEY)?) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
             return Err(Error::usage(format!(
@@ -38,10 +37,19 @@ pub(super) fn key(file: Option<&Path>) -> Result<Option<Key>> {
             .help("give one of the two"));
         }
         (Some(file), None) => first_line(file, "Maxwell's secret_key")?,
-        (None, Some(text)) => text.map_err(|_| Error::usage(format!("{KEY} is no text")))?,
+        (None, Some(text)) => text,
     };
     let from = file.map_or(KEY.to_owned(), |file| file.display().to_string());
     Key::new(&text).map(Some).map_err(|e| e.at(from))
+}
+
+/// What a variable of the environment holds, where it is set.
+///
+/// # Errors
+/// When it is no text (usage).
+pub(super) fn variable(name: &str) -> Result<Option<String>> {
+    let given = std::env::var_os(name).map(|text| text.into_string());
+    given.transpose().map_err(|_| Error::usage(format!("{name} is no text")))
 }
 
 /// The URL of a flag can be taken apart: no character of its user or password ends them early, so

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use url::Url;
 
 use super::secret;
+use crate::config::{self, Address};
 use crate::error::{Error, Result};
 use crate::mysql::server::{Encryption, Identity, Login, Server};
 
@@ -155,25 +156,70 @@ pub(super) fn server(
     password_file: Option<&Path>,
     tls: &TlsArgs,
 ) -> Result<Server> {
+    let read = read(flag, url)?;
+    let password = read.password.clone();
+    let (user, password) = secret::login(flag, read.user.clone(), password, password_file)?;
+    let tls = tls.with(flag, &read.url)?;
+    read.server(user, password, tls)
+}
+
+/// A server's URL, taken apart.
+struct Read {
+    url: Url,
+    address: (String, u16),
+    user: Option<String>,
+    password: Option<String>,
+}
+
+impl Read {
+    fn server(self, user: String, password: Option<String>, tls: TlsArgs) -> Result<Server> {
+        let encryption = tls.encryption()?;
+        let identity = tls.identity(&encryption)?;
+        let login = Login { user, password, asks_key: tls.get_server_public_key };
+        Server::new(self.address, login, &encryption, identity.as_ref())
+    }
+}
+
+fn read(flag: &str, url: &str) -> Result<Read> {
     if !is_server(url) {
         return Err(Error::usage(format!("{flag} is no server's URL")).help(WRITTEN));
     }
     secret::readable(flag, url)?;
     let cannot =
         |why: &str| Error::usage(format!("{flag}: the URL cannot be read: {why}")).help(WRITTEN);
-    let read = Url::parse(url).map_err(|e| cannot(&e.to_string()))?;
-    let host = read.host_str().filter(|host| !host.is_empty());
+    let url = Url::parse(url).map_err(|e| cannot(&e.to_string()))?;
+    let host = url.host_str().filter(|host| !host.is_empty());
     let host = host.ok_or_else(|| cannot("it names no host"))?;
     let host = decoded(flag, host.trim_start_matches('[').trim_end_matches(']'))?;
-    let own = (read.username(), read.password());
-    let user = Some(decoded(flag, own.0)?).filter(|user| !user.is_empty());
-    let password = own.1.map(|password| decoded(flag, password)).transpose()?;
-    let (user, password) = secret::login(flag, user, password, password_file)?;
-    let tls = tls.with(flag, &read)?;
-    let encryption = tls.encryption()?;
-    let identity = tls.identity(&encryption)?;
-    let login = Login { user, password, asks_key: tls.get_server_public_key };
-    Server::new((host, read.port().unwrap_or(3306)), login, &encryption, identity.as_ref())
+    let user = Some(decoded(flag, url.username())?).filter(|user| !user.is_empty());
+    let password = url.password().map(|password| decoded(flag, password)).transpose()?;
+    let address = (host, url.port().unwrap_or(3306));
+    Ok(Read { url, address, user, password })
+}
+
+/// What a server's URL in a file names; nothing is opened.
+///
+/// # Errors
+/// When it cannot be meant (usage).
+pub(super) fn named(key: &str, url: &str) -> Result<config::Place> {
+    secret::readable(key, url)
+        .map_err(|e| e.help("write # as %23, / as %2F, ? as %3F and @ as %40 in a user's name"))?;
+    let Read { url, address: (host, port), password, .. } = read(key, url)?;
+    TlsArgs::default().with(key, &url)?;
+    let identity = format!("{}:{port}", host.to_lowercase());
+    Ok(config::Place { identity, holds_password: password.is_some() })
+}
+
+/// The server that a file's URL names, its password from the environment.
+///
+/// # Errors
+/// When a file that it names cannot be read.
+pub(super) fn of_file(address: &Address) -> Result<Server> {
+    let read = read(&address.key, &address.url)?;
+    let password = secret::variable(&address.variable)?;
+    let (user, password) = secret::login(&address.key, read.user.clone(), password, None)?;
+    let tls = TlsArgs::default().with(&address.key, &read.url)?;
+    read.server(user, password, tls)
 }
 
 fn decoded(flag: &str, text: &str) -> Result<String> {

@@ -1,5 +1,7 @@
 //! How a command ends, for the shell.
 
+use crate::error::{Error, ErrorKind};
+
 /// Done.
 pub const DONE: u8 = 0;
 /// Failed; the reason is on stderr.
@@ -10,3 +12,12 @@ pub const USAGE: u8 = 2;
 pub const DIFFERS: u8 = 3;
 /// Stopped before the end; a rerun goes on.
 pub const STOPPED: u8 = 4;
+
+/// The status that an error is.
+pub(super) fn of(error: &Error) -> u8 {
+    match error.kind() {
+        ErrorKind::Usage => USAGE,
+        ErrorKind::Stopped | ErrorKind::Conflict | ErrorKind::ReadOnly => STOPPED,
+        ErrorKind::Retry | ErrorKind::Lost | ErrorKind::Damaged | ErrorKind::Failed => FAILED,
+    }
+}

@@ -79,7 +79,7 @@ pub(super) fn place(target: &str, password_file: Option<&Path>, tls: &TlsArgs) -
     if server::is_server(target) {
         return Ok(Place::Server(server::server("--target", target, password_file, tls)?));
     }
-    match sqlite_file(target)? {
+    match sqlite_file("--target", target)? {
         None => Err(Error::usage("--target is no database URL")
             .help("write it as mysql://user:password@host:port or sqlite:FILE")),
         Some(_) if tls.any() => {
@@ -114,7 +114,7 @@ impl Place {
 ///
 /// # Errors
 /// When it names no file (usage).
-pub(super) fn sqlite_file(target: &str) -> Result<Option<PathBuf>> {
+pub(super) fn sqlite_file(flag: &str, target: &str) -> Result<Option<PathBuf>> {
     let Some(file) = target.strip_prefix("sqlite:") else { return Ok(None) };
     let name = file.trim_start_matches('/');
     let parameters = file.split_once('?').is_some_and(|(_, rest)| rest.contains('='));
@@ -139,7 +139,7 @@ pub(super) fn sqlite_file(target: &str) -> Result<Option<PathBuf>> {
         ),
         file => return Ok(Some(file.into())),
     };
-    Err(Error::usage(format!("--target {target}: {what}")).help(help))
+    Err(Error::usage(format!("{flag} {target}: {what}")).help(help))
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_file_is_where_its_name_says_or_nowhere() {
-        let file = |target: &str| sqlite_file(target).map_err(|e| e.to_string());
+        let file = |target: &str| sqlite_file("--target", target).map_err(|e| e.to_string());
         let named =
             [("shop.db", "shop.db"), ("/tmp/x.db", "/tmp/x.db"), ("../a b?.db", "../a b?.db")];
         for (name, path) in named {

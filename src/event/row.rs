@@ -140,10 +140,22 @@ pub fn look(data: &str, old: Option<&str>) -> Look {
     Look { width, nulls }
 }
 
+/// The value of a column in a JSON object, and how many columns that has.
+pub fn find<'a>(object: &'a str, column: &str) -> (Option<Value<'a>>, usize) {
+    let (mut found, mut width) = (None, 0);
+    each(object, |name, value| {
+        width += 1;
+        if name.eq_ignore_ascii_case(column) {
+            found = Some(Value(value));
+        }
+    });
+    (found, width)
+}
+
 /// Hands over the names and values of a JSON object.
-fn each(object: &str, visit: impl FnMut(&str, &str)) {
+fn each<'a>(object: &'a str, visit: impl FnMut(&str, &'a str)) {
     struct Each<F>(F);
-    impl<'de, F: FnMut(&str, &str)> Visitor<'de> for Each<F> {
+    impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for Each<F> {
         type Value = ();
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
@@ -201,6 +213,13 @@ mod tests {
         assert_eq!(seen(r#"{"b":2,"a":1}"#, Some(r#"{"a":0,"b":1}"#)), (2, Nulls::Unknown));
         assert_eq!(seen(r#"{"a":1,"b":2}"#, Some("{}")), (2, Nulls::LeftOut));
         assert_eq!(seen(r#"{"a":1}"#, Some(r#"{"b":1}"#)), (1, Nulls::LeftOut));
+    }
+
+    #[test]
+    fn a_column_is_found_by_its_name_in_any_case() {
+        let object = r#"{"id":1,"Corp":{"corp":2},"x":null}"#;
+        assert_eq!(find(object, "corp"), (Some(Value(r#"{"corp":2}"#)), 3));
+        assert_eq!(find(object, "y"), (None, 3));
     }
 
     #[test]

@@ -38,6 +38,17 @@ impl Pattern {
         self.matcher.glob()
     }
 
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The table that it names, where it has no wildcards.
+    pub(super) fn name(&self) -> Option<TableName> {
+        let plain = !self.text.contains(|c: char| "*?[]{}\\".contains(c));
+        let (database, table) = self.text.split_once('.').filter(|_| plain)?;
+        (!table.is_empty()).then(|| TableName::new(database, table))
+    }
+
     /// True for a pattern that book-keeping matches.
     pub(super) fn is_of_housekeeping(&self) -> bool {
         let tables = [("maxwell", "bootstrap"), ("maxwell", "heartbeats"), ("binsync", "progress")];
@@ -101,6 +112,11 @@ fn split_one(typed: &str) -> Vec<String> {
         parts.retain(|part| !part.is_empty());
     }
     parts
+}
+
+/// What is typed for a name as it is.
+pub(super) fn literal(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
 }
 
 /// Refuses patterns that none of the tables matches.

@@ -41,6 +41,9 @@ impl<'a> Change<'a> {
         };
         let object = data;
         let mut data = table.image(object, object)?;
+        for (at, value) in &table.routed.set {
+            data.0[*at] = Some(*value);
+        }
         let nulls = match data.shows_null(table) {
             true => Nulls::Shown,
             false => reading.nulls,
@@ -117,7 +120,8 @@ impl Reading {
             return Ok(before);
         }
         let lacks = after.lacking(table).first().copied();
-        let sets = (0..after.0.len()).any(|i| after.0[i].is_some() && !table.key.contains(&i));
+        let ours = |i| table.key.contains(&i) || table.routed.set.iter().any(|(at, _)| *at == i);
+        let sets = (0..after.0.len()).any(|i| after.0[i].is_some() && !ours(i));
         match lacks {
             Some(i) if nulls == Nulls::LeftOut && old.is_none() => {
                 return Err(unknown(table, i, "NULL from now on, or as it was"));

@@ -15,7 +15,7 @@ pub mod present;
 pub mod window;
 
 /// A table as changes are planned for it: the columns that may appear in events, and its keys.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
     /// Its name at the target.
     pub name: TableName,
@@ -41,10 +41,21 @@ pub struct Table {
     /// False for an engine without transactions: its rows are written by key as the final image,
     /// so that they may be written again after a crash.
     pub transactional: bool,
-    /// Columns of the stream that stand elsewhere here, or nowhere; see [`crate::route`].
-    pub routed: Vec<(String, Option<usize>)>,
+    /// What becomes of the stream's columns here; see [`crate::route`].
+    pub routed: Routed,
     /// It takes recovered rows and nothing else: they are written whatever is there.
     pub rescue: bool,
+}
+
+/// What becomes of the stream's columns in a table, by the places of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routed {
+    /// Columns of the stream that stand elsewhere here, or nowhere.
+    pub names: Vec<(String, Option<usize>)>,
+    /// What stands in the place of NULL.
+    pub null: Vec<(usize, Value<'static>)>,
+    /// What every row has in a column that the stream does not have.
+    pub set: Vec<(usize, Value<'static>)>,
 }
 
 impl Table {
@@ -64,34 +75,54 @@ impl Table {
             in_order: false,
             checks: false,
             transactional: true,
-            routed: Vec::new(),
+            routed: Routed::default(),
             rescue: false,
         }
     }
 
-    /// Notes which columns of the stream stand elsewhere here (by name), or nowhere.
+    /// Notes which columns of the stream stand elsewhere here (by name) or nowhere, what stands in the
+    /// place of NULL in some, and what columns get that the stream does not have.
     ///
     /// # Errors
     /// When the table has no column of such a name.
-    pub fn route(&mut self, columns: &[(&str, Option<&str>)]) -> Result<()> {
+    pub fn route(
+        &mut self,
+        names: &[(&str, Option<&str>)],
+        null: &[(&str, &'static str)],
+        set: &[(&str, &'static str)],
+    ) -> Result<()> {
         let at = |name: &str| self.columns.iter().position(|c| same(&c.name, name));
-        for (from, to) in columns {
+        let mut routed = Routed::default();
+        for (from, to) in names {
             let place = to.map(|to| {
                 at(to).ok_or_else(|| {
                     Error::stopped(format!("{}: has no column {to:?} for {from:?}", self.name))
                         .help(("name one it has with {}, or add it to the table", [Means::Map]))
                 })
             });
-            let place = place.transpose()?;
-            self.routed.push(((*from).to_owned(), place));
+            routed.names.push(((*from).to_owned(), place.transpose()?));
+        }
+        for (column, value) in null {
+            let moved = routed.names.iter().find(|(from, _)| same(from, column));
+            // A table of another time may not have it.
+            let place = moved.map_or_else(|| at(column), |(_, to)| *to);
+            routed.null.extend(place.map(|place| (place, Value(value))));
+        }
+        for (column, value) in set {
+            let place = at(column).ok_or_else(|| {
+                Error::stopped(format!("{}: has no column {column:?} to be set", self.name))
+                    .help("add it to the table, or name one that it has in its route")
+            })?;
+            routed.set.push((place, Value(value)));
         }
         // What nothing of the stream goes to any more is the table's own.
-        let taken = |i: usize| self.routed.iter().any(|(_, to)| *to == Some(i));
-        for i in self.routed.iter().filter_map(|(from, _)| at(from)) {
+        let taken = |i: usize| routed.names.iter().any(|(_, to)| *to == Some(i));
+        for i in routed.names.iter().filter_map(|(from, _)| at(from)) {
             if !taken(i) && !self.target_only.contains(&i) {
                 self.target_only.push(i);
             }
         }
+        self.routed = routed;
         Ok(())
     }
 
@@ -144,7 +175,7 @@ impl Table {
                 },
                 _ => *value,
             };
-            if let Some((_, to)) = self.routed.iter().find(|(from, _)| same(from, name)) {
+            if let Some((_, to)) = self.routed.names.iter().find(|(from, _)| same(from, name)) {
                 to.iter().for_each(|&at| image.0[at] = Some(value(at)));
                 continue;
             }
@@ -162,6 +193,11 @@ impl Table {
                 )
             })?;
             image.0[at] = Some(value(at));
+        }
+        for (at, value) in &self.routed.null {
+            if image.0[*at].is_some_and(|value| value.is_null()) {
+                image.0[*at] = Some(*value);
+            }
         }
         Ok(())
     }
@@ -211,7 +247,7 @@ impl<'a> Image<'a> {
     }
 
     /// True when every column that the source has carries a value.
-    fn is_whole(&self, table: &Table) -> bool {
+    pub fn is_whole(&self, table: &Table) -> bool {
         self.0.iter().zip(&table.columns).enumerate().all(|(i, (value, column))| {
             value.is_some() || column.generated || table.target_only.contains(&i)
         })
@@ -249,6 +285,29 @@ impl<'a> Change<'a> {
             .help("leave the table out with " + Means::ExcludeTable));
         }
         Ok(Self { before: self.after, after: self.before, ..self })
+    }
+
+    /// The change at a place that its row goes from.
+    #[must_use]
+    pub fn goes(self) -> Self {
+        Self { after: None, partial: false, ..self }
+    }
+
+    /// The change at a place that its row comes to.
+    ///
+    /// # Errors
+    /// When the event does not tell all of the row.
+    pub fn comes(self, table: &Table) -> Result<Self> {
+        if self.after.as_ref().is_none_or(|after| !after.is_whole(table)) {
+            return Err(Error::stopped(format!(
+                "{}: a row comes here from another place, and the event does not tell all of it",
+                table.name
+            ))
+            .help(
+                "leave the table out; for what is to come: binlog_row_image=FULL at the source",
+            ));
+        }
+        Ok(Self { before: None, ..self })
     }
 
     /// Indexes of the columns whose value changes; the producer names exactly these in `old`.

@@ -5,16 +5,18 @@ use std::collections::HashMap;
 use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::history::History;
+use crate::route::Route;
 use crate::spool::Seq;
 
-/// Refuses names that the target takes for one: `known_as` tells under which name it knows each.
-/// A table that is gone when the other comes, renamed or dropped, is in nobody's way.
+/// Refuses names that the target takes for one, where the route has them: `known_as` tells under which
+/// name it knows each. Databases are held against each other where they keep their names. A table that is gone when the other comes, renamed or dropped, is in nobody's way.
 ///
 /// # Errors
 /// With both names.
 pub(super) fn check(
     names: impl IntoIterator<Item = (Seq, TableName)>,
     history: &History,
+    route: &Route,
     known_as: &mut dyn FnMut(&TableName) -> Result<TableName>,
 ) -> Result<()> {
     let mut names: Vec<(Seq, TableName)> = names.into_iter().collect();
@@ -24,12 +26,21 @@ pub(super) fn check(
     };
     let mut met: HashMap<TableName, TableName> = HashMap::new();
     for (seq, name) in names {
-        for name in [TableName::new(&*name.database, ""), name] {
-            match met.insert(known_as(&name)?, name.clone()) {
-                Some(other) if other != name && !gone(&other, seq) => {
-                    return Err(refused(&other, &name));
+        for place in route.tables(&name) {
+            let kept = place.database == name.database;
+            let database = |name: &TableName| TableName::new(&*name.database, "");
+            let of_database = kept.then(|| (database(&place), database(&name)));
+            for (place, name) in of_database.into_iter().chain([(place, name.clone())]) {
+                match met.insert(known_as(&place)?, name.clone()) {
+                    Some(other)
+                        if other != name
+                            && !gone(&other, seq)
+                            && !(route.merges(&other) && route.merges(&name)) =>
+                    {
+                        return Err(refused(&other, &name));
+                    }
+                    _ => {}
                 }
-                _ => {}
             }
         }
     }
@@ -65,7 +76,7 @@ mod tests {
             history.add_ddl(seq, &event).expect("a definition");
         }
         let names = names.iter().map(|(seq, d, t)| (*seq, TableName::new(*d, *t)));
-        check(names, &history, &mut |name| {
+        check(names, &history, &Route::default(), &mut |name| {
             Ok(TableName::new(name.database.to_lowercase(), name.table.to_lowercase()))
         })
     }

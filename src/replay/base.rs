@@ -24,6 +24,7 @@ use crate::filter::Filter;
 use crate::mysql::server::Server;
 use crate::plan::Image;
 use crate::plan::op::{Act, RowOp};
+use crate::route::Route;
 use crate::source::copy::{Base, Found};
 use crate::spool::{Seq, Spool};
 
@@ -161,7 +162,8 @@ fn chosen(base: &mut Base, filter: &Filter, mut told: Vec<TableName>) -> Result<
         .help("leave the table out with " + Means::ExcludeTable));
     }
     let names = chosen.iter().map(|table| (0, table.name.clone()));
-    alike::check(names, &History::default(), &mut |name| Ok(sqlite::known_as(name)))?;
+    let (history, route) = (History::default(), Route::default());
+    alike::check(names, &history, &route, &mut |name| Ok(sqlite::known_as(name)))?;
     match chosen.is_empty() {
         true => {
             Err(Error::usage("base: it has none of the tables chosen, or its user may see none")

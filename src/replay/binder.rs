@@ -9,7 +9,8 @@ use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::event::{Direction, Event, Op, TableName};
 use crate::plan::{Change, Table};
-use crate::route::Route;
+use crate::route::dealing::{Dealing, Turn};
+use crate::route::{Moved, Route};
 use crate::spool::{Bootstrap, Seq, Spool};
 
 /// What a row event comes to, the same for all that write.
@@ -32,16 +33,38 @@ impl<'s> Binder<'s> {
         Ok(Self { definitions, route, direction, bootstraps: spool.bootstraps()? })
     }
 
-    /// The change that an event makes to a table, inverted where it is taken back.
+    /// The changes that an event makes to the tables where its row goes, each with the place of the
+    /// table in the list; inverted where they are taken back. `dealing` is from [`Binder::dealing`],
+    /// `tables` are those of its places.
     ///
     /// # Errors
-    /// When the event does not fit the table, does not tell what is needed, or was copied into a
+    /// When the event does not fit a table, does not tell what is needed, or was copied into a
     /// table whose rows nothing tells apart.
-    pub(super) fn change<'f>(
+    pub(super) fn changes<'f>(
+        &self,
+        seq: Seq,
+        event: &Event<'f>,
+        dealing: &Dealing<'_>,
+        tables: &[Arc<Table>],
+        take: &mut dyn FnMut(usize, Change<'f>) -> Result<()>,
+    ) -> Result<()> {
+        if let ([table], true) = (tables, dealing.is_plain()) {
+            return take(0, self.change(seq, event, table, Turn::Stays)?);
+        }
+        let nulls = self.definitions.reading(seq, false, self.direction).nulls;
+        let turns = dealing.turns(event, nulls).map_err(|e| e.at(describe(seq, event)))?;
+        for (n, turn) in turns {
+            take(n, self.change(seq, event, &tables[n], turn)?)?;
+        }
+        Ok(())
+    }
+
+    fn change<'f>(
         &self,
         seq: Seq,
         event: &Event<'f>,
         table: &Table,
+        turn: Turn,
     ) -> Result<Change<'f>> {
         let copied = || {
             event.meta.op == Op::BootstrapInsert
@@ -51,8 +74,12 @@ impl<'s> Binder<'s> {
         // that is undone already is a conflict.
         let wins = !self.direction.is_reverse() && (!table.transactional || copied());
         let reading = self.definitions.reading(seq, table.rescue || wins, self.direction);
-        let change =
-            Change::bind(seq, event, table, reading).map_err(|e| e.at(describe(seq, event)))?;
+        let change = Change::bind(seq, event, table, reading).and_then(|change| match turn {
+            Turn::Stays => Ok(change),
+            Turn::Goes => Ok(change.goes()),
+            Turn::Comes => change.comes(table),
+        });
+        let change = change.map_err(|e| e.at(describe(seq, event)))?;
         let change = match self.direction {
             Direction::Forward => change,
             Direction::Reverse => change.inverse(table)?,
@@ -68,8 +95,16 @@ impl<'s> Binder<'s> {
         Ok(change)
     }
 
-    /// The table that rows of a table of the stream are written to: what `made` gives for the name
-    /// and definition it has there.
+    /// How the rows of a table of the stream are dealt out.
+    ///
+    /// # Errors
+    /// As [`Route::dealing`].
+    pub(super) fn dealing(&self, name: &TableName, def: Option<&TableDef>) -> Result<Dealing<'s>> {
+        self.route.dealing(name, def)
+    }
+
+    /// The table at a place that rows of a table of the stream are written to: what `made` gives for
+    /// the definition it has there.
     ///
     /// # Errors
     /// As `made`, and when a column rule does not fit.
@@ -77,16 +112,18 @@ impl<'s> Binder<'s> {
         &self,
         name: &TableName,
         def: Option<&TableDef>,
-        made: impl FnOnce(&TableName, Option<&TableDef>) -> Result<Arc<Table>>,
+        place: &TableName,
+        made: impl FnOnce(Option<&TableDef>) -> Result<Arc<Table>>,
     ) -> Result<Arc<Table>> {
         let route = self.route;
         if route.is_empty() {
-            return made(name, def);
+            return made(def);
         }
-        let def = def.map(|def| route.def(def)).transpose()?;
-        let mut table = made(&route.table(name), def.as_ref())?;
+        let def = def.map(|def| route.def(def, place)).transpose()?;
+        let mut table = made(def.as_ref())?;
         let routed = Arc::make_mut(&mut table);
-        routed.route(&route.columns(name))?;
+        let Moved { names, null, set } = route.columns(name);
+        routed.route(&names, &null, &set)?;
         routed.rescue |= self.direction.is_reverse() && route.renames(name);
         Ok(table)
     }
@@ -102,15 +139,24 @@ impl<'s> Binder<'s> {
     }
 }
 
-/// Tables that rows are written to, each with the definition of the stream that it was made by.
+/// Tables that rows are written to, by those of the stream, each with the definition of the stream that it was made by.
 #[derive(Default)]
-pub(super) struct Tables(HashMap<TableName, (Option<Arc<TableDef>>, Arc<Table>)>);
+pub(super) struct Tables(HashMap<TableName, (Option<Arc<TableDef>>, Places)>);
+
+/// The tables where the rows of a table of the stream go.
+pub(super) type Places = Arc<[Arc<Table>]>;
 
 impl Tables {
-    /// The table, if it was made by this definition.
-    pub(super) fn get(&self, name: &TableName, def: Option<&Arc<TableDef>>) -> Option<Arc<Table>> {
-        let (known, table) = self.0.get(name)?;
-        (known.as_ref().map(Arc::as_ptr) == def.map(Arc::as_ptr)).then(|| table.clone())
+    /// The tables, if they were made by this definition.
+    pub(super) fn get(&self, name: &TableName, def: Option<&Arc<TableDef>>) -> Option<Places> {
+        let (known, places) = self.0.get(name)?;
+        (known.as_ref().map(Arc::as_ptr) == def.map(Arc::as_ptr)).then(|| places.clone())
+    }
+
+    /// A table that is the same as this one, where one is known: rows that are merged are of one table.
+    pub(super) fn shared(&self, table: Arc<Table>) -> Arc<Table> {
+        let mut all = self.0.values().flat_map(|(_, places)| places.iter());
+        all.find(|known| known.name == table.name && **known == table).cloned().unwrap_or(table)
     }
 
     /// The definition that the table was made by last.
@@ -118,8 +164,8 @@ impl Tables {
         self.0.get(name)?.0.as_deref()
     }
 
-    pub(super) fn put(&mut self, name: TableName, def: Option<Arc<TableDef>>, table: Arc<Table>) {
-        self.0.insert(name, (def, table));
+    pub(super) fn put(&mut self, name: TableName, def: Option<Arc<TableDef>>, places: Places) {
+        self.0.insert(name, (def, places));
     }
 
     /// Forgets them: they may have changed where they are.

@@ -160,6 +160,9 @@ pub fn prepare(
     if !back {
         tell(Fact::Troubles(&spool.troubles(&cut.range)?));
     }
+    if !back {
+        check_used(spool, ask, request.route, tell)?;
+    }
     // Rows to be taken back are looked for below, where a stretch has any.
     let any = ask.followed || back && cut.transactions > 0 || selected::any(spool, &selection)?;
     if !any {
@@ -196,6 +199,7 @@ fn copied(
     // A capture that was behind the source has been waited for.
     spool.refresh()?;
     let definitions = definitions(spool, request)?;
+    check_used(spool, ask, request.route, tell)?;
     check_route(spool, request, &definitions, None)?;
     Ok(Prepared { selection: copied.selection, definitions, rows: None })
 }
@@ -208,6 +212,25 @@ pub fn definitions(spool: &Spool, request: &Request<'_>) -> Result<Definitions> 
     let mut definitions = Definitions::load(spool)?;
     definitions.logs_cascades = request.logs_cascades.or(definitions.logs_cascades);
     Ok(definitions)
+}
+
+/// Refuses rules that no table of the stream is concerned by; what is to come may have one.
+///
+/// # Errors
+/// As said (usage).
+fn check_used(
+    spool: &Spool,
+    ask: &Ask,
+    route: &Route,
+    tell: &mut dyn FnMut(Fact<'_>),
+) -> Result<()> {
+    let taken = |name: &TableName| !name.table.is_empty() && ask.filter.takes_table(name);
+    let tables: Vec<TableName> = spool.tables()?.into_iter().filter(taken).collect();
+    match route.check_used(&tables) {
+        Err(e) if ask.followed => tell(Fact::NoTable(e)),
+        checked => checked?,
+    }
+    Ok(())
 }
 
 /// Holds the rules against the tables that are selected, going back those of the selected rows.
@@ -230,7 +253,10 @@ fn check_route(
         None => spool.tables()?.into_iter().filter(taken).collect(),
     };
     for def in tables.iter().flat_map(|table| definitions.history.of(table)) {
-        route.def(def)?;
+        route.tables(&def.name()).iter().try_for_each(|place| route.def(def, place).map(drop))?;
+    }
+    if back.is_some() {
+        route.check_used(&tables)?;
     }
     route.check(&tables, |table, column| {
         let mut defs = definitions.history.of(table).peekable();

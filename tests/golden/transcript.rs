@@ -126,8 +126,8 @@ macro_rules! groups {
 }
 
 groups!(
-    apply, doctor, export, help, history, importing, log, render, search, spool, stats, status,
-    values
+    apply, config, doctor, export, help, history, importing, log, render, search, spool, stats,
+    status, values
 );
 
 #[test]

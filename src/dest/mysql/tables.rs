@@ -8,7 +8,7 @@ use mysql::{Conn, Result as Sql};
 use crate::event::TableName;
 use crate::event::def::{Kind, TableDef};
 use crate::mysql::definitions::{definitions, unique_indexes};
-use crate::plan::Table;
+use crate::plan::{Routed, Table};
 use crate::sql::{Dialect, quote};
 
 /// Names of a table's columns, in order; none when there is no such table.
@@ -176,7 +176,7 @@ pub(super) fn table(
         in_order: hidden,
         checks: false,
         transactional: true,
-        routed: Vec::new(),
+        routed: Routed::default(),
         rescue: false,
     }))
 }

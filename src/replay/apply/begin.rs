@@ -126,7 +126,8 @@ fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Cata
     let changes = |name: &TableName, rows: &Rows| {
         let Counts { insert, update, delete } = rows.counts;
         let (come, go) = if back { (delete, insert) } else { (insert, delete) };
-        // A row that goes and comes is changed, one whose key changes may go and come.
+        // A row that goes and comes is changed, one whose key changes may go and come, and so may one
+        // that is dealt out.
         let mixed = wins || update > 0 || come > 0 && go > 0;
         Changes {
             insert: come > 0 || mixed,
@@ -137,8 +138,12 @@ fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Cata
         }
     };
     let tables = selected::rows(spool, &job.of(left))?;
-    let tables = tables.iter().map(|(name, rows)| (job.route.table(name), changes(name, rows)));
-    target.check_rights(&Needs { tables: tables.collect(), statements })
+    let mut needed = Vec::new();
+    for (name, rows) in &tables {
+        let changes = changes(name, rows);
+        needed.extend(job.route.tables(name).into_iter().map(|place| (place, changes)));
+    }
+    target.check_rights(&Needs { tables: needed, statements })
 }
 
 /// Gives the progress of an older version the record it stands at.

@@ -11,49 +11,58 @@ use crate::event::def::TableDef;
 use crate::plan::Table;
 use crate::plan::bind::complete;
 use crate::plan::window::Rows;
-use crate::replay::binder::{Binder, Recent, Tables, describe};
+use crate::replay::binder::{Binder, Places, Recent, Tables, describe};
+use crate::route::dealing::Dealing;
 
 /// Which table of the stream each of some events is of.
-pub(super) struct Placed<'e, 'f> {
+pub(super) struct Placed<'e, 'f, 's> {
     events: &'e Events<'f>,
-    tables: Vec<Place>,
+    tables: Vec<Place<'s>>,
     /// For each event its place in `tables`.
     at: Vec<usize>,
 }
 
-/// A table as the stream has it for some messages, and which event is the first of it.
-struct Place {
+/// A table as the stream has it for some messages, how its rows are dealt out, and which event is the
+/// first of it.
+struct Place<'s> {
     name: TableName,
     def: Option<Arc<TableDef>>,
+    dealing: Dealing<'s>,
     first: usize,
 }
 
-impl<'e, 'f> Placed<'e, 'f> {
+impl<'e, 'f, 's> Placed<'e, 'f, 's> {
     /// Finds the tables of events.
-    pub(super) fn of(events: &'e Events<'f>, binder: &Binder<'_>) -> Self {
+    ///
+    /// # Errors
+    /// When nobody said where the rows of one go.
+    pub(super) fn of(events: &'e Events<'f>, binder: &Binder<'s>) -> Result<Self> {
         let at = Vec::with_capacity(events.len());
         let mut placed = Self { events, tables: Vec::new(), at };
         let mut recent = Recent::default();
         for (first, (seq, event)) in events.iter().enumerate() {
-            let known = recent.find(*seq, event).copied();
-            placed.at.push(known.unwrap_or_else(|| {
-                let name = event.meta.name();
-                let (def, seqs) = binder.definition(&name, *seq);
-                recent.put(name.clone(), seqs, placed.tables.len());
-                placed.tables.push(Place { name, def, first });
-                placed.tables.len() - 1
-            }));
+            if let Some(known) = recent.find(*seq, event) {
+                placed.at.push(*known);
+                continue;
+            }
+            let name = event.meta.name();
+            let (def, seqs) = binder.definition(&name, *seq);
+            let dealing = binder.dealing(&name, def.as_deref());
+            let dealing = dealing.map_err(|e| e.at(describe(*seq, event)))?;
+            placed.at.push(placed.tables.len());
+            recent.put(name.clone(), seqs, placed.tables.len());
+            placed.tables.push(Place { name, def, dealing, first });
         }
-        placed
+        Ok(placed)
     }
 
     /// Binds the events to `tables`, which are from [`Known::of`].
     ///
     /// # Errors
-    /// As [`Binder::change`].
+    /// As [`Binder::changes`].
     pub(super) fn bind(
         &self,
-        tables: Option<Vec<Option<Arc<Table>>>>,
+        tables: Option<Vec<Option<Places>>>,
         binder: &Binder<'_>,
     ) -> Result<Vec<Rows<'f>>> {
         let tables = tables.ok_or_else(|| Error::failed("a table was not asked for"))?;
@@ -65,11 +74,17 @@ impl<'e, 'f> Placed<'e, 'f> {
                 all.len() - 1
             })
         };
-        let places: Vec<Option<usize>> =
-            tables.iter().map(|table| table.as_ref().map(&mut place)).collect();
+        let rows_of: Vec<Vec<usize>> = tables
+            .iter()
+            .map(|at| at.iter().flat_map(|at| at.iter()).map(&mut place).collect())
+            .collect();
         for ((seq, event), at) in self.events.iter().zip(&self.at) {
-            let Some(rows) = places[*at].map(|place| &mut all[place]) else { continue };
-            rows.changes.push(binder.change(*seq, event, &rows.table)?);
+            let (Some(tables), rows_of) = (&tables[*at], &rows_of[*at]) else { continue };
+            let dealing = &self.tables[*at].dealing;
+            binder.changes(*seq, event, dealing, tables, &mut |n, change| {
+                all[rows_of[n]].changes.push(change);
+                Ok(())
+            })?;
         }
         complete(&mut all);
         Ok(all)
@@ -90,7 +105,7 @@ impl Known {
         Self { tables: Tables::default(), in_order: ddl.values().any(Met::numbers_rows) }
     }
 
-    /// Asks for a table.
+    /// Asks for the tables where the rows of a table of the stream go.
     ///
     /// # Errors
     /// As [`Binder::table`].
@@ -99,15 +114,21 @@ impl Known {
         binder: &Binder<'_>,
         name: &TableName,
         def: Option<Arc<TableDef>>,
+        dealing: &Dealing<'_>,
         taker: &mut dyn Taker,
-    ) -> Result<Arc<Table>> {
-        let made = |at: &_, def: Option<&_>| taker.table(name, at, def);
-        let mut table = binder.table(name, def.as_deref(), made)?;
-        if self.in_order && !table.has_key() {
-            Arc::make_mut(&mut table).in_order = true;
+    ) -> Result<Places> {
+        let mut places = Vec::with_capacity(dealing.places.len());
+        for place in &dealing.places {
+            let made = |def: Option<&_>| taker.table(name, place, def);
+            let mut table = binder.table(name, def.as_deref(), place, made)?;
+            if self.in_order && !table.has_key() {
+                Arc::make_mut(&mut table).in_order = true;
+            }
+            places.push(self.tables.shared(table));
         }
-        self.tables.put(name.clone(), def, table.clone());
-        Ok(table)
+        let places = Places::from(places);
+        self.tables.put(name.clone(), def, places.clone());
+        Ok(places)
     }
 
     /// The tables of events, none for a sequence, which is left as it is. `None` when one is not known
@@ -117,18 +138,18 @@ impl Known {
     /// As [`Binder::table`], with the event.
     pub(super) fn of(
         &mut self,
-        placed: &Placed<'_, '_>,
+        placed: &Placed<'_, '_, '_>,
         binder: &Binder<'_>,
         mut taker: Option<&mut dyn Taker>,
-    ) -> Result<Option<Vec<Option<Arc<Table>>>>> {
+    ) -> Result<Option<Vec<Option<Places>>>> {
         let mut all = Vec::new();
-        for Place { name, def, first } in &placed.tables {
-            let table = match (self.tables.get(name, def.as_ref()), &mut taker) {
+        for Place { name, def, dealing, first } in &placed.tables {
+            let places = match (self.tables.get(name, def.as_ref()), &mut taker) {
                 _ if def.as_ref().is_some_and(|def| def.is_sequence()) => None,
-                (Some(table), _) => Some(table),
+                (Some(places), _) => Some(places),
                 (None, None) => return Ok(None),
                 (None, Some(taker)) => {
-                    let asked = self.ask(binder, name, def.clone(), *taker);
+                    let asked = self.ask(binder, name, def.clone(), dealing, *taker);
                     Some(asked.map_err(|e| match e.kind() {
                         ErrorKind::Retry | ErrorKind::Lost => e,
                         _ => {
@@ -138,7 +159,7 @@ impl Known {
                     })?)
                 }
             };
-            all.push(table.filter(|table| !table.is_sequence()));
+            all.push(places.filter(|places| !places.iter().any(|table| table.is_sequence())));
         }
         Ok(Some(all))
     }

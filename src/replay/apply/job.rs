@@ -47,6 +47,8 @@ pub struct How {
     pub on_conflict: OnConflict,
     /// Row changes a second, at most.
     pub most_rows: Option<u64>,
+    /// A target that is away is waited for, however long.
+    pub patient: bool,
 }
 
 /// What became of a table's events.

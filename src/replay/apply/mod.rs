@@ -124,10 +124,13 @@ impl<'o> Applier<'o> {
                     self.careful = true;
                     self.target = None;
                 }
-                kind if self.passes(kind) && tries < TRIES => {
+                kind if self.passes(kind, job) && (tries < TRIES || job.how.patient) => {
                     tries += 1;
                     self.target = None;
-                    let again = format!("; trying again ({tries} of {TRIES})");
+                    let again = match job.how.patient {
+                        true => "; trying again".to_owned(),
+                        false => format!("; trying again ({tries} of {TRIES})"),
+                    };
                     report(Report::Note(e.message().clone() + again));
                     back_off(tries, job.stop);
                 }
@@ -144,9 +147,9 @@ impl<'o> Applier<'o> {
     }
 
     /// True for a fault that may pass by itself.
-    fn passes(&self, kind: ErrorKind) -> bool {
+    fn passes(&self, kind: ErrorKind, job: &Job<'_>) -> bool {
         match kind {
-            ErrorKind::Retry | ErrorKind::Lost => self.connected,
+            ErrorKind::Retry | ErrorKind::Lost => self.connected || job.how.patient,
             ErrorKind::ReadOnly => self.outcome.commits + self.outcome.ddl > 0,
             _ => false,
         }

@@ -90,7 +90,7 @@ impl Pass<'_, '_> {
             let (events, left_out) =
                 events_of(&frames, &range, direction, &self.job.selection.filter)?;
             let binder = &self.course.left.binder;
-            let placed = Placed::of(&events, binder);
+            let placed = Placed::of(&events, binder)?;
             let tables = {
                 let mut asked = asked.lock().unwrap_or_else(PoisonError::into_inner);
                 let (known, taker) = &mut *asked;

@@ -101,7 +101,7 @@ impl Pass<'_, '_> {
                 return Ok(());
             }
             let binder = &self.course.left.binder;
-            let placed = Placed::of(&events, binder);
+            let placed = Placed::of(&events, binder)?;
             let (mut tables, mut early) = (reading.known.of(&placed, binder, None)?, None);
             if tables.is_none() {
                 let Some(taker) = takers.take() else { return Ok(()) };

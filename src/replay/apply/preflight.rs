@@ -79,8 +79,8 @@ impl<'s> Left<'s> {
         let defines =
             defines.flat_map(|told| told.names().into_iter().map(|name| (told.seq, name)));
         let names = written.chain(defines);
-        alike::check(names, &job.definitions.history, &mut |name| {
-            target.known_as(&job.route.table(name))
+        alike::check(names, &job.definitions.history, job.route, &mut |name| {
+            target.known_as(name)
         })?;
         exist_already(&defined, pending, target)?;
         Ok(None)
@@ -121,10 +121,16 @@ impl<'s> Left<'s> {
                 report(Report::Note(sequence(name).into()));
                 continue;
             }
-            match self.known.ask(&self.binder, name, def, taker) {
-                Ok(table) if table.is_sequence() => report(Report::Note(sequence(name).into())),
-                Ok(table) if !table.has_key() => report(Report::Keyless(table.name.clone())),
-                Ok(_) => {}
+            let dealing = self.binder.dealing(name, def.as_deref());
+            let asked = dealing.and_then(|by| self.known.ask(&self.binder, name, def, &by, taker));
+            match asked {
+                Ok(places) if places.iter().any(|table| table.is_sequence()) => {
+                    report(Report::Note(sequence(name).into()));
+                }
+                Ok(places) => {
+                    let keyless = places.iter().filter(|table| !table.has_key());
+                    keyless.for_each(|table| report(Report::Keyless(table.name.clone())));
+                }
                 Err(e) if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost) => return Err(e),
                 Err(e) => refused.push(e),
             }

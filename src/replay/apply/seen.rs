@@ -138,8 +138,8 @@ impl Seen {
              `binsync` was dropped, or the target was restored or made anew",
             self.place()
         );
-        for table in selected::rows(spool, job.selection)?.keys() {
-            let table = job.route.table(table);
+        let selected = selected::rows(spool, job.selection)?;
+        for table in selected.keys().flat_map(|name| job.route.tables(name)) {
             if target.holds_keyless_rows(&table)? {
                 return Err(Error::stopped(format!(
                     "{what}. To begin anew would write the rows of {table}, which has no key, a \

@@ -74,7 +74,7 @@ pub(super) fn check(
     }
     steps.try_for_each(|step| take(step, &mut tables, &mut missing))?;
     for (name, seq) in made {
-        if !tables.target.exists(&job.route.table(&name))?
+        if !tables.is_there(&name)?
             && let Some(hole) = hole(spool, seq..selection.range.end)?
         {
             missing.entry(name).or_insert(hole);
@@ -119,11 +119,21 @@ struct Tables<'t> {
 }
 
 impl Tables<'_> {
+    /// True when the target has all tables where its rows go.
+    fn is_there(&mut self, name: &TableName) -> Result<bool> {
+        for place in self.route.tables(name) {
+            if !self.target.exists(&place)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     fn origin(&mut self, name: &TableName) -> Result<Origin> {
         if let Some(origin) = self.known.get(name) {
             return Ok(*origin);
         }
-        let there = self.target.exists(&self.route.table(name))?;
+        let there = self.is_there(name)?;
         let origin = if there { Origin::There } else { Origin::Nowhere };
         self.known.insert(name.clone(), origin);
         Ok(origin)

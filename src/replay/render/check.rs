@@ -92,8 +92,8 @@ pub(super) fn one_name(what: &What<'_>) -> Result<()> {
         Dialect::Mysql => Ok(()),
         Dialect::Sqlite => {
             let names = what.rows.iter().map(|(name, rows)| (rows.seqs.start, name.clone()));
-            alike::check(names, &what.definitions.history, &mut |name| {
-                Ok(sqlite::known_as(&what.route.table(name)))
+            alike::check(names, &what.definitions.history, what.route, &mut |name| {
+                Ok(sqlite::known_as(name))
             })
         }
     }
@@ -130,7 +130,9 @@ pub(super) fn tables(what: &What<'_>) -> Result<()> {
                 // Dropped in between; the rows before and after have a table.
                 None if seq > rows.seqs.start => {}
                 Some(def) if def.complete => {
-                    script::table(what.form.dialect, &what.route.def(&def)?)?;
+                    for place in what.route.dealing(name, Some(&def))?.places {
+                        script::table(what.form.dialect, &what.route.def(&def, &place)?)?;
+                    }
                 }
                 _ => return Err(script::unknown(name).at(format!("message {seq}"))),
             }

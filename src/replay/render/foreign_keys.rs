@@ -24,7 +24,7 @@ pub(super) fn acting(what: &What<'_>) -> HashSet<TableName> {
         key.on_delete && gone || key.on_update && changed
     };
     let parents = definitions.foreign_keys.iter().filter(acts).map(|key| &key.parent);
-    parents.map(|name| what.route.table(name)).collect()
+    parents.flat_map(|name| what.route.tables(name)).collect()
 }
 
 /// Whether the script takes rows of a table away, and changes some.
@@ -55,7 +55,7 @@ pub(super) fn head(what: &What<'_>) -> String {
                 let (gone, changed) = touched(what, name);
                 gone || changed
             });
-            let names = names.map(|name| what.route.table(name)).collect();
+            let names = names.flat_map(|name| what.route.tables(name)).collect();
             (
                 "off, unless some of the target's change rows by themselves: the source may have \
                  had them off",

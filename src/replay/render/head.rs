@@ -31,7 +31,9 @@ pub fn head(spool: &Spool, what: &What<'_>) -> String {
     }
     if what.direction == Direction::Reverse && !what.route.is_empty() {
         for name in what.rows.keys().filter(|table| what.route.renames(table)) {
-            text.push_str(&script::rescue(dialect, &what.route.table(name), name));
+            for place in what.route.tables(name) {
+                text.push_str(&script::rescue(dialect, &place, name));
+            }
         }
     }
     text

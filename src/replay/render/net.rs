@@ -56,6 +56,7 @@ pub fn net(
         on_ddl: OnDdl::Apply,
         on_conflict: OnConflict::Stop,
         most_rows: None,
+        patient: false,
     };
     // A script has no rows that could be in conflict.
     let journal = Journal::new(PathBuf::new());

@@ -7,13 +7,15 @@ use std::sync::Arc;
 use super::job::{Done, Job, Piece};
 use super::sheet::{Part, Sheet, Split};
 use crate::dest::script;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::event::def::TableDef;
 use crate::event::time::utc;
-use crate::event::{Direction, Event, printable};
+use crate::event::{Direction, Event, TableName, printable};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
-use crate::replay::binder::{Recent, Tables};
+use crate::replay::binder::{Places, Recent, Tables};
 use crate::replay::boundary::Boundary;
+use crate::route::dealing::Dealing;
 use crate::spool::{Frame, Seq};
 use crate::sql::{Dialect, Statements};
 
@@ -62,7 +64,7 @@ pub(super) fn render(
 
 struct Writer<'s> {
     job: &'s Job<'s>,
-    recent: Recent<Arc<Table>>,
+    recent: Recent<(Arc<Dealing<'s>>, Places)>,
     tables: Tables,
     statements: Statements,
     /// The line that stands before the open statement, without its end.
@@ -77,7 +79,7 @@ struct Writer<'s> {
     done: Done,
 }
 
-impl Writer<'_> {
+impl<'s> Writer<'s> {
     fn event(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {
         if !self.job.what.selection.filter.takes_event(event) {
             return Ok(());
@@ -89,27 +91,30 @@ impl Writer<'_> {
         if event.meta.op.is_ddl() {
             return self.ddl(seq, event);
         }
-        let table = match self.recent.find(seq, event) {
-            Some(table) => table.clone(),
-            None => self.table(seq, event)?,
+        let (dealing, tables) = match self.recent.find(seq, event) {
+            Some(known) => known.clone(),
+            None => self.tables(seq, event)?,
         };
-        if table.is_sequence() {
+        if tables.iter().any(|table| table.is_sequence()) {
             return Ok(());
         }
-        let change = self.job.binder.change(seq, event, &table)?;
-        let sheet = self.sheet(seq, event, &table);
-        self.sheets[sheet].counts.rows += 1;
-        for op in RowOp::of_change(&table, &change) {
-            if self.statements.add(&op)? {
-                self.written();
-                self.begin(sheet, event)?;
+        let job = self.job;
+        job.binder.changes(seq, event, &dealing, &tables, &mut |n, change| {
+            let table = &tables[n];
+            let sheet = self.sheet(seq, event, table);
+            self.sheets[sheet].counts.rows += 1;
+            for op in RowOp::of_change(table, &change) {
+                if self.statements.add(&op)? {
+                    self.written();
+                    self.begin(sheet, event, &table.name)?;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Begins a statement in a sheet, and its transaction.
-    fn begin(&mut self, sheet: usize, event: &Event<'_>) -> Result<()> {
+    fn begin(&mut self, sheet: usize, event: &Event<'_>, place: &TableName) -> Result<()> {
         let job = self.job;
         self.at = sheet;
         self.done.transactions += u64::from(!std::mem::replace(&mut self.begun, true));
@@ -118,8 +123,8 @@ impl Writer<'_> {
         if job.what.form.dialect == Dialect::Sqlite
             && let Some(def) = self.tables.definition(&event.meta.name())
         {
-            let create = || Ok(script::create(Dialect::Sqlite, &job.what.route.def(def)?));
-            sheet.make(&job.what.route.table(&def.name()), create)?;
+            let create = || Ok(script::create(Dialect::Sqlite, &job.what.route.def(def, place)?));
+            sheet.make(place, create)?;
         }
         self.comment(event);
         Ok(())
@@ -189,22 +194,28 @@ impl Writer<'_> {
         true
     }
 
-    /// The table of an event, remembered for those that follow.
-    fn table(&mut self, seq: Seq, event: &Event<'_>) -> Result<Arc<Table>> {
+    /// How the rows of an event's table are dealt out, and the tables where they go, remembered for
+    /// those that follow.
+    fn tables(&mut self, seq: Seq, event: &Event<'_>) -> Result<(Arc<Dealing<'s>>, Places)> {
         let (name, job) = (event.meta.name(), self.job);
         let (def, seqs) = job.binder.definition(&name, seq);
-        let table = match self.tables.get(&name, def.as_ref()) {
-            Some(table) => table,
-            None => job.binder.table(&name, def.as_deref(), |_, def| {
-                match def.filter(|d| d.complete) {
+        let at = |e: Error| e.at(format!("message {seq}"));
+        let dealing = Arc::new(job.binder.dealing(&name, def.as_deref()).map_err(at)?);
+        let places = match self.tables.get(&name, def.as_ref()) {
+            Some(places) => places,
+            None => {
+                let made = |def: Option<&TableDef>| match def.filter(|d| d.complete) {
                     Some(def) => script::table(job.what.form.dialect, def).map(Arc::new),
-                    None => Err(script::unknown(&name).at(format!("message {seq}"))),
-                }
-            })?,
+                    None => Err(at(script::unknown(&name))),
+                };
+                let table = |place| job.binder.table(&name, def.as_deref(), place, made);
+                dealing.places.iter().map(table).collect::<Result<_>>()?
+            }
         };
-        self.tables.put(name.clone(), def, table.clone());
-        self.recent.put(name, seqs, table.clone());
-        Ok(table)
+        self.tables.put(name.clone(), def, places.clone());
+        let known = (dealing, places);
+        self.recent.put(name, seqs, known.clone());
+        Ok(known)
     }
 
     fn ddl(&mut self, seq: Seq, event: &Event<'_>) -> Result<()> {

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::super::route::RouteArgs;
 use super::super::{AllowArgs, direction};
+use crate::cli::config::ConfigArgs;
 use crate::cli::pulse::MetricsArgs;
 use crate::cli::select::SelectArgs;
 use crate::cli::server::{self, TlsArgs};
@@ -25,6 +26,7 @@ Examples:
   binsync apply --target mysql://joe@db2.example --follow
   binsync apply --target sqlite:look.db --table 'shop.*'
   binsync apply --target mysql://joe@db1.example --reverse --xid 4711 --dry-run
+  binsync apply split --follow
   binsync apply --target sqlite:then.db --until 2024-01-01T10:00 --table shop.orders \
     --base mysql://joe@db1.example
 
@@ -37,9 +39,22 @@ every commit.";
 #[derive(Args, Debug)]
 #[command(after_help = APPLY_EXAMPLES)]
 pub struct ApplyArgs {
+    /// A sync of the file binsync.toml: from its sources to all its targets, each a run of its own
+    #[arg(value_name = "SYNC", conflicts_with_all = ["target", "password_file", "reverse", "base", "dry_run",
+        "name", "conflicts", "renames", "maps", "drops", "metrics_file", "metrics_listen", "ssl_mode",
+        "ssl_ca", "ssl_cert", "ssl_key", "get_server_public_key"])]
+    pub(super) sync: Option<String>,
+    #[command(flatten)]
+    pub(super) config: ConfigArgs,
     /// Where to: mysql://user:password@host:port or sqlite:FILE
-    #[arg(long, env = "BINSYNC_TARGET", hide_env_values = true, value_name = "URL")]
-    pub(super) target: String,
+    #[arg(
+        long,
+        env = "BINSYNC_TARGET",
+        hide_env_values = true,
+        value_name = "URL",
+        required_unless_present = "sync"
+    )]
+    pub(super) target: Option<String>,
     /// File that holds the target's password
     #[arg(long, value_name = "FILE", env = "BINSYNC_PASSWORD_FILE")]
     password_file: Option<PathBuf>,
@@ -157,6 +172,7 @@ impl ApplyArgs {
                 ConflictArg::Overwrite => OnConflict::Overwrite,
             },
             most_rows: self.max_rows_per_second,
+            patient: false,
         }
     }
 
@@ -201,11 +217,11 @@ impl ApplyArgs {
     }
 
     /// The name of the conflict journal is that of the run, if none is said.
-    pub(super) fn journal(&self, run: &Run) -> Journal {
+    pub(super) fn journal(&self, run: &Run, conflicts: Option<PathBuf>) -> Journal {
         let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
         let name =
             || format!("conflicts-{}.jsonl", run.name.chars().map(plain).collect::<String>());
-        Journal::new(self.conflicts.clone().unwrap_or_else(|| name().into()))
+        Journal::new(conflicts.unwrap_or_else(|| name().into()))
     }
 
     /// Whether the source logs what its foreign keys change, where that is said.
@@ -232,9 +248,10 @@ impl ApplyArgs {
     pub(super) fn place(&self) -> Result<Place> {
         // With --base the flags are for that.
         let none = TlsArgs::default();
-        let of_base = self.base.is_some() && !server::is_server(&self.target);
+        let target = self.target.as_deref().unwrap_or_default();
+        let of_base = self.base.is_some() && !server::is_server(target);
         let tls = if of_base { &none } else { &self.tls };
-        target::place(&self.target, self.password_file.as_deref(), tls)
+        target::place(target, self.password_file.as_deref(), tls)
     }
 
     /// The source that tables are copied from, and the file that gets them.
@@ -249,9 +266,9 @@ impl ApplyArgs {
     }
 
     /// The progress row.
-    pub(super) fn run(&self, spool: &Spool, route: &Route) -> Run {
+    pub(super) fn run(&self, spool: &Spool, route: &Route, name: Option<String>) -> Run {
         let (back, copied) = (self.reverse || self.base.is_some(), self.base.is_some());
         let words = [vec![self.select.words(back)], route.words()].concat().join(" ");
-        prepare::run(spool, words, direction(back), copied, self.name.clone())
+        prepare::run(spool, words, direction(back), copied, name)
     }
 }
