@@ -20,6 +20,7 @@ use store::Store;
 
 mod acks;
 mod align;
+pub mod binlog;
 pub mod import;
 mod likeness;
 pub mod merge;
@@ -27,6 +28,8 @@ pub mod several;
 pub mod spools;
 mod store;
 
+/// Bytes that may be stored before they are made durable, of what can be read again.
+const SYNC_EVERY: usize = 64 << 20;
 const TICK: Duration = Duration::from_millis(100);
 /// Stored messages that redelivered ones are compared with: twice what can be under way, so that a
 /// row is seen to repeat itself.

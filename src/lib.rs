@@ -38,6 +38,7 @@
 //!   over. **Piece**: a text on its way to the sink.
 
 pub mod archive;
+pub mod binlog;
 pub mod capture;
 pub mod cli;
 pub mod config;

@@ -16,6 +16,7 @@ mod support;
 mod archive;
 mod as_of;
 mod bad_messages;
+mod binlogs;
 mod capture;
 mod capture_tls;
 mod conflicts;

@@ -117,6 +117,7 @@ fn change(rows: &mut Vec<Row>, step: &Step, keyed: bool, set: Set) -> Option<Str
 
 fn table(keyed: bool) -> Arc<Table> {
     let column = |name: &str| Column {
+        charset: None,
         name: name.into(),
         kind: Kind::Integer,
         type_name: "int".into(),

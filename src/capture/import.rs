@@ -8,17 +8,24 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::binlog::Binlog;
 use super::likeness;
-use super::{Watch, batch};
+use super::{SYNC_EVERY, Watch, batch};
+use crate::binlog::{self, MAGIC};
 use crate::error::{Error, Means, Result};
 use crate::source::lines::{Lines, identity};
 use crate::spool::SpoolWriter;
 
-/// Bytes that may be stored before they are made durable.
-const SYNC_EVERY: usize = 64 << 20;
-
 /// A file (`-` is stdin) that was looked at: it may be imported.
-pub struct Input {
+pub enum Input {
+    /// One of messages.
+    Lines(Messages),
+    /// A binlog of the server.
+    Binlog(Binlog),
+}
+
+/// A file of messages that was looked at.
+pub struct Messages {
     path: PathBuf,
     /// What cannot be opened a second time.
     stream: Option<Lines>,
@@ -26,38 +33,58 @@ pub struct Input {
 }
 
 impl Input {
-    /// Looks at a file. Unless `forced`, one whose beginning is none of messages is refused.
+    /// Looks at a file. Unless `forced`, one whose beginning is none of messages is refused, or read as a
+    /// binlog, if it is one; `name` is the server's name of it then, where the file has another.
     ///
     /// # Errors
     /// As said (usage), and when it cannot be read.
-    pub fn open(path: &Path, forced: bool) -> Result<Self> {
+    pub fn open(path: &Path, forced: bool, name: Option<&str>) -> Result<Self> {
         let mut lines = Lines::open(path)?;
         if !forced {
             let packing = lines.packing();
             let (head, whole) = lines.head();
+            if head.starts_with(MAGIC) {
+                return binlog::check(head)
+                    .and_then(|()| Binlog::new(path, lines, name))
+                    .map(Self::Binlog)
+                    .map_err(|e| e.at(shown(path)));
+            }
             likeness::check(head, whole, packing).map_err(|e| e.at(shown(path)))?;
         }
         let stream = (!path.is_file()).then_some(lines);
-        Ok(Self { path: path.into(), stream, forced })
+        Ok(Self::Lines(Messages { path: path.into(), stream, forced }))
     }
+}
+
+/// Files by what they are: those of messages in their order, binlogs by their numbers.
+pub fn sorted(inputs: Vec<Input>) -> (Vec<Messages>, Vec<Binlog>) {
+    let (mut messages, mut binlogs) = (Vec::new(), Vec::new());
+    for input in inputs {
+        match input {
+            Input::Lines(input) => messages.push(input),
+            Input::Binlog(binlog) => binlogs.push(binlog),
+        }
+    }
+    binlogs.sort_by_key(Binlog::number);
+    (messages, binlogs)
 }
 
 fn shown(path: &Path) -> String {
     if path == Path::new("-") { "stdin".into() } else { path.display().to_string() }
 }
 
-/// Imports a file.
+/// Imports a file of messages.
 ///
 /// # Errors
 /// When it cannot be read or stored, when it was stopped, or when more than a tenth of it is no
 /// message and that is not forced: what was read before is stored.
 pub fn import(
     spool: &mut SpoolWriter,
-    input: Input,
+    input: Messages,
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<()> {
-    let Input { path, stream, forced } = input;
+    let Messages { path, stream, forced } = input;
     let shown = shown(&path);
     let mut source = None;
     let mut lines = match stream {

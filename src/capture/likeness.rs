@@ -67,7 +67,7 @@ fn begins(line: &[u8]) -> bool {
 /// What the beginning of a file looks like, in words.
 fn likeness(head: &[u8]) -> String {
     const MAGIC: [(&[u8], &str); 12] = [
-        (b"\xfebin", "a binlog of the server: Maxwell reads it, binsync reads what Maxwell sends"),
+        (b"\xfebin", "a binlog of the server"),
         (b"\xfdbin", "an encrypted binlog of the server"),
         (b"\x1f\x8b", "a file packed twice, the inner time with gzip"),
         (b"\x28\xb5\x2f\xfd", "a file packed twice, the inner time with zstd"),

@@ -85,7 +85,7 @@ pub fn is_large(type_name: &str) -> bool {
 
 /// The type that the servers make of a text type whose character set is `binary`: CHAR(n) is
 /// BINARY(n) then. The producer names it as it was written. `None` for any other.
-fn bytes_of(name: &str, charset: Option<&str>) -> Option<&'static str> {
+pub(super) fn bytes_of(name: &str, charset: Option<&str>) -> Option<&'static str> {
     if !charset?.eq_ignore_ascii_case("binary") {
         return None;
     }
@@ -109,6 +109,9 @@ pub struct Column {
     pub kind: Kind,
     /// The type's name, as printed by whoever told us.
     pub type_name: String,
+    /// The character set of its texts, where told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charset: Option<String>,
     /// UNSIGNED, where told.
     #[serde(default)]
     pub unsigned: bool,
@@ -233,6 +236,7 @@ impl TableDef {
         let columns = def.columns.into_iter().map(|c| Column {
             kind: Kind::from_type(&c.kind, c.charset.as_deref()),
             binary_width: None,
+            charset: None,
             unsigned: c.signed == Some(false),
             type_name: match bytes_of(&c.kind, c.charset.as_deref()) {
                 Some(name) => name.to_owned(),

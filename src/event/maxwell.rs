@@ -97,6 +97,10 @@ struct Envelope<'a> {
     sql: Option<Text<'a>>,
     #[serde(borrow)]
     charset: Option<Text<'a>>,
+    #[serde(borrow)]
+    producer: Option<Text<'a>>,
+    #[serde(borrow)]
+    reason: Option<Text<'a>>,
 }
 
 /// Reads one message as it came from outside.
@@ -140,8 +144,9 @@ pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
     let values = list(env.primary_key, "primary_key")?;
     let columns = list(env.primary_key_columns, "primary_key_columns")?;
     let key = values.zip(columns).map(|(values, columns)| Key { columns, values });
+    let from_binlog = env.producer.is_some();
     let body = body(op, env)?;
-    Ok(Event { meta, key, body })
+    Ok(Event { meta, key, body, from_binlog })
 }
 
 /// Reads where a message stands, without what it says; an encrypted one tells that too, unless all
@@ -215,7 +220,7 @@ fn op(kind: &str) -> Option<Op> {
 
 fn meta<'a>(env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
     let kind = &env.kind.as_ref().ok_or_else(|| Damage(NO_TYPE.into()))?.0;
-    let op = op(kind).ok_or_else(|| Damage(format!("unknown message type {kind:?}")))?;
+    let op = op(kind).ok_or_else(|| unread(kind, env))?;
     let text = |t: &Option<Text<'a>>| t.as_ref().map(|t| t.0.clone()).unwrap_or_default();
     let ts = env.ts.unwrap_or_default();
     let (ts, ms) = if op.is_ddl() { (ts.div_euclid(1000), ts.rem_euclid(1000)) } else { (ts, 0) };
@@ -247,6 +252,28 @@ fn meta<'a>(env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
         return Err(Damage("no table named".into()));
     }
     Ok(meta)
+}
+
+/// What a message says that is no event: of what the binlog holds and that was not read, or is missing.
+fn unread(kind: &str, env: &Envelope<'_>) -> Damage {
+    let text = |part: &Option<Text<'_>>| part.as_ref().map(|t| t.0.clone().into_owned());
+    let reason = text(&env.reason).unwrap_or_default();
+    let database = text(&env.database);
+    let about = match (database, text(&env.table)) {
+        (Some(database), Some(table)) => format!("{database}.{table}: "),
+        (Some(database), None) => format!("{database}: "),
+        _ => String::new(),
+    };
+    let place = env.position.map(|raw| raw.get().trim_matches('"')).unwrap_or_default();
+    match (kind, text(&env.sql)) {
+        ("undecoded", _) => Damage(format!("{about}rows at {place} are not read: {reason}")),
+        ("statement", Some(sql)) => {
+            let short: String = sql.chars().take(100).collect();
+            Damage(format!("{about}statement at {place}: {reason}: {short}"))
+        }
+        ("gap", _) => Damage(format!("missing at {place}: {reason}")),
+        _ => Damage(format!("unknown message type {kind:?}")),
+    }
 }
 
 fn body<'a>(op: Op, env: Envelope<'a>) -> Result<Body<'a>, Damage> {

@@ -232,6 +232,8 @@ pub struct Event<'a> {
     pub key: Option<Key<'a>>,
     /// Its content.
     pub body: Body<'a>,
+    /// It was read from the server's binlog, not by Maxwell: some values are written otherwise.
+    pub from_binlog: bool,
 }
 
 /// A row's primary key as the producer names it: two JSON arrays, still unread.
@@ -270,7 +272,8 @@ pub enum Body<'a> {
 
 impl Event<'_> {
     /// True when both report the same thing: what makes a message a re-send of another with the
-    /// same identity. Fields that change with each sending (`push_ts`, `schema_id`) do not count.
+    /// same identity. Fields that change with each sending (`push_ts`, `schema_id`) do not count; nor
+    /// do values, where one of them is Maxwell's and the other was read from the binlog.
     pub fn same_content(&self, other: &Event<'_>) -> bool {
         self.meta.ts_ms == other.meta.ts_ms
             && self.meta.xid == other.meta.xid
@@ -279,6 +282,7 @@ impl Event<'_> {
             && self.meta.table == other.meta.table
             && match (&self.body, &other.body) {
                 (Body::Ddl { sql: a, .. }, Body::Ddl { sql: b, .. }) => a == b,
+                _ if self.from_binlog != other.from_binlog => true,
                 (a, b) => a == b,
             }
     }

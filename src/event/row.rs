@@ -46,6 +46,16 @@ impl<'a> Value<'a> {
         serde_json::from_str::<String>(self.0).ok().map(Cow::Owned)
     }
 
+    /// The text of a JSON column's value. Its `null`, and an object that has the key `$json` alone, come
+    /// from the binlog as the value of such an object.
+    pub fn json(self) -> &'a str {
+        let inner = self.0.strip_prefix("{\"$json\":").and_then(|rest| rest.strip_suffix('}'));
+        match inner {
+            Some(inner) if inner == "null" || inner.starts_with("{\"$json\":") => inner,
+            _ => self.0,
+        }
+    }
+
     /// The strings of a JSON array of strings; `None` for anything else.
     pub fn strings(self) -> Option<Vec<String>> {
         self.0.starts_with('[').then(|| serde_json::from_str(self.0).ok()).flatten()

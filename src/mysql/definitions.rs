@@ -63,6 +63,7 @@ pub(crate) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
             nullable: Some(nullable),
             defaults_to_null: nullable && null,
             large: is_large(&data_type),
+            charset,
             type_name: data_type,
         };
         match defs.last_mut().filter(|d| d.database == database && d.table == table) {

@@ -123,6 +123,16 @@ impl Lines {
         }
     }
 
+    /// All bytes that were not handed out, for what is no file of lines.
+    pub fn into_bytes(self) -> Box<dyn Read + Send> {
+        Box::new(io::Cursor::new(self.pending).chain(self.input))
+    }
+
+    /// How many bytes of the file have been read, also later.
+    pub fn counter(&self) -> Arc<AtomicU64> {
+        self.read.clone()
+    }
+
     /// The next whole lines, about 1 MiB of them; `None` at the end.
     pub fn next_chunk(&mut self) -> Result<Option<Chunk>> {
         let mut searched = 0;
@@ -209,6 +219,12 @@ pub fn identity(path: &Path) -> Result<Identity> {
     let mut head = Vec::new();
     // What cannot be read is told by the import itself, after the lines before it.
     let _ = (&mut file.input).take(HEAD).read_to_end(&mut head);
+    // A server clears the flag of a binlog that is in use when it closes the file.
+    if head.starts_with(b"\xfebin")
+        && let Some(flags) = head.get_mut(21)
+    {
+        *flags &= !1;
+    }
     Ok(Identity { head })
 }
 

@@ -100,9 +100,11 @@ enum Plain<'a> {
 fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
     Ok(match column.kind {
         _ if value.is_null() => Plain::Null,
-        Kind::Json => Plain::Text(value.0.into()),
+        Kind::Json => Plain::Text(value.json().into()),
         Kind::JsonOrText => Plain::Text(json(column, value)?),
         Kind::Unknown if !is_number(value) => return Err(unknown(column)),
+        // What stands there is no label, and no server takes it for one in a strict session.
+        Kind::Enum if value.0 == "0" => return Err(unfit(column, value)),
         _ if is_number(value) => Plain::Number(number::counted(column, value)),
         Kind::Set if value.0.starts_with('[') => {
             let labels = value.strings().ok_or_else(|| unfit(column, value))?;
@@ -114,7 +116,12 @@ fn plain<'a>(column: &Column, value: Value<'a>) -> Result<Plain<'a>> {
         Kind::Binary => Plain::Bytes(binary(column, value)?),
         Kind::Geometry => {
             let wkt = string(column, value)?;
-            let stored = shape::stored(&wkt, column.srid.unwrap_or(0));
+            let (wkt, srid) = match wkt.strip_prefix("SRID=").and_then(|rest| rest.split_once(';'))
+            {
+                Some((srid, wkt)) => (wkt.to_owned().into(), srid.parse().ok()),
+                None => (wkt, None),
+            };
+            let stored = shape::stored(&wkt, srid.or(column.srid).unwrap_or(0));
             Plain::Shape(wkt, stored.ok_or_else(|| unfit(column, value))?)
         }
         _ => Plain::Text(string(column, value)?),
@@ -175,8 +182,10 @@ fn string<'a>(column: &Column, value: Value<'a>) -> Result<Cow<'a, str>> {
     if let Some(text) = value.string() {
         return Ok(text);
     }
-    // An object or array in a text column is JSON the source keeps as text.
-    match value.0.starts_with(['{', '[']) && column.kind == Kind::Text {
+    // An object or array in a text column is JSON the source keeps as text, unless it holds bytes that
+    // are no text.
+    let bytes = value.0.starts_with("{\"bytes\":\"") && value.0.ends_with("\"}");
+    match value.0.starts_with(['{', '[']) && column.kind == Kind::Text && !bytes {
         true => Ok(value.0.into()),
         false => Err(unfit(column, value)),
     }
@@ -186,7 +195,7 @@ fn string<'a>(column: &Column, value: Value<'a>) -> Result<Cow<'a, str>> {
 /// of a LONGTEXT column. Only when it is not itself JSON, or is no string, is there no doubt.
 fn json<'a>(column: &Column, value: Value<'a>) -> Result<Cow<'a, str>> {
     let Some(inner) = value.string() else {
-        return Ok(value.0.into());
+        return Ok(value.json().into());
     };
     match serde_json::from_str::<serde::de::IgnoredAny>(&inner) {
         Err(_) => Ok(value.0.into()),

@@ -101,7 +101,7 @@ impl Text {
     }
 
     /// What follows the table's name in `CREATE … TABLE [IF NOT EXISTS] name` or `ALTER … TABLE`.
-    fn body(&self, verb: &str) -> Option<&[Token]> {
+    pub(super) fn body(&self, verb: &str) -> Option<&[Token]> {
         if !self.0.first()?.is(verb) {
             return None;
         }

@@ -6,22 +6,27 @@
 
 use super::Op;
 
+mod alter;
 pub mod attributes;
 mod clause;
 mod cursor;
 mod database;
+mod define;
 mod parts;
 mod server;
 mod shape;
 mod statement;
+mod subject;
 mod token;
 mod told;
 mod words;
 
 pub use clause::{Clause, Text};
 pub use cursor::by_hand;
+pub use define::{Defaults, widest};
 pub use server::Server;
 pub use statement::Statement;
+pub use subject::Subject;
 pub use told::Told;
 
 /// True for a statement that sends a message for each of several tables: DROP TABLE and RENAME

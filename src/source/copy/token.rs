@@ -72,6 +72,7 @@ mod tests {
             unsigned: false,
             generated: false,
             on_update: false,
+            charset: None,
             binary_width: None,
             zerofill: None,
             arguments: Vec::new(),

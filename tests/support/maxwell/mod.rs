@@ -80,6 +80,12 @@ impl<'a> Producer<'a> {
         format!("{}:{}", row.get::<String, _>(0).unwrap(), row.get::<u64, _>(1).unwrap())
     }
 
+    /// The file that is read: its name and content.
+    pub fn binlog(&self) -> (String, Vec<u8>) {
+        let path = self.server.data_dir().join(&self.file);
+        (self.file.clone(), std::fs::read(path).unwrap())
+    }
+
     /// The messages of everything since the start, one a line.
     pub fn lines(mut self) -> String {
         let path = self.server.data_dir().join(&self.file);

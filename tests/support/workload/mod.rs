@@ -27,6 +27,9 @@ const REFUSALS: [u16; 12] =
 pub struct Stream {
     /// The producer's messages, one a line.
     pub lines: String,
+    /// The binlog file that they are of: its name and content.
+    pub file: String,
+    pub binlog: Vec<u8>,
     /// The source's dump at the end.
     pub end: String,
     /// Where the first tables are made and filled, and the mixed work begins.
@@ -95,7 +98,9 @@ pub fn stream(kind: Kind, seed: u64, settings: Settings) -> Stream {
     }
     (0..SESSIONS).for_each(|session| work.finish(session));
     let hides_cascades = kind == Kind::MariaDb && families == 2;
-    Stream { lines: work.producer.lines(), end: server.dump(), filled, alters, hides_cascades }
+    let (file, binlog) = work.producer.binlog();
+    let (lines, end) = (work.producer.lines(), server.dump());
+    Stream { lines, file, binlog, end, filled, alters, hides_cascades }
 }
 
 /// Runs the seed's work on a source, its rows only, and looks at the tables so many times meanwhile: the producer's

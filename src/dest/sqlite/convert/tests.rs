@@ -16,6 +16,7 @@ fn with<T>(definition: &str, look: impl FnOnce(&Defined<'_>) -> T) -> T {
         unsigned: definition.contains("UNSIGNED"),
         generated: false,
         on_update: false,
+        charset: None,
         binary_width: None,
         nullable: None,
         defaults_to_null: false,

@@ -1,0 +1,327 @@
+//! A binlog file from its begin to its end: events to transactions, transactions to messages.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use super::gtid::Gtid;
+use super::header::{Event, IGNORABLE, kind};
+use super::kept::{self, Kept, Tally, what};
+use super::log::{Fault, Format, Log};
+use super::payload::Payload;
+use super::pending::{Pending, What};
+use super::rows::Change;
+use super::schema::Schema;
+use super::tables::Tables;
+use super::{Dump, Sink};
+use crate::error::{Context, Error, Result};
+use crate::event::BinlogPos;
+
+mod commit;
+mod statement;
+
+/// What a file told beside its messages.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// The version of the server that wrote it.
+    pub server: String,
+    /// The server has not closed it: it may grow.
+    pub in_use: bool,
+    /// It ends inside an event, which begins there.
+    pub torn: Option<u64>,
+    /// So many events at its end belong to a transaction that has no commit in it.
+    pub open: u64,
+    /// The file that follows it, by its last event.
+    pub next: Option<String>,
+    /// What was kept as it is, or is missing.
+    pub kept: Vec<Kept>,
+}
+
+/// Reads the files of a server one after the other, and remembers what goes on from one to the next.
+#[derive(Default)]
+pub struct Reader {
+    /// The definitions of the tables.
+    schema: Schema,
+    /// Definitions that hold from a place on that has not been reached.
+    given: Option<Dump>,
+    /// XA transactions that are prepared, by what names them.
+    prepared: HashMap<String, Pending>,
+}
+
+impl Reader {
+    /// A reader that begins with definitions: of the place that they name, else of the first file.
+    pub fn new(given: Option<Dump>) -> Self {
+        Self { given, ..Self::default() }
+    }
+
+    /// How many XA transactions are prepared, and neither committed nor taken back.
+    pub fn prepared(&self) -> usize {
+        self.prepared.len()
+    }
+
+    /// Reads a file that stands behind its magic. Messages of what ends at `from` or before were
+    /// handed over by an earlier reading: they are not made again.
+    ///
+    /// # Errors
+    /// When it cannot be read on, when it is of a kind that is not read, and as the sink.
+    pub fn read(
+        &mut self,
+        input: Box<dyn Read>,
+        file: &str,
+        from: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<Told> {
+        let mut reading = Reading {
+            reader: self,
+            file,
+            from,
+            end: 0,
+            sink,
+            format: None,
+            tables: Tables::default(),
+            open: None,
+            gtid: Gtid::default(),
+            told: Told::default(),
+            kept: Tally::default(),
+        };
+        reading.all(Log::new(input))?;
+        reading.told.open = reading.open.map_or(0, |open| open.events.events());
+        reading.told.kept = reading.kept.all();
+        Ok(reading.told)
+    }
+}
+
+/// A transaction whose commit has not come.
+#[derive(Default)]
+struct Open {
+    events: Pending,
+    thread: Option<u32>,
+    gtid: Option<String>,
+    /// What names it, where it is one of XA.
+    xa: Option<String>,
+    /// Some of it was taken back, and no event tells what.
+    partly: bool,
+}
+
+struct Reading<'a> {
+    reader: &'a mut Reader,
+    file: &'a str,
+    from: u64,
+    /// Where the event ends that is being read.
+    end: u64,
+    sink: &'a mut dyn Sink,
+    format: Option<Format>,
+    tables: Tables,
+    open: Option<Open>,
+    /// Of the transaction that follows.
+    gtid: Gtid,
+    told: Told,
+    kept: Tally,
+}
+
+impl Reading<'_> {
+    fn all(&mut self, mut log: Log<impl Read>) -> Result<()> {
+        loop {
+            self.take_given(log.offset());
+            let next = log.next();
+            self.end = log.offset();
+            match next {
+                Ok(None) => return Ok(()),
+                Ok(Some(event)) => self.event(event)?,
+                Err(Fault::Torn) => {
+                    self.told.torn = Some(log.offset());
+                    return Ok(());
+                }
+                Err(Fault::Checksum(event)) => {
+                    self.gtid = Gtid::default();
+                    self.keep(event, true)?;
+                }
+                Err(Fault::Lost(why)) => return self.lost(log.offset(), &why),
+                Err(Fault::Unreadable(error)) => {
+                    return Err(Error::failed(format!("cannot be read on: {error}")).at(format!(
+                        "{}:{}",
+                        self.file,
+                        log.offset()
+                    )));
+                }
+            }
+            if self.open.is_none() {
+                self.sink.reached(self.end)?;
+            }
+        }
+    }
+
+    /// Takes the definitions that were given, where their place is reached.
+    fn take_given(&mut self, offset: u64) {
+        let here = format!("{}:{offset}", self.file);
+        let reached = |dump: &mut Dump| {
+            let (place, here) = (dump.place.as_ref(), BinlogPos::parse(&here));
+            place.zip(here).is_none_or(|(place, here)| place.order() <= here.order())
+        };
+        if self.open.is_none()
+            && let Some(given) = self.reader.given.take_if(|dump| reached(dump))
+        {
+            self.reader.schema.take(given.schema);
+        }
+    }
+
+    /// Nothing behind that offset can be found.
+    fn lost(&mut self, offset: u64, why: &str) -> Result<()> {
+        // Once told, it is behind what was reached.
+        self.end = offset + 1;
+        let open = self.open.take().map_or(0, |open| open.events.events());
+        let why = match open {
+            0 => format!("{why}: nothing behind it is read"),
+            _ => format!(
+                "{why}: nothing behind it is read, nor are {open} events of a transaction before it \
+                 that has no commit"
+            ),
+        };
+        self.gap(offset, &why)?;
+        self.sink.reached(self.end)
+    }
+
+    /// True for what an earlier reading has handed over.
+    fn is_over(&self) -> bool {
+        self.end <= self.from
+    }
+
+    fn place(&self, offset: u64) -> String {
+        format!("{}:{offset}", self.file)
+    }
+
+    fn event(&mut self, event: Event) -> Result<()> {
+        if self.format.is_none() && event.header.kind != kind::FORMAT {
+            return Err(Error::failed("it does not begin with a format description")
+                .at(self.place(event.offset))
+                .help("a part of a binlog cannot be read: import the whole file"));
+        }
+        if self.told.next.is_some() {
+            return Err(relay().at(self.place(event.offset)));
+        }
+        match event.header.kind {
+            kind::FORMAT => self.format(&event)?,
+            kind::ROTATE => self.told.next = event.body.get(8..).and_then(name),
+            kind::QUERY | kind::QUERY_COMPRESSED => self.query(event)?,
+            kind::XID => {
+                let xid = <[u8; 8]>::try_from(event.body.as_slice()).ok().map(u64::from_le_bytes);
+                match (xid, self.open.take()) {
+                    (Some(xid), Some(open)) => self.hand_over(open, Some(xid), true, None)?,
+                    (Some(_), None) => {}
+                    (None, open) => {
+                        self.open = open;
+                        self.keep(event, true)?;
+                    }
+                }
+            }
+            kind::GTID | kind::ANONYMOUS_GTID | kind::GTID_TAGGED | kind::MARIADB_GTID => {
+                self.begin_gtid(&event)?;
+            }
+            kind::XA_PREPARE => self.prepare(&event)?,
+            kind::PAYLOAD => self.payload(event)?,
+            kind::START_ENCRYPTION => {
+                return Err(Error::failed("from here on the file is encrypted by MariaDB")
+                    .at(self.place(event.offset))
+                    .help("let the server itself hand it out: mariadb-binlog reads from a server, too"));
+            }
+            kind::STOP | kind::HEARTBEAT | kind::HEARTBEAT_V2 => {}
+            kind::INTVAR | kind::RAND | kind::USER_VAR => {}
+            kind::APPEND_BLOCK | kind::DELETE_FILE | kind::BEGIN_LOAD_QUERY => {}
+            kind::IGNORABLE | kind::ROWS_QUERY | kind::ANNOTATE => {}
+            kind::PREVIOUS_GTIDS | kind::CHECKPOINT | kind::MARIADB_GTID_LIST => {}
+            kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE => {}
+            _ if event.header.flags & IGNORABLE != 0 => {}
+            _ => self.keep(event, false)?,
+        }
+        Ok(())
+    }
+
+    fn format(&mut self, event: &Event) -> Result<()> {
+        const RELAY: u16 = 0x40;
+        let place = self.place(event.offset);
+        if event.header.flags & RELAY != 0 {
+            return Err(relay().at(place));
+        }
+        let format = Format::read(&event.body).map_err(|why| {
+            Error::failed(why).at(place).help("servers since MySQL 5.0 write version 4")
+        })?;
+        self.told.server.clone_from(&format.server);
+        self.told.in_use = event.header.flags & super::header::IN_USE != 0;
+        self.format = Some(format);
+        self.tables.clear();
+        Ok(())
+    }
+
+    fn payload(&mut self, event: Event) -> Result<()> {
+        let mut inside = match Payload::new(&event.body, event.offset) {
+            Ok(inside) => inside,
+            Err(broken) => return self.undecoded(&event, None, &broken.0),
+        };
+        loop {
+            match inside.next() {
+                Ok(Some(inner)) => self.event(inner)?,
+                Ok(None) => return Ok(()),
+                Err(broken) => {
+                    // What came before it is in the event that is kept.
+                    self.open = None;
+                    return self.undecoded(&event, None, &broken.0);
+                }
+            }
+        }
+    }
+
+    /// An event of a transaction waits for its commit; another that is not read is kept at once.
+    fn keep(&mut self, event: Event, damaged: bool) -> Result<()> {
+        let waits =
+            matches!(event.header.kind, kind::TABLE_MAP) || Change::of(event.header.kind).is_some();
+        if waits && self.open.is_none() {
+            self.open = Some(Open { gtid: self.gtid.name.take(), ..Open::default() });
+        }
+        if let Some(open) = &mut self.open {
+            let what = if damaged { What::Damaged } else { What::Event };
+            return open.events.push(&event, what).context(TEMPORARY);
+        }
+        let reason = if damaged { BROKEN.to_owned() } else { what(event.header.kind) };
+        self.undecoded(&event, None, &reason)
+    }
+
+    /// Keeps an event as it is.
+    fn undecoded(
+        &mut self,
+        event: &Event,
+        table: Option<&super::tables::Bound>,
+        reason: &str,
+    ) -> Result<()> {
+        if self.is_over() {
+            return Ok(());
+        }
+        let (shown, name, map): (&str, &str, &[u8]) = match table {
+            Some(table) => (&table.shown, &table.name, &table.map),
+            None => ("", "", &[]),
+        };
+        self.kept.add(shown, reason, event.offset);
+        self.sink.message(&kept::message(self.file, name, event, reason, map))
+    }
+
+    fn gap(&mut self, offset: u64, reason: &str) -> Result<()> {
+        if self.is_over() {
+            return Ok(());
+        }
+        self.kept.add("", reason, offset);
+        self.sink.message(&kept::gap(self.file, offset, reason))
+    }
+}
+
+/// A server's own log ends where it names the next; a relay log names that of the source first.
+fn relay() -> Error {
+    Error::failed("it is a replica's relay log, whose places are not those of its source")
+        .help("import the binlogs of the source, or the replica's own (log_replica_updates)")
+}
+
+const TEMPORARY: &str = "a temporary file (TMPDIR names where it is)";
+const BROKEN: &str = "it is not what its checksum, or its own length, says";
+
+/// The name in an event that says which file follows.
+fn name(bytes: &[u8]) -> Option<String> {
+    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+    String::from_utf8(bytes.get(..end)?.to_vec()).ok()
+}

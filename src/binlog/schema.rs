@@ -1,0 +1,195 @@
+//! The definitions of the tables as they are at a place of the log: from a dump that was given, and
+//! from the log's own statements.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::query::Query;
+use super::{described, json};
+use crate::event::TableName;
+use crate::event::ddl::{Defaults, Subject, Text};
+use crate::event::def::TableDef;
+
+/// The definitions that are known.
+#[derive(Default)]
+pub struct Schema {
+    tables: HashMap<TableName, Arc<TableDef>>,
+    /// The character sets of databases.
+    charsets: HashMap<String, String>,
+    /// Databases of which every table is known, since the log has their beginning.
+    whole: HashSet<String>,
+    /// Goes up with each change.
+    version: u64,
+}
+
+/// What a statement comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// Messages: each its fields from `type` on, but for time, text and place.
+    Messages(Vec<String>),
+    /// It changes rows or tables, and no event tells how.
+    Lost,
+    /// Nothing that a message tells of.
+    Nothing,
+}
+
+impl Schema {
+    /// Goes up with each change of a definition.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Takes definitions that were given: they count more than what is known.
+    pub(super) fn take(&mut self, given: Self) {
+        self.tables.extend(given.tables);
+        self.charsets.extend(given.charsets);
+        self.version += 1;
+    }
+
+    /// A table's definition, where it is known.
+    pub(super) fn table(&self, database: &str, table: &str) -> Option<&Arc<TableDef>> {
+        self.tables.get(&TableName::new(database, table))
+    }
+
+    /// What a statement of the log comes to, and does to the definitions.
+    pub(super) fn statement(&mut self, query: &Query) -> Said {
+        let Some(text) = Text::read(&query.sql) else { return Said::Lost };
+        let subject = text.subject(&query.database);
+        self.version += 1;
+        let messages = match subject {
+            Subject::Rows | Subject::Unknown | Subject::Truncate(_) | Subject::Index(_) => {
+                return Said::Lost;
+            }
+            Subject::Nothing => return Said::Nothing,
+            Subject::CreateDatabase(name) => {
+                let charset = text.charset().or(query.server_charset.map(str::to_owned));
+                self.create_database(name, charset)
+            }
+            Subject::AlterDatabase(name) => {
+                if let Some(charset) = text.charset() {
+                    self.charsets.insert(name.clone(), charset);
+                }
+                vec![of_database("alter", &name, None)]
+            }
+            Subject::DropDatabase(name) => {
+                self.tables.retain(|table, _| table.database != name);
+                self.charsets.remove(&name);
+                self.whole.remove(&name);
+                vec![of_database("drop", &name, None)]
+            }
+            Subject::CreateTable { name, existing } => self.create(&text, &name, existing, query),
+            Subject::AlterTable { name, to } => vec![self.alter(&text, &name, to)],
+            Subject::RenameTables(pairs) => {
+                pairs.into_iter().map(|(from, to)| self.rename(&from, to)).collect()
+            }
+            Subject::DropTables(names) => {
+                let drop = |name: TableName| {
+                    self.tables.remove(&name);
+                    of_table("drop", &name)
+                };
+                names.into_iter().map(drop).collect()
+            }
+        };
+        match messages.is_empty() {
+            true => Said::Nothing,
+            false => Said::Messages(messages),
+        }
+    }
+
+    fn create_database(&mut self, name: String, charset: Option<String>) -> Vec<String> {
+        let message = of_database("create", &name, charset.as_deref());
+        if !self.charsets.contains_key(&name) {
+            self.charsets.extend(charset.map(|charset| (name.clone(), charset)));
+            self.whole.insert(name);
+        }
+        vec![message]
+    }
+
+    fn create(
+        &mut self,
+        text: &Text,
+        name: &TableName,
+        existing: bool,
+        query: &Query,
+    ) -> Vec<String> {
+        if existing && self.tables.contains_key(name) {
+            return Vec::new();
+        }
+        let def = match text.like() {
+            Some((database, table)) => {
+                let like = database.unwrap_or_else(|| query.database.clone());
+                self.table(&like, &table).map(|like| renamed(like, name.clone()))
+            }
+            None => text.creates(name, self.defaults(&name.database)),
+        };
+        // What was there before under that name is not known, and may have stayed.
+        let def = def.filter(|_| !existing || self.whole.contains(&name.database));
+        let mut message = of_table("create", name);
+        self.put(name, def, "def", &mut message);
+        vec![message]
+    }
+
+    fn alter(&mut self, text: &Text, name: &TableName, to: TableName) -> String {
+        let before = self.tables.remove(name);
+        let mut message = of_table("alter", name);
+        let after = before.as_ref().and_then(|before| {
+            let after = text.alters(before, self.defaults(&name.database))?;
+            Some(renamed(&after, to.clone()))
+        });
+        if let (Some(before), Some(_)) = (&before, &after) {
+            described::field(&mut message, "old", before);
+        }
+        self.put(&to, after, "def", &mut message);
+        message
+    }
+
+    fn rename(&mut self, from: &TableName, to: TableName) -> String {
+        let before = self.tables.remove(from);
+        let mut message = of_table("alter", from);
+        if let Some(before) = &before {
+            described::field(&mut message, "old", before);
+        }
+        let after = before.map(|before| renamed(&before, to.clone()));
+        self.put(&to, after, "def", &mut message);
+        message
+    }
+
+    /// Takes what a statement leaves of a table, and writes it into its message.
+    fn put(&mut self, name: &TableName, def: Option<TableDef>, field: &str, message: &mut String) {
+        match def {
+            Some(def) => {
+                described::field(message, field, &def);
+                self.tables.insert(name.clone(), Arc::new(def));
+            }
+            None => {
+                self.tables.remove(name);
+            }
+        }
+    }
+
+    fn defaults(&self, database: &str) -> Defaults<'_> {
+        Defaults { charset: self.charsets.get(database).map(String::as_str) }
+    }
+}
+
+fn renamed(def: &TableDef, name: TableName) -> TableDef {
+    TableDef { database: name.database, table: name.table, ..def.clone() }
+}
+
+fn of_database(kind: &str, name: &str, charset: Option<&str>) -> String {
+    let mut message = format!("\"type\":\"database-{kind}\",\"database\":");
+    json::string(&mut message, name);
+    if let Some(charset) = charset {
+        message.push_str(",\"charset\":");
+        json::string(&mut message, charset);
+    }
+    message
+}
+
+fn of_table(kind: &str, name: &TableName) -> String {
+    let mut message = format!("\"type\":\"table-{kind}\",\"database\":");
+    json::string(&mut message, &name.database);
+    message.push_str(",\"table\":");
+    json::string(&mut message, &name.table);
+    message
+}

@@ -1,0 +1,90 @@
+//! The tables that row events name by number, each with how its rows are read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::bytes::Bytes;
+use super::header::kind;
+use super::json;
+use super::layout::Layout;
+use super::log::Format;
+use super::schema::Schema;
+use super::table::Map;
+
+/// So many are remembered by what their event says.
+const REMEMBERED: usize = 4096;
+
+/// A table as its event names it.
+pub(super) struct Bound {
+    /// Database and table, as they are shown.
+    pub(super) shown: String,
+    /// Database and table, as fields of a message; empty where the event cannot be read.
+    pub(super) name: String,
+    /// How its rows are read, or why they are not.
+    pub(super) layout: Result<Layout, String>,
+    /// The event itself.
+    pub(super) map: Vec<u8>,
+}
+
+#[derive(Default)]
+pub(super) struct Tables {
+    /// By the number that the rows of this transaction name.
+    numbered: HashMap<u64, Arc<Bound>>,
+    /// By what the event says behind its number, as long as no definition has changed.
+    known: HashMap<Vec<u8>, Arc<Bound>>,
+    version: u64,
+}
+
+impl Tables {
+    /// Numbers begin anew.
+    pub(super) fn clear(&mut self) {
+        self.numbered.clear();
+    }
+
+    pub(super) fn get(&self, id: u64) -> Option<Arc<Bound>> {
+        self.numbered.get(&id).cloned()
+    }
+
+    /// Takes a TABLE_MAP. Of one that is broken the number may be told all the same.
+    pub(super) fn map(&mut self, body: &[u8], format: &Format, schema: &Schema) {
+        if self.version != schema.version() || self.known.len() > REMEMBERED {
+            self.known.clear();
+            self.version = schema.version();
+        }
+        let post_header = format.post_header(kind::TABLE_MAP);
+        let mut bytes = Bytes::new(body);
+        let Ok(id) = Map::id(&mut bytes, post_header) else { return };
+        if let Some(known) = self.known.get(bytes.rest()) {
+            self.numbered.insert(id, known.clone());
+            return;
+        }
+        let bound = Arc::new(bind(body, post_header, format.mariadb, schema));
+        self.known.insert(bytes.rest().to_vec(), bound.clone());
+        self.numbered.insert(id, bound);
+    }
+}
+
+fn bind(body: &[u8], post_header: usize, mariadb: bool, schema: &Schema) -> Bound {
+    let map = match Map::read(body, post_header, mariadb) {
+        Ok(map) => map,
+        Err(broken) => {
+            return Bound {
+                shown: String::new(),
+                name: String::new(),
+                layout: Err(format!("its TABLE_MAP cannot be read: {broken}")),
+                map: body.to_vec(),
+            };
+        }
+    };
+    let def = schema.table(&map.database, &map.table);
+    let mut name = "\"database\":".to_owned();
+    json::string(&mut name, &map.database);
+    name.push_str(",\"table\":");
+    json::string(&mut name, &map.table);
+    Bound {
+        shown: format!("{}.{}", map.database, map.table),
+        layout: Layout::new(&map, def.map(AsRef::as_ref)),
+        name,
+        map: body.to_vec(),
+    }
+}
