@@ -88,6 +88,21 @@ impl Route {
             .is_some_and(|rule| rule.shard.is_some() || self.tables(name) != [name.clone()])
     }
 
+    /// True for the rules of a file.
+    pub fn is_of_file(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// True when the rows of a table are dealt out by a value.
+    pub fn deals(&self, name: &TableName) -> bool {
+        self.rule_of(name).is_some_and(|rule| rule.shard.is_some())
+    }
+
+    /// True when two tables have one rule, so that their places are in the same order.
+    pub fn is_dealt_as(&self, name: &TableName, other: &TableName) -> bool {
+        self.rule_of(name).is_some_and(|rule| self.is_of(other, rule))
+    }
+
     /// Several tables may go to where this one goes.
     pub fn merges(&self, name: &TableName) -> bool {
         self.rule_of(name).is_some_and(|rule| rule.merge)

@@ -20,11 +20,12 @@ use std::{
 
 mod apply;
 mod ingest;
+mod moves;
 mod network;
 mod rivals;
 mod sealing;
 mod servers;
-mod sync;
+pub mod sync;
 mod undo;
 
 /// How many interruptions a test has to count.

@@ -69,6 +69,7 @@ mod statements;
 mod status;
 mod strangers;
 mod switches;
+mod syncs;
 mod terminal;
 mod tls;
 mod traps;

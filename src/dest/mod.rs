@@ -147,11 +147,12 @@ pub trait Ledger: Send {
     /// Ends the window: the run stands behind it, its chunks are forgotten, in one transaction.
     fn close_window(&mut self, window: Window) -> Result<()>;
 
-    /// Runs a DDL statement exactly once, the progress standing at `next` afterwards.
+    /// Runs what a DDL statement of the stream is here, each exactly once, the progress standing at
+    /// `next` afterwards.
     ///
     /// # Errors
-    /// When it fails or its outcome is not what the source had.
-    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()>;
+    /// When one fails or its outcome is not what the source had.
+    fn ddl(&mut self, ddl: &[Statement], next: &Point) -> Result<()>;
 
     /// Keeps how the tables of a statement are that is to be done by hand, `now` from
     /// [`Catalog::settled`], so that the next start can tell; and the record the run stands at then.

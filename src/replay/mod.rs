@@ -12,6 +12,8 @@ use crate::plan::bind::Reading;
 use crate::route::Route;
 use crate::spool::{DdlRef, Frame, Seq, Spool};
 
+use statement::Rewritten;
+
 mod alike;
 pub mod apply;
 pub mod base;
@@ -28,6 +30,7 @@ pub mod runs;
 pub mod selected;
 pub mod snapshot;
 mod standing;
+mod statement;
 pub mod wait;
 
 /// What a command takes from the spool.
@@ -156,8 +159,8 @@ impl Definitions {
     ///
     /// # Errors
     /// When its text is not what the messages tell; when a table it names is not in the selection:
-    /// half a statement cannot be run; when one has other names at the target: it is not rewritten.
-    pub fn statement(&self, told: Told, filter: &Filter, route: &Route) -> Result<Statement> {
+    /// half a statement cannot be run; when it is not rewritten for the names at the target.
+    fn statement(&self, told: Told, filter: &Filter, route: &Route) -> Result<Rewritten> {
         let statement = Statement::checked(told, self.source)?;
         let place = statement.told().place();
         if let Some(outside) = statement.changes().find(|name| !filter.takes_table(name)) {
@@ -183,15 +186,7 @@ impl Definitions {
             ))
             .help(help));
         }
-        let renamed = statement.names().find(|name| route.renames(name));
-        let told = statement.told();
-        let moved = told.before.iter().chain(&told.after).find(|def| route.moves_columns(def));
-        let Some(name) = renamed.or(moved.map(TableDef::name)) else { return Ok(statement) };
-        Err(Error::stopped(format!(
-            "{place}\n  {name} has other names at the target, and a statement on it is not rewritten"
-        ))
-        .help(("run it at the target by hand, and leave statements out with {} \
-                insert,update,delete", [Means::Type])))
+        statement::rewritten(statement, self.source, route)
     }
 
     /// The statements of which a message is selected, by the sequence of their first message.

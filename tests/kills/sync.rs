@@ -24,6 +24,9 @@ shard = { column = "id", modulo = 4 }
 to = { 0 = "a:s0", 1 = "a:s1", 2 = "b:s2", 3 = "b:s3" }
 "#;
 
+/// The tables are there.
+const SKIP: [&str; 2] = ["--ddl", "skip"];
+
 const BACK: &str = r#"
 [sync.back]
 from = ["a", "b"]
@@ -34,15 +37,20 @@ merge = true
 "#;
 
 /// `apply SYNC` of a file in a folder.
-fn sync(dir: &Path, name: &str) -> Command {
+pub fn sync(dir: &Path, name: &str, flags: &[&str]) -> Command {
     let file = dir.join(format!("{name}.toml"));
-    let mut command = command(["apply", name, "--ddl", "skip", "--config"]);
-    command.arg(file).current_dir(dir);
+    let mut command = command(["apply", name, "--config"]);
+    command.arg(file).args(flags).current_dir(dir);
     command
 }
 
 /// Runs it to its end, killed on the way, with the progress of these servers.
-fn killed(servers: &[&Server], run: impl Fn() -> Command, most: u32, delays: &mut Delays) -> u32 {
+pub(super) fn killed(
+    servers: &[&Server],
+    run: impl Fn() -> Command,
+    most: u32,
+    delays: &mut Delays,
+) -> u32 {
     let mut all: Vec<Progress<'_>> = servers.iter().map(|server| Progress::of(server)).collect();
     let progress = || {
         let each: Vec<_> = all.iter_mut().filter_map(Progress::read).collect();
@@ -86,7 +94,7 @@ fn tables_are_split_onto_two_servers_and_merged_back() {
         );
         fs::write(dir.join("split.toml"), file).unwrap();
         let producers = [Producer::new(a), Producer::new(b)];
-        let split = || knowing(sync(dir, "split"), &[("A", a), ("B", b)]);
+        let split = || knowing(sync(dir, "split", &SKIP), &[("A", a), ("B", b)]);
         let counted = killed(&[a, b], split, most.div_ceil(2), &mut delays);
         for (server, shard) in [(a, 0), (a, 1), (b, 2), (b, 3)] {
             let others = format!("SELECT COUNT(*) FROM s{shard}.sbtest1 WHERE id%4<>{shard}");
@@ -116,14 +124,14 @@ fn merged_back(
         bare(&old)
     );
     fs::write(dir.join("back.toml"), file).unwrap();
-    let back = || knowing(sync(dir, "back"), &[("OLD", &old)]);
+    let back = || knowing(sync(dir, "back", &SKIP), &[("OLD", &old)]);
     let counted = killed(&[&old], back, most, delays);
     assert_rows_equal(&old.dump(), end, "split, and merged back");
     counted
 }
 
 /// A server's URL without its password, and the password.
-fn apart(server: &Server) -> (String, String) {
+pub fn apart(server: &Server) -> (String, String) {
     let url = server.url();
     let (login, place) = url.rsplit_once('@').unwrap();
     let (user, password) = login.rsplit_once(':').unwrap();
@@ -135,7 +143,7 @@ fn bare(server: &Server) -> String {
 }
 
 /// With the passwords of these targets.
-fn knowing(mut command: Command, servers: &[(&str, &Server)]) -> Command {
+pub fn knowing(mut command: Command, servers: &[(&str, &Server)]) -> Command {
     for (name, server) in servers {
         command.env(format!("BINSYNC_TARGET_{name}_PASSWORD"), apart(server).1);
     }

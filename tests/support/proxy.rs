@@ -45,7 +45,12 @@ struct Shared {
 
 impl Proxy {
     pub fn start(to_port: u16) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Proxy::start_at(0, to_port)
+    }
+
+    /// The same, reached at this port.
+    pub fn start_at(port: u16, to_port: u16) -> Proxy {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared::default());
         let own = shared.clone();

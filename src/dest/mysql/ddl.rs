@@ -8,14 +8,51 @@ use crate::error::{Error, Result, Words};
 use crate::event::ddl::{Statement, Told, by_hand};
 use crate::event::{Op, Seq, TableName, printable};
 
+/// What an intent begins with that is not the first of several; a fingerprint begins with a name,
+/// which has no line end.
+const PART: &str = "part ";
+
+/// Which of several an intent tells of, and the fingerprint in it.
+fn begun_part(intent: &str) -> (usize, &str) {
+    let part = intent.strip_prefix(PART).and_then(|rest| rest.split_once('\n'));
+    let part = part.and_then(|(n, before)| Some((n.parse().ok()?, before)));
+    part.unwrap_or((0, intent))
+}
+
 impl Mysql {
-    pub(super) fn ddl_once(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
+    /// Runs what a statement of the stream is here. The intent tells which of them was begun: those
+    /// before it are done.
+    pub(super) fn ddl_once(&mut self, all: &[Statement], next: &Point) -> Result<()> {
+        let Some(seq) = all.first().map(|ddl| ddl.told().seq) else { return Ok(()) };
+        let run = self.claim.name.clone();
+        let begun = progress::intent(self.conn(), &run, seq)?;
+        let (from, mut before) = match begun.as_deref().map(begun_part) {
+            Some((part, before)) => (part, Some(before.to_owned())),
+            None => (0, None),
+        };
+        for (part, ddl) in all.iter().enumerate().skip(from) {
+            self.one(ddl, part, before.take(), next)?;
+        }
+        self.pass(seq, next)
+    }
+
+    /// Runs one of them, unless it was begun and is done; `before`: how its tables were then.
+    fn one(
+        &mut self,
+        ddl: &Statement,
+        part: usize,
+        before: Option<String>,
+        next: &Point,
+    ) -> Result<()> {
         let (told, place) = (ddl.told(), ddl.told().place());
         let now = self.fingerprint(&ddl.changes().collect::<Vec<_>>())?;
-        let run = self.claim.name.clone();
-        let begin = match progress::intent(self.conn(), &run, told.seq)? {
+        let begin = match before {
             None => {
-                self.intend(told.seq, &now, next)?;
+                let intent = match part {
+                    0 => now,
+                    part => format!("{PART}{part}\n{now}"),
+                };
+                self.intend(told.seq, &intent, next)?;
                 true
             }
             Some(before) if before == now => true,
@@ -40,7 +77,7 @@ impl Mysql {
             self.run_ddl(ddl).map_err(|e| e.at(&place).or_help(by_hand()))?;
             self.check(told).map_err(|e| e.at(&place))?;
         }
-        self.pass(told.seq, next)
+        Ok(())
     }
 
     fn fingerprint(&mut self, names: &[TableName]) -> Result<String> {

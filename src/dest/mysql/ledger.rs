@@ -105,7 +105,7 @@ impl Ledger for Mysql {
         Ok(())
     }
 
-    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
+    fn ddl(&mut self, ddl: &[Statement], next: &Point) -> Result<()> {
         let name = self.claim.name.clone();
         self.lock(&name)?;
         let done = self.ddl_once(ddl, next);

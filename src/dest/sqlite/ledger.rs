@@ -80,8 +80,11 @@ impl Ledger for Sqlite {
         Err(no_chunks())
     }
 
-    fn ddl(&mut self, ddl: &Statement, next: &Point) -> Result<()> {
-        self.step(next, |conn| ddl::run(conn, ddl).map_err(|e| e.at(ddl.told().place())))
+    fn ddl(&mut self, ddl: &[Statement], next: &Point) -> Result<()> {
+        self.step(next, |conn| {
+            let mut each = ddl.iter();
+            each.try_for_each(|ddl| ddl::run(conn, ddl).map_err(|e| e.at(ddl.told().place())))
+        })
     }
 
     fn note(&mut self, _: &Told, _: &str, _: &Point) -> Result<()> {

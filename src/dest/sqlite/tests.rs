@@ -85,7 +85,7 @@ impl Stream {
             told.after.extend(after.map(|d| (*d).clone()));
             told.tables.push(event.meta.name());
         }
-        self.target.ddl(&Statement::checked(told, None)?, &(self.seq + 1).into())?;
+        self.target.ddl(&[Statement::checked(told, None)?], &(self.seq + 1).into())?;
         Ok(group.len())
     }
 

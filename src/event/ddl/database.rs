@@ -3,10 +3,14 @@
 use super::cursor::{Cursor, identifier, refused, same};
 use super::told::Told;
 use crate::error::Result;
-use crate::event::Op;
+use crate::event::{Op, TableName};
 
 /// The text of a statement on a database, from its tokens.
-pub(super) fn text(cursor: &mut Cursor<'_>, told: &Told) -> Result<String> {
+pub(super) fn text(
+    cursor: &mut Cursor<'_>,
+    told: &Told,
+    names: &dyn Fn(&TableName) -> TableName,
+) -> Result<String> {
     let verb = match told.op {
         Op::DatabaseCreate => "CREATE",
         Op::DatabaseAlter => "ALTER",
@@ -40,7 +44,7 @@ pub(super) fn text(cursor: &mut Cursor<'_>, told: &Told) -> Result<String> {
             return Err(refused(format!("it names the database {found:?}, its message {name}")));
         }
     }
-    identifier(&mut text, &name.database);
+    identifier(&mut text, &names(name).database);
     let charset = if verb == "DROP" { true } else { options(cursor, &mut text)? };
     if let (false, "CREATE", Some(charset)) = (charset, verb, &told.charset) {
         // The server's own, which at the target may be another.

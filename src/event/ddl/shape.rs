@@ -11,7 +11,7 @@ use super::statement::Statement;
 use super::token::Token;
 use super::told::Told;
 use super::{database, words};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Op, TableName};
 
 impl Statement {
@@ -20,20 +20,50 @@ impl Statement {
     /// # Errors
     /// When the text is not what the messages say, or names what they do not tell.
     pub fn checked(told: Told, source: Option<Server>) -> Result<Self> {
-        check(&told, source)
-            .map_err(|e| e.at(format!("{}\n  it is not run", told.place())))
-            .map(|checked| Self { told, ..checked })
+        let checked = check(&told, source, &TableName::clone);
+        checked.map_err(|e| not_run(&told, e))
+    }
+
+    /// The same statement where its tables have other names, which `names` gives. What is written is
+    /// read again, and has to say the same.
+    ///
+    /// # Errors
+    /// When the text is not what the messages say, or does not survive that.
+    pub fn renamed(
+        told: &Told,
+        source: Option<Server>,
+        names: &dyn Fn(&TableName) -> TableName,
+    ) -> Result<Self> {
+        let renamed = || {
+            let text = check(told, source, names)?.text;
+            let there = Told { sql: text.clone(), ..told.renamed(names) };
+            let again = check(&there, None, &TableName::clone)?;
+            match again.text == text {
+                true => Ok(again),
+                false => Err(refused("under other names it would be read otherwise")),
+            }
+        };
+        renamed().map_err(|e| not_run(told, e))
     }
 }
 
-/// Holds a text against what its messages say. The statement that comes back has all but these.
-fn check(told: &Told, source: Option<Server>) -> Result<Statement> {
+fn not_run(told: &Told, e: Error) -> Error {
+    e.at(format!("{}\n  it is not run", told.place()))
+}
+
+/// Holds a text against what its messages say, and writes it with the names that `names` gives.
+fn check(
+    told: &Told,
+    source: Option<Server>,
+    names: &dyn Fn(&TableName) -> TableName,
+) -> Result<Statement> {
     let tokens = told.tokens(source)?;
     if matches!(told.op, Op::DatabaseCreate | Op::DatabaseAlter | Op::DatabaseDrop) {
-        let text = database::text(&mut Cursor { tokens: &tokens, at: 0 }, told)?;
+        let text = database::text(&mut Cursor { tokens: &tokens, at: 0 }, told, names)?;
         return Ok(statement(told, text, tokens));
     }
     let mut shape = Shape {
+        names,
         told,
         tokens: &tokens,
         edits: Vec::new(),
@@ -75,6 +105,8 @@ fn statement(told: &Told, text: String, tokens: Vec<Token>) -> Statement {
 }
 
 struct Shape<'t> {
+    /// The name that a table is written with.
+    names: &'t dyn Fn(&TableName) -> TableName,
     told: &'t Told,
     tokens: &'t [Token],
     /// What is written in place of tokens.
@@ -88,6 +120,10 @@ struct Shape<'t> {
 }
 
 impl Shape<'_> {
+    fn qualified(&self, name: &TableName) -> String {
+        qualified(&(self.names)(name))
+    }
+
     /// Takes the name of a table that the messages tell.
     fn told(&mut self, named: &Named, name: &TableName) -> Result<()> {
         if !named.is(name) {
@@ -96,7 +132,7 @@ impl Shape<'_> {
         if named.database.is_none() {
             self.session_in(&name.database)?;
         }
-        self.edits.push((named.range.clone(), qualified(name)));
+        self.edits.push((named.range.clone(), self.qualified(name)));
         Ok(())
     }
 
@@ -121,7 +157,7 @@ impl Shape<'_> {
             ))
         })?;
         let name = TableName::new(database, named.table.clone());
-        self.edits.push((named.range.clone(), qualified(&name)));
+        self.edits.push((named.range.clone(), self.qualified(&name)));
         Ok(name)
     }
 
@@ -226,7 +262,7 @@ impl Shape<'_> {
             cursor.end()?;
             // AS is taken out with it, which stands for rows elsewhere.
             let lead = if self.tokens[from - 1].is("RENAME") { from } else { from - 1 };
-            self.edits.push((lead..named.range.end, format!(" TO {}", qualified(after))));
+            self.edits.push((lead..named.range.end, format!(" TO {}", self.qualified(after))));
             return Ok(true);
         }
         let place =
@@ -278,7 +314,8 @@ impl Shape<'_> {
             let named = cursor.table()?;
             self.told(&named, after)?;
             let comma = if n > 0 { "," } else { "" };
-            text.push_str(&format!("{comma} {} TO {}", qualified(before), qualified(after)));
+            let (before, after) = (self.qualified(before), self.qualified(after));
+            text.push_str(&format!("{comma} {before} TO {after}"));
         }
         cursor.end().map_err(|_| refused("it renames more tables than its messages tell"))?;
         Ok(text)
@@ -312,7 +349,7 @@ impl Shape<'_> {
             let named = names.remove(found);
             self.told(&named, name)?;
             text.push_str(if n > 0 { ", " } else { "" });
-            text.push_str(&qualified(name));
+            text.push_str(&self.qualified(name));
         }
         Ok(text)
     }
@@ -336,7 +373,7 @@ impl Shape<'_> {
             // A parent without a database is one of the child's.
             let database = named.database.clone().unwrap_or_else(|| child.to_owned());
             let parent = TableName::new(database, named.table.clone());
-            self.edits.push((named.range, qualified(&parent)));
+            self.edits.push((named.range, self.qualified(&parent)));
             self.reads.push(parent);
         }
         Ok(())

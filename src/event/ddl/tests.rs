@@ -50,6 +50,64 @@ fn text(op: Op, tables: &str, sql: &str) -> String {
     }
 }
 
+#[test]
+fn a_statement_is_written_with_other_names_and_says_the_same() {
+    let there = |name: &TableName| match &*name.database {
+        "crm" => TableName::new("crm`0", &*name.table),
+        _ => name.clone(),
+    };
+    for (op, tables, sql, wanted) in [
+        (
+            Op::TableCreate,
+            "crm.t",
+            "CREATE TABLE IF NOT EXISTS t (id INT, crm INT COMMENT 'crm.t', FOREIGN KEY (id) REFERENCES p (id))",
+            "CREATE TABLE IF NOT EXISTS `crm``0`.`t` (id INT, crm INT COMMENT 'crm.t', FOREIGN KEY (id) REFERENCES `crm``0`.`p` (id))",
+        ),
+        (
+            Op::TableCreate,
+            "crm.t",
+            "CREATE TABLE t LIKE log.u",
+            "CREATE TABLE `crm``0`.`t` LIKE `log`.`u`",
+        ),
+        (
+            Op::TableAlter,
+            "crm.t",
+            "ALTER TABLE /* x */ crm.t ADD COLUMN `t` INT DEFAULT 5",
+            "ALTER TABLE `crm``0`.`t` ADD COLUMN `t` INT DEFAULT 5",
+        ),
+        (
+            Op::TableAlter,
+            "crm.t>crm.u",
+            "ALTER TABLE t RENAME u",
+            "ALTER TABLE `crm``0`.`t` RENAME  TO `crm``0`.`u`",
+        ),
+        (
+            Op::TableAlter,
+            "crm.t>log.t, crm.u>crm.t",
+            "RENAME TABLE t TO log.t, u TO t",
+            "RENAME TABLE `crm``0`.`t` TO `log`.`t`, `crm``0`.`u` TO `crm``0`.`t`",
+        ),
+        (Op::TableDrop, "crm.t, crm.u", "DROP TABLE t, u", "DROP TABLE `crm``0`.`t`, `crm``0`.`u`"),
+        (
+            Op::DatabaseCreate,
+            "crm",
+            "CREATE DATABASE crm",
+            "CREATE DATABASE `crm``0` CHARACTER SET latin1",
+        ),
+    ] {
+        let told = told(op, tables, sql);
+        let renamed =
+            Statement::renamed(&told, None, &there).unwrap_or_else(|e| panic!("{sql}: {e}"));
+        assert_eq!(renamed.text(), wanted, "{sql}");
+        assert_eq!(renamed.told().tables[0].database, "crm`0");
+        let plain = Statement::renamed(&told, None, &TableName::clone).expect("the same names");
+        let checked = Statement::checked(told, None).expect("a statement");
+        assert_eq!(plain.text(), checked.text());
+    }
+    let other = told(Op::TableAlter, "crm.t", "ALTER TABLE u ADD c INT");
+    assert!(Statement::renamed(&other, None, &there).is_err(), "another table than its message");
+}
+
 #[track_caller]
 fn refuses(op: Op, tables: &str, sql: &str) -> String {
     match Statement::checked(told(op, tables, sql), None) {

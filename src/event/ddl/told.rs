@@ -41,6 +41,21 @@ impl Told {
         names
     }
 
+    /// What the messages would say where their tables have the names that `names` gives.
+    #[must_use]
+    pub fn renamed(&self, names: &dyn Fn(&TableName) -> TableName) -> Self {
+        let def = |def: &TableDef| {
+            let TableName { database, table } = names(&def.name());
+            TableDef { database, table, ..def.clone() }
+        };
+        Self {
+            tables: self.tables.iter().map(names).collect(),
+            before: self.before.iter().map(def).collect(),
+            after: self.after.iter().map(def).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The table of that name as the statement leaves it; `None` when it leaves none.
     ///
     /// Several messages of one statement follow one another: in a ring of renames a name comes

@@ -120,8 +120,9 @@ fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Cata
         OnDdl::Apply => statements::find(spool, job)?,
         OnDdl::Skip | OnDdl::Stop => HashMap::new(),
     };
-    let run = ddl.values().filter(|met| matches!(met, Met::Run(_))).map(Met::told);
-    let statements = run.filter(|told| left.contains(&told.seq)).collect();
+    let run = ddl.values().filter(|met| left.contains(&met.told().seq));
+    let run = run.flat_map(Met::there);
+    let statements = run.map(|statement| statement.told()).collect();
     let wins = job.how.on_conflict == OnConflict::Overwrite;
     let changes = |name: &TableName, rows: &Rows| {
         let Counts { insert, update, delete } = rows.counts;

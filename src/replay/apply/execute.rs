@@ -10,11 +10,12 @@ use super::taker::{Taker, Work};
 use super::writer::Writer;
 use crate::dest::{ChunkId, Mark, Point, Settled, Standing, Target, Window};
 use crate::error::{Error, Result, Words};
-use crate::event::ddl::{Statement, Told};
+use crate::event::ddl::Told;
 use crate::event::def::TableDef;
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, TableName};
 use crate::plan::Table;
+use crate::replay::statement::Rewritten;
 use crate::spool::{Records, Seq};
 
 /// Writes to a database.
@@ -147,9 +148,9 @@ impl<'p, 's> Executor<'p, 's> {
         Ok(())
     }
 
-    fn run(&mut self, ddl: &Statement) -> Result<()> {
-        let next = self.point(ddl.told().seq + 1)?;
-        self.target.ddl(ddl, &next)?;
+    fn run(&mut self, ddl: &Rewritten) -> Result<()> {
+        let next = self.point(ddl.of.told().seq + 1)?;
+        self.target.ddl(&ddl.there, &next)?;
         self.outcome.ddl += 1;
         self.reached(next.last);
         Ok(())
@@ -213,7 +214,7 @@ impl Taker for Executor<'_, '_> {
 
     fn statement(&mut self, seq: Seq, met: Option<&Met>) -> Result<()> {
         match met {
-            Some(Met::Run(statement)) => self.run(statement),
+            Some(Met::Run(routed)) => self.run(routed),
             Some(Met::ByHand(told, why, next)) => self.by_hand(told, why, next),
             Some(Met::Left(_)) | None => {
                 let to = self.job.run.direction.after(seq);

@@ -162,8 +162,9 @@ fn exist_already(
 ) -> Result<()> {
     let mut touched: Vec<TableName> = Vec::new();
     let mut found: Vec<String> = Vec::new();
-    for met in statements {
-        let told = met.told();
+    let there = statements.iter().flat_map(|met| met.there().iter().map(move |there| (met, there)));
+    for (met, there) in there {
+        let told = there.told();
         let makes = matches!(told.op, Op::DatabaseCreate | Op::TableCreate)
             && Some(told.seq) != pending
             && met.takes_nothing_existing();

@@ -11,12 +11,13 @@ use crate::event::def::TableDef;
 use crate::event::{Direction, TableName};
 use crate::filter::Type;
 use crate::replay::selected::Selected;
+use crate::replay::statement::Rewritten;
 use crate::spool::{Seq, Spool};
 
 /// A statement that will be met.
 pub(in crate::replay) enum Met {
     /// It is run.
-    Run(Box<Statement>),
+    Run(Box<Rewritten>),
     /// It cannot be run, for that reason: it has to be done by hand.
     ByHand(Box<Told>, Words, Words),
     /// It is not to be run.
@@ -26,7 +27,7 @@ pub(in crate::replay) enum Met {
 impl Met {
     pub(in crate::replay) fn told(&self) -> &Told {
         match self {
-            Self::Run(statement) => statement.told(),
+            Self::Run(routed) => routed.of.told(),
             Self::ByHand(told, ..) | Self::Left(told) => told,
         }
     }
@@ -34,12 +35,20 @@ impl Met {
     /// True when it is run, and there must not be what it makes.
     pub(super) fn takes_nothing_existing(&self) -> bool {
         let plain = |text: Text| !text.takes_existing();
-        matches!(self, Self::Run(s) if Text::read(s.text()).is_some_and(plain))
+        matches!(self, Self::Run(s) if Text::read(s.of.text()).is_some_and(plain))
     }
 
     /// As [`Statement::numbers_rows`].
     pub(in crate::replay) fn numbers_rows(&self) -> bool {
-        matches!(self, Self::Run(statement) if statement.numbers_rows())
+        matches!(self, Self::Run(routed) if routed.of.numbers_rows())
+    }
+
+    /// What is run at the target.
+    pub(super) fn there(&self) -> &[Statement] {
+        match self {
+            Self::Run(routed) => &routed.there,
+            Self::ByHand(..) | Self::Left(_) => &[],
+        }
     }
 
     /// True when it makes or changes the table, or makes its database, before `seq`.
@@ -107,22 +116,30 @@ pub(super) fn check(
 ) -> Result<Option<Open>> {
     let mut refused: Vec<(Seq, Error)> = Vec::new();
     for (seq, met) in &*statements {
-        let Met::Run(statement) = met else { continue };
+        let Met::Run(routed) = met else { continue };
         if !range.contains(seq) {
             continue;
         }
+        let statement = &routed.of;
         let done = match statement.numbers_rows() && job.how.mode != Mode::Serial {
             true => is_ordered(statement, statements, range, &mut |name, def| {
-                Ok(target.exists(name)? && !target.table(name, Some(def))?.has_key())
+                for place in job.route.tables(name) {
+                    let def = job.route.def(def, &place)?;
+                    if target.exists(&place)? && !target.table(&place, Some(&def))?.has_key() {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }),
             false => Ok(()),
         };
-        let done = done.and_then(|()| target.refuses(statement));
+        let mut there = routed.there.iter();
+        let done = done.and_then(|()| there.try_for_each(|statement| target.refuses(statement)));
         refused.extend(done.err().map(|e| (*seq, e)));
     }
     for (seq, e) in refused {
-        if let Some(Met::Run(statement)) = statements.get(&seq) {
-            let told = statement.told().clone();
+        if let Some(Met::Run(routed)) = statements.get(&seq) {
+            let told = routed.of.told().clone();
             statements.insert(seq, not_run(told, &e));
         }
     }

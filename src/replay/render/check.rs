@@ -30,14 +30,16 @@ pub(super) fn statements(spool: &Spool, what: &What<'_>) -> Result<HashMap<Seq, 
             return Err(Error::stopped(format!(
                 "{}\n  a file for each table holds rows only: it would have to run between the \
                  rows of all",
-                ddl.told().place()
+                ddl.of.told().place()
             ))
             .help((
                 "leave DDL out with {} insert,update,delete, or use {} transaction",
                 [Means::Type, Means::Split],
             )));
         }
-        all.insert(seq, script::ddl(what.form.dialect, &ddl, what.form.packet)?);
+        let text =
+            ddl.there.iter().map(|ddl| script::ddl(what.form.dialect, ddl, what.form.packet));
+        all.insert(seq, text.collect::<Result<String>>()?);
     }
     Ok(all)
 }

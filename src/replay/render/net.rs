@@ -93,11 +93,11 @@ impl Net {
         let mut all: Vec<&Met> = ddl.values().filter(|met| met.numbers_rows()).collect();
         all.sort_by_key(|met| met.told().seq);
         for met in all {
-            let Met::Run(statement) = met else { continue };
+            let Met::Run(routed) = met else { continue };
             let mut keyless = |name: &TableName, def: &TableDef| {
                 Ok(!self.script.table(name, Some(def))?.has_key())
             };
-            is_ordered(statement, ddl, range, &mut keyless)?;
+            is_ordered(&routed.of, ddl, range, &mut keyless)?;
         }
         Ok(())
     }
@@ -127,9 +127,9 @@ impl Taker for Net {
 
     fn statement(&mut self, _: Seq, met: Option<&Met>) -> Result<()> {
         match met {
-            Some(Met::Run(statement)) => {
+            Some(Met::Run(routed)) => {
                 self.outcome.ddl += 1;
-                self.script.ddl(statement)
+                routed.there.iter().try_for_each(|statement| self.script.ddl(statement))
             }
             Some(Met::ByHand(_, why, next)) => Err(Error::stopped(why.clone()).help(next.clone())),
             Some(Met::Left(_)) | None => self.commit(),
