@@ -41,6 +41,7 @@ pub mod archive;
 pub mod binlog;
 pub mod capture;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod dest;
 pub mod doctor;

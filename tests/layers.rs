@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The modules a module may name; whatever is not listed is forbidden.
-const ARROWS: [(&str, &[&str]); 20] = [
+const ARROWS: [(&str, &[&str]); 21] = [
     ("error", &[]),
     ("retry", &[]),
     ("event", &["error"]),
@@ -32,13 +32,20 @@ const ARROWS: [(&str, &[&str]); 20] = [
             "event", "retry", "error",
         ],
     ),
+    (
+        "compare",
+        &[
+            "replay", "source", "spool", "dest", "mysql", "sql", "plan", "route", "filter",
+            "event", "error",
+        ],
+    ),
     ("read", &["select", "spool", "filter", "event", "error"]),
     ("doctor", &["replay", "source", "spool", "dest", "plan", "filter", "event", "error"]),
     (
         "cli",
         &[
-            "binlog", "select", "capture", "replay", "read", "doctor", "source", "spool", "dest",
-            "mysql", "sql", "config", "route", "filter", "event", "error",
+            "binlog", "select", "capture", "replay", "compare", "read", "doctor", "source",
+            "spool", "dest", "mysql", "sql", "config", "route", "filter", "event", "error",
         ],
     ),
 ];
@@ -59,7 +66,15 @@ const EDGES: [(&str, &[&str]); 25] = [
     ("tokio", &["source/amqp"]),
     (
         "mysql",
-        &["mysql", "dest/mysql", "source/copy", "source/told", "source/mark", "source/settings"],
+        &[
+            "mysql",
+            "dest/mysql",
+            "compare/side",
+            "source/copy",
+            "source/told",
+            "source/mark",
+            "source/settings",
+        ],
     ),
     ("mysql_common", &["mysql", "dest/mysql"]),
     ("encoding_rs", &["binlog/charset"]),

@@ -19,6 +19,7 @@ mod bad_messages;
 mod binlogs;
 mod capture;
 mod capture_tls;
+mod comparing;
 mod conflicts;
 mod conversion;
 mod crash;

@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::error::{Error, Result};
 use crate::spool;
 
+pub mod compare;
 pub mod config;
 pub mod demo;
 pub mod doctor;
@@ -99,6 +100,8 @@ pub enum Command {
     Status(standing::StatusArgs),
     /// Returns when a run has applied all that the source has committed by now
     Wait(wait::WaitArgs),
+    /// Compares the tables of the source with those that a run writes; status 3 when they differ
+    Compare(Box<compare::CompareArgs>),
     /// Checks producer, tables, target and broker for what is lost or will not run; status 3 when
     /// something is
     Doctor(doctor::DoctorArgs),
@@ -146,6 +149,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Export(args) => export::export(&global, &args),
         Command::Status(args) => standing::status(&global, &args),
         Command::Wait(args) => wait::wait(&global, &args),
+        Command::Compare(args) => compare::compare(&global, &args),
         Command::Doctor(args) => doctor::doctor(&global, &args),
         Command::Runs(command) => runs::run(&global, &command),
         Command::Init(args) => config::init(&global, &args),

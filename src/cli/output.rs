@@ -39,6 +39,8 @@ impl Drop for Output {
 }
 
 struct State {
+    /// What is counted.
+    noun: &'static str,
     started: Instant,
     line_at: Instant,
     messages: u64,
@@ -68,6 +70,7 @@ impl Output {
     fn plain(verb: &'static str, quiet: bool) -> Self {
         let now = Instant::now();
         let state = State {
+            noun: "messages",
             started: now,
             line_at: now,
             messages: 0,
@@ -101,6 +104,13 @@ impl Output {
         let mut output = Self::new(verb, quiet);
         output.lines = false;
         output
+    }
+
+    /// The same, where it is not messages that are counted.
+    #[must_use]
+    pub fn of(self, noun: &'static str) -> Self {
+        self.state.borrow_mut().noun = noun;
+        self
     }
 
     /// What it counts.
@@ -176,7 +186,7 @@ impl State {
             bytes => format!("{}, ", megabytes(bytes)),
         };
         let lag = self.lag.map_or(String::new(), |s| format!(", {s} s behind the source"));
-        format!("{verb} {} messages, {bytes}{rate}/s{lag}", count(self.messages))
+        format!("{verb} {} {}, {bytes}{rate}/s{lag}", count(self.messages), self.noun)
     }
 
     /// Seconds left, by the part of the input that has been read.

@@ -13,7 +13,7 @@ use crate::mysql::server::Server;
 use crate::sql::{Dialect, quote};
 
 mod log;
-mod token;
+pub(crate) mod token;
 mod wkt;
 
 pub use log::Did;

@@ -10,9 +10,9 @@ use crate::replay::Selection;
 
 pub mod apply;
 mod dry;
-mod out;
+pub(super) mod out;
 pub mod render;
-mod route;
+pub(super) mod route;
 
 fn say_left_out(bootstrap_rows: u64, output: &Output) {
     if bootstrap_rows > 0 {

@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 use crate::error::{Context as _, Error, Result};
 
 /// Where a script goes.
-pub(super) enum Out {
+pub(in crate::cli) enum Out {
     /// To stdout, a pipe or a device, as it is made.
     Stream(Box<dyn Write + Send>),
     /// To a file that is not there yet.
@@ -27,7 +27,7 @@ impl Out {
     ///
     /// # Errors
     /// When something else is there (usage), or the place cannot be written.
-    pub(super) fn open(path: Option<&Path>, force: bool) -> Result<Self> {
+    pub(in crate::cli) fn open(path: Option<&Path>, force: bool) -> Result<Self> {
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             return Ok(Self::Stream(Box::new(io::stdout())));
         };
@@ -73,7 +73,7 @@ impl Out {
     ///
     /// # Errors
     /// As `write` has it, when a file has come to be there meanwhile, or the disk refuses.
-    pub(super) fn fill<T>(
+    pub(in crate::cli) fn fill<T>(
         self,
         write: impl FnOnce(Box<dyn Write + Send>) -> Result<T>,
     ) -> Result<T> {

@@ -8,7 +8,7 @@ use crate::route::Route;
 /// Where rows go.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Routing")]
-pub(super) struct RouteArgs {
+pub(in crate::cli) struct RouteArgs {
     /// Write a table's rows to another one, as shop.orders=rescue.orders or 'shop.*=rescue.*'
     ///
     /// With --reverse that table takes the rows as they were, beside the real one: it is made
@@ -28,7 +28,7 @@ impl RouteArgs {
     ///
     /// # Errors
     /// When one cannot be read (usage).
-    pub(super) fn route(&self) -> Result<Route> {
+    pub(in crate::cli) fn route(&self) -> Result<Route> {
         Route::parse(&self.renames, &self.maps, &self.drops)
     }
 }

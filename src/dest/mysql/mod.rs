@@ -27,6 +27,7 @@ mod tables;
 use crate::mysql::connect::{connect, failed};
 use crate::mysql::foreign_keys::ForeignKeys;
 use crate::mysql::server::Server;
+pub(crate) use progress::standing;
 use session::MysqlSession;
 
 /// Rows of one statement as text.

@@ -151,7 +151,7 @@ pub(super) fn forget(conn: &mut Conn, claim: &Claim, first: Seq) -> Result<()> {
 ///
 /// # Errors
 /// As [`claim`].
-pub(super) fn standing(conn: &mut Conn, run: &Run) -> Result<Option<Standing>> {
+pub(crate) fn standing(conn: &mut Conn, run: &Run) -> Result<Option<Standing>> {
     match is_there(conn)? {
         true => Ok(row(conn, run)?.map(|(_, standing)| standing)),
         false => Ok(None),

@@ -13,7 +13,7 @@ use crate::event::def::{Column, Kind};
 ///
 /// # Errors
 /// When the bytes are no value of that type.
-pub(super) fn token(column: &Column, json: bool, value: Option<&[u8]>) -> Result<String> {
+pub(crate) fn token(column: &Column, json: bool, value: Option<&[u8]>) -> Result<String> {
     let Some(bytes) = value else { return Ok("null".to_owned()) };
     let text = String::from_utf8_lossy(bytes);
     Ok(match column.kind {

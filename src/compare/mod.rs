@@ -1,0 +1,142 @@
+//! Source against target, row by row, while both are written to.
+//!
+//! ```text
+//! walk ── chunks that differ ── rows that differ ── looked at again ── judge
+//! ```
+//!
+//! Nothing is locked, and no snapshot is older than one statement. What is found by checksums may be
+//! under way; [`judge`] decides by the spool.
+
+use crate::dest::Run;
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::TableName;
+use crate::event::def::TableDef;
+use crate::filter::Filter;
+use crate::mysql::server::Server;
+use crate::replay::mark;
+use crate::route::Route;
+use crate::source::copy::{Base, Found as AtSource};
+use crate::source::mark::Marker;
+use crate::spool::Spool;
+pub use found::{Columns, Compared, Difference, Differing, Found, Kind};
+
+use columns::{End, Pair};
+use judge::Judge;
+use one::One;
+use side::Side;
+
+mod columns;
+mod found;
+mod judge;
+mod keys;
+mod mend;
+mod one;
+mod side;
+mod touched;
+mod value;
+mod walk;
+
+/// What is compared.
+pub struct Request<'a> {
+    /// The server that is recorded.
+    pub source: &'a Server,
+    /// The server that the run writes to.
+    pub target: &'a Server,
+    /// The run.
+    pub run: &'a Run,
+    /// Which of the source's tables.
+    pub filter: &'a Filter,
+    /// Where their rows go.
+    pub route: &'a Route,
+}
+
+/// Compares; `each` is told what is found.
+///
+/// # Errors
+/// When a mark does not come, a server or the spool cannot be asked, and those of `each`.
+pub fn compare(
+    request: &Request<'_>,
+    spool: &mut Spool,
+    each: &mut dyn FnMut(Found) -> Result<()>,
+) -> Result<()> {
+    let mut sources =
+        [Side::open(request.source, End::Source)?, Side::open(request.source, End::Source)?];
+    let mut target = Side::open(request.target, End::Target)?;
+    let mut marker = Marker::open(request.source)?;
+    let tables = tables(request, spool, &mut sources[0])?;
+    // What decides in the end has to come; that it does not is for now, not for then.
+    mark::ask(&mut marker, spool)?.arrive(spool, &marker)?;
+    for (table, def) in tables {
+        let name = table.name.clone();
+        let pair = match pair(request.route, &table, &def, &mut sources[0], &mut target) {
+            Ok(pair) => pair,
+            Err(e) if e.kind() == ErrorKind::Stopped => {
+                each(Found::Left(name, e.words()))?;
+                continue;
+            }
+            Err(e) => return Err(e),
+        };
+        let judge = Judge { spool: &mut *spool, marker: &mut marker, run: request.run };
+        let compared =
+            One::new(&pair, judge, &mut sources[0])?.compare(&mut sources, &mut target, each)?;
+        each(Found::Table(compared))?;
+    }
+    Ok(())
+}
+
+/// The tables that are compared, as they are at the source.
+fn tables(
+    request: &Request<'_>,
+    spool: &Spool,
+    source: &mut Side,
+) -> Result<Vec<(AtSource, TableDef)>> {
+    let found = Base::open(request.source)?.tables()?;
+    let mut told = spool.tables()?;
+    told.extend(found.iter().map(|table| table.name.clone()));
+    request.filter.check_tables(&told)?;
+    let mut tables = Vec::new();
+    for table in found.into_iter().filter(|table| request.filter.takes_table(&table.name)) {
+        let def = source.definition(&table.name)?;
+        tables.extend(def.map(|def| (table, def)));
+    }
+    if tables.is_empty() {
+        return Err(Error::usage(
+            "the source has none of the tables chosen, or its user may see none",
+        ));
+    }
+    let names: Vec<TableName> = tables.iter().map(|(table, _)| table.name.clone()).collect();
+    request.route.check_used(&names)?;
+    request.route.check(&names, |name, column| {
+        let def = tables.iter().find(|(table, _)| table.name == *name);
+        def.is_some_and(|(_, def)| def.column(column).is_some())
+    })?;
+    Ok(tables)
+}
+
+/// The two tables that belong together.
+///
+/// # Errors
+/// Why they are not compared, as a stop.
+fn pair(
+    route: &Route,
+    table: &AtSource,
+    def: &TableDef,
+    source: &mut Side,
+    target: &mut Side,
+) -> Result<Pair> {
+    let name = &table.name;
+    if !table.engine.eq_ignore_ascii_case("InnoDB") {
+        return Err(Error::stopped(format!(
+            "{name}: is kept by {}, whose rows are not of one moment with the run's progress",
+            table.engine
+        )));
+    }
+    let places = route.tables(name);
+    let [to] = &places[..] else {
+        return Err(Error::stopped(format!("{name}: its rows do not all go to one table")));
+    };
+    let there = target.definition(to)?;
+    let there =
+        there.ok_or_else(|| Error::stopped(format!("{name}: the target has no table {to}")))?;
+    Pair::new(def, &there, &source.key(def)?, route)
+}
