@@ -180,7 +180,7 @@ impl Session {
         config.reached.store(true, Ordering::Relaxed);
         let opening = Self::consume(config, &place, connection, gate, prefetch);
         // The broker answers when it has all at hand that it is to send.
-        timeout(CONSUME_TIME, opening).await.map_err(|_| place.silent())?
+        timeout(CONSUME_TIME, opening).await.map_err(|_| place.unanswered(&config.queue))?
     }
 
     /// Looks at the queue and begins to consume it.

@@ -123,6 +123,15 @@ impl Place {
             .help("check host, port and firewall, and that it speaks AMQP (amqps:// for TLS)")
     }
 
+    /// Connected, but nothing comes back about the queue.
+    pub fn unanswered(&self, queue: &str) -> Error {
+        lost(format!("queue {queue} in vhost {}: {} does not answer for it", self.vhost, self.host))
+            .help(
+                "see the broker's log; a quorum queue without a leader does not answer \
+             (rabbitmq-queues quorum_status)",
+            )
+    }
+
     /// Connected, but the queue cannot be had. `declaring` when it was to be made.
     pub fn no_queue(&self, queue: &str, declaring: bool, code: Option<u16>, text: &str) -> Refusal {
         let vhost = &self.vhost;

@@ -50,6 +50,14 @@ impl Feed {
         [arrival, self.row("accounts", "update", id + 1, place + 1, &data, &old)]
     }
 
+    /// What a source's own row for the order of several queues looks like.
+    pub fn mark(&mut self) -> String {
+        let number = self.position;
+        let data = format!("{{\"id\":1,\"number\":{number}}},{}", commit());
+        let mark = self.row("mark", "update", number, 1, &data, "\"old\":{\"number\":0}");
+        mark.replace("\"database\":\"feed\"", "\"database\":\"binsync\"")
+    }
+
     fn table(&mut self, table: &str, columns: &[&str]) -> String {
         let join =
             |each: fn(&&str) -> String| columns.iter().map(each).collect::<Vec<_>>().join(",");

@@ -17,7 +17,7 @@ use std::{
 const PER_SECOND: usize = 2000;
 
 /// How often the publisher sends what is due, and how often the target is asked.
-const STEP: Duration = Duration::from_millis(5);
+pub const STEP: Duration = Duration::from_millis(5);
 
 /// After the last transaction was published; far above any bar.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,19 +64,19 @@ pub fn follow(bench: &Bench) -> Value {
 }
 
 /// A command that runs until it is told to end.
-struct Flow {
+pub struct Flow {
     child: Child,
 }
 
 impl Flow {
-    fn start(spool: &str, args: &[&str]) -> Flow {
+    pub fn start(spool: &str, args: &[&str]) -> Flow {
         let mut command = tool(spool, args);
         harden(&mut command);
         Flow { child: command.spawn().unwrap() }
     }
 
     /// Ends it as a service manager would; returns the processor time it took.
-    fn stop(mut self) -> f64 {
+    pub fn stop(mut self) -> f64 {
         let running = self.child.try_wait().unwrap().is_none();
         assert!(running, "it ended before it was told to");
         let (id, cpu) = (self.child.id(), database::cpu(self.child.id()));

@@ -16,6 +16,7 @@ mod database;
 mod feed;
 mod follow;
 mod generator;
+mod latency;
 mod material;
 mod memory;
 mod pair;
@@ -45,9 +46,11 @@ const fn measure(name: &'static str, bar: &'static str, run: fn(&Bench) -> Value
     Measure { name, bar, run }
 }
 
-const MEASURES: [Measure; 15] = [
+const MEASURES: [Measure; 17] = [
     measure("import", "<= 4.0 x the time of zstd -1", peers::import),
-    measure("capture", ">= 0.9 x the rate of a bare consumer", peers::capture),
+    measure("capture", ">= 0.95 x the rate of a bare consumer", peers::capture),
+    measure("queues", "four, merged: >= 0.8 x the rate of a bare consumer of each", peers::queues),
+    measure("latency", "at 1,000/s: p99 <= 60 ms, over four queues <= 1.5 s", latency::latency),
     measure("render", "<= 0.25 x mariadb-binlog --flashback of the source's binlog", peers::render),
     measure("apply", "<= 0.3 x the time of mariadb-binlog | mariadb", replica::apply),
     measure("replica", "<= 0.2 x the time of a replica with 4 threads", replica::replica),
@@ -108,7 +111,9 @@ impl Bench {
 
 fn help() {
     println!("just bench [MEASURE]… [--runs 5] [--seconds 60] [--events 10000000]");
-    println!("Runs alternate; --seconds is for follow, --events for memory. The measures:");
+    println!(
+        "Runs alternate; --seconds is for follow and latency, --events for memory. The measures:"
+    );
     for Measure { name, bar, .. } in &MEASURES {
         println!("  {name:8} {bar}");
     }

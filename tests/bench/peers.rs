@@ -7,7 +7,7 @@ use crate::{
     support::{Queue, amqp_url, broker},
 };
 use serde_json::Value;
-use std::{fs, time::Instant};
+use std::{fs, thread, time::Instant};
 
 const IDLE_SECONDS: f64 = 2.0;
 
@@ -24,32 +24,52 @@ pub fn import(bench: &Bench) -> Value {
 }
 
 pub fn capture(bench: &Bench) -> Value {
+    drained(bench, 1)
+}
+
+/// The messages of one stream dealt to four queues in turns, so that hardly a transaction is in one queue alone.
+pub fn queues(bench: &Bench) -> Value {
+    drained(bench, 4)
+}
+
+fn drained(bench: &Bench, count: usize) -> Value {
     let mut figure = Figure::new(&["a bare consumer"]);
     let (text, spool) = (fs::read(&bench.hot_keys().stream).unwrap(), bench.path("capture"));
-    let lines = || text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines: Vec<&[u8]> =
+        text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let filled = |name: &str| -> Vec<Queue> {
+        let fill = |place| {
+            let queue = broker(name);
+            queue.publish_many(lines.iter().copied().skip(place).step_by(count));
+            queue
+        };
+        (0..count).map(fill).collect()
+    };
     for _ in 0..bench.runs {
-        let queue = broker("bench-peer");
-        queue.publish_many(lines());
-        figure.peer(0, bare_consumer(&queue, lines().count()));
-        drop(queue);
+        figure.peer(0, bare_consumers(&filled("bench-peer")));
 
-        let queue = broker("bench");
-        queue.publish_many(lines());
+        let queues = filled("bench");
         let idle = format!("{IDLE_SECONDS}s");
-        let args = ["capture", "--queue", &queue.name, "--amqp-url", amqp_url()];
-        let mut run = measured(&tool(&spool, &[&args[..], &["--exit-when-idle", &idle]].concat()));
+        let mut args = vec!["capture", "--amqp-url", amqp_url(), "--exit-when-idle", &idle];
+        queues.iter().for_each(|queue| args.extend(["--queue", &queue.name]));
+        let mut run = measured(&tool(&spool, &args));
         run.seconds -= IDLE_SECONDS;
         figure.ours(run);
-        assert_eq!(queue.ready(), 0);
+        assert!(queues.iter().all(|queue| queue.ready() == 0));
         fs::remove_dir_all(&spool).unwrap();
     }
     figure.rates()
 }
 
-/// The peer of a capture: takes every message and does nothing with it.
-fn bare_consumer(queue: &Queue, messages: usize) -> Measured {
+/// The peer of a capture: takes every message and does nothing with it, each queue in a thread of its own.
+fn bare_consumers(queues: &[Queue]) -> Measured {
+    let counts: Vec<usize> = queues.iter().map(|queue| queue.ready() as usize).collect();
     let start = Instant::now();
-    queue.consume(messages, 2000, 1000);
+    thread::scope(|scope| {
+        for (queue, count) in queues.iter().zip(counts) {
+            scope.spawn(move || queue.consume(count, 2000, 1000));
+        }
+    });
     Measured { seconds: start.elapsed().as_secs_f64(), ..Measured::default() }
 }
 

@@ -30,6 +30,7 @@ const MARK: u64 = 40;
 /// The producer while it works; its queues are left.
 pub struct Feed {
     pub queues: Vec<String>,
+    kind: String,
     stop: Arc<AtomicBool>,
     /// The number of the last transaction.
     worker: JoinHandle<u64>,
@@ -61,7 +62,11 @@ impl Feed {
             publisher.confirmed
         });
         is_declared.recv().expect("the queues are declared");
-        Feed { queues, stop, worker }
+        Feed { queues, kind: kind.to_owned(), stop, worker }
+    }
+
+    pub fn is_quorum(&self) -> bool {
+        self.kind == "quorum"
     }
 
     /// Ends the publishing; the ids of all rows, each confirmed, in the order of their source.

@@ -2,6 +2,7 @@
 
 use super::{
     certificates::Certificates,
+    cli::{finish, harden},
     servers::{ADVICE, cached, free_port},
     watchdog::Watched,
 };
@@ -31,6 +32,9 @@ pub struct Broker {
     /// Ports of its management, where that is one of its plugins: HTTP and HTTPS.
     pub management: Option<[u16; 2]>,
     dir: PathBuf,
+    /// What its own programs have to be told.
+    settings: Vec<(&'static str, String)>,
+    release: Release,
     /// The server and its name server.
     processes: Option<(Watched, Watched)>,
 }
@@ -38,7 +42,15 @@ pub struct Broker {
 impl Broker {
     /// One that was there before the tests.
     pub fn existing(url: String) -> Broker {
-        Broker { url, tls: None, management: None, dir: PathBuf::new(), processes: None }
+        Broker {
+            url,
+            tls: None,
+            management: None,
+            dir: PathBuf::new(),
+            settings: Vec::new(),
+            release: Release::Stable,
+            processes: None,
+        }
     }
 
     /// Returns when it takes connections; it ends with the value or with this process.
@@ -51,10 +63,8 @@ impl Broker {
         let mut names = Command::new("epmd");
         names.args(["-port", &name_port.to_string(), "-address", "127.0.0.1"]);
         let names = Watched::start(&name_server_dir, &names);
-        let mut server = server(release);
-        for (name, value) in
-            [("HOME", "."), ("RABBITMQ_MNESIA_BASE", "mnesia"), ("RABBITMQ_LOG_BASE", "log")]
-        {
+        let mut server = program(release, "rabbitmq-server");
+        for (name, value) in [("RABBITMQ_MNESIA_BASE", "mnesia"), ("RABBITMQ_LOG_BASE", "log")] {
             fs::create_dir_all(dir.join(value)).unwrap();
             server.env(name, dir.join(value));
         }
@@ -63,19 +73,23 @@ impl Broker {
             plugins.contains(&"rabbitmq_management").then(|| [free_port(), free_port()]);
         configure(&dir, tls_port, management, &certificates);
         fs::write(dir.join("plugins"), format!("[{}].\n", plugins.join(","))).unwrap();
+        let settings = vec![
+            ("RABBITMQ_NODENAME", format!("binsync{port}@localhost")),
+            ("ERL_EPMD_PORT", name_port.to_string()),
+            ("HOME", dir.to_str().expect("a path of our own").to_owned()),
+        ];
         server
+            .envs(settings.clone())
             .env("RABBITMQ_CONFIG_FILE", dir.join("rabbitmq.conf"))
-            .env("RABBITMQ_NODENAME", format!("binsync{port}@localhost"))
             .env("RABBITMQ_NODE_PORT", port.to_string())
             .env("RABBITMQ_DIST_PORT", free_port().to_string())
             .env("RABBITMQ_NODE_IP_ADDRESS", "127.0.0.1")
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", dir.join("plugins"))
-            .env("RABBITMQ_CONF_ENV_FILE", dir.join("none"))
-            .env("ERL_EPMD_PORT", name_port.to_string());
+            .env("RABBITMQ_CONF_ENV_FILE", dir.join("none"));
         let processes = Some((Watched::start(&dir, &server), names));
         let url = format!("amqp://guest:guest@127.0.0.1:{port}/%2f");
         let tls = Some((format!("amqps://guest:guest@127.0.0.1:{tls_port}/%2f"), certificates));
-        let broker = Broker { url, tls, management, dir, processes };
+        let broker = Broker { url, tls, management, dir, settings, release, processes };
         broker.await_ready();
         broker
     }
@@ -93,6 +107,22 @@ impl Broker {
         sleep(down);
         server.start_again();
         self.await_ready();
+    }
+
+    /// Has those quorum queues elect a leader that have none. After a kill of its only node a queue can stay a follower
+    /// for ever (rabbitmq-server issue 10070); an administrator does this then.
+    pub fn elect(&self, queues: &[String]) {
+        let names: Vec<String> = queues.iter().map(|queue| format!("'%2F_{queue}'")).collect();
+        let elect = format!(
+            "[case ets:lookup(ra_state, Q) of \
+               [State] when element(2, State) =:= leader -> led; \
+               _ -> ra:trigger_election({{Q, node()}}) end || Q <- [{}]].",
+            names.join(",")
+        );
+        let mut control = program(self.release, "rabbitmqctl");
+        harden(&mut control);
+        control.envs(self.settings.clone()).args(["eval", &elect]);
+        finish(control, None).code(0);
     }
 
     fn await_ready(&self) {
@@ -132,8 +162,8 @@ fn configure(dir: &Path, tls_port: u16, management: Option<[u16; 2]>, certificat
     fs::write(dir.join("rabbitmq.conf"), config.join("\n") + "\n").unwrap();
 }
 
-/// The broker's own start script: Debian's in /usr/sbin insists on changing the user.
-fn server(release: Release) -> Command {
+/// One of the broker's own scripts: Debian's in /usr/sbin insist on changing the user.
+fn program(release: Release, name: &str) -> Command {
     let root = match release {
         Release::Stable => PathBuf::from("/"),
         Release::Unstable => cached("rabbitmq/root"),
@@ -143,13 +173,13 @@ fn server(release: Release) -> Command {
         Release::Unstable => "run tests/install-servers --unstable-broker",
     };
     let folders = fs::read_dir(root.join("usr/lib/rabbitmq/lib")).expect(advice);
-    let scripts = folders.map(|folder| folder.unwrap().path().join("sbin/rabbitmq-server"));
-    let mut server =
+    let scripts = folders.map(|folder| folder.unwrap().path().join("sbin").join(name));
+    let mut program =
         Command::new(scripts.into_iter().find(|script| script.exists()).expect(advice));
     if release == Release::Unstable {
         let own = root.join("usr/lib/erlang/bin");
         let path = std::env::var("PATH").expect("a PATH");
-        server.env("PATH", format!("{}:{path}", own.display()));
+        program.env("PATH", format!("{}:{path}", own.display()));
     }
-    server
+    program
 }
