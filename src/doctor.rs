@@ -10,6 +10,7 @@ pub mod broker;
 mod check;
 mod producer;
 pub mod sample;
+pub mod sync;
 pub mod tables;
 pub mod target;
 

@@ -21,6 +21,7 @@ pub mod shard;
 use columns::{Columns, Token};
 use dealing::Dealing;
 use rule::{ColumnRule, Rule};
+use shard::Shard;
 
 /// The rules. The default changes nothing.
 #[derive(Clone, Debug, Default)]
@@ -93,9 +94,9 @@ impl Route {
         self.source.is_some()
     }
 
-    /// True when the rows of a table are dealt out by a value.
-    pub fn deals(&self, name: &TableName) -> bool {
-        self.rule_of(name).is_some_and(|rule| rule.shard.is_some())
+    /// How the rows of a table are dealt out by a value, where they are.
+    pub fn shard(&self, name: &TableName) -> Option<&Shard> {
+        self.rule_of(name)?.shard.as_ref()
     }
 
     /// True when two tables have one rule, so that their places are in the same order.

@@ -40,7 +40,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
         ],
     ),
     ("read", &["select", "spool", "filter", "event", "error"]),
-    ("doctor", &["replay", "source", "spool", "dest", "plan", "filter", "event", "error"]),
+    ("doctor", &["replay", "source", "spool", "dest", "plan", "route", "filter", "event", "error"]),
     (
         "cli",
         &[

@@ -1,8 +1,12 @@
 //! `apply SYNC --follow`: to several targets at once, each a run of its own.
 
 use crate::kills::sync::{apart, knowing, sync};
-use crate::support::{Kind, Proxy, Running, Server, Spool, fresh, temp_dir, write};
-use std::{fs, net::TcpListener, ops::Range};
+use crate::support::{
+    Kind, Proxy, Running, Server, Spool,
+    cli::{command, finish},
+    fresh, temp_dir, write,
+};
+use std::{fs, net::TcpListener, ops::Range, path::Path};
 
 const FILE: &str = r#"
 [sync.live]
@@ -32,6 +36,19 @@ fn count(server: &Server, table: &str) -> String {
     server.query(&format!("SELECT {right} FROM c.{table}")).trim().to_owned()
 }
 
+/// What would stop it, said without a write: a target that is away, and one where the user may not write.
+fn refused_by_the_check(file: &Path, a: &Server) {
+    a.sql("CREATE USER guest@'%' IDENTIFIED BY 'g'; GRANT SELECT ON *.* TO guest@'%'");
+    let text = fs::read_to_string(file).unwrap().replace("mysql://t@", "mysql://guest@");
+    let guest = file.with_file_name("guest.toml");
+    fs::write(&guest, text).unwrap();
+    let mut check = command(["config", "check", "--connect", "--config"]);
+    check.arg(&guest).env("BINSYNC_TARGET_A_PASSWORD", "g").env("BINSYNC_TARGET_B_PASSWORD", "g");
+    let said = ["sync.live, old to a: ", "GRANT", "sync.live, old to b: ", "cannot connect"];
+    finish(check, None).code(3).says(&said);
+    a.sql("DROP USER guest@'%'");
+}
+
 #[test]
 fn a_target_that_is_away_holds_no_other_up() {
     let (a, b) = (fresh(Kind::MariaDb), fresh(Kind::MySql));
@@ -52,6 +69,7 @@ fn a_target_that_is_away_holds_no_other_up() {
         apart(&a).0
     );
     fs::write(dir.path().join("live.toml"), text).unwrap();
+    refused_by_the_check(&dir.path().join("live.toml"), &a);
     let run = knowing(sync(dir.path(), "live", &["--follow"]), &[("A", &a), ("B", &b)]);
     let mut running = Running::start(run);
     assert!(running.until(|| count(&a, "t") == "50\t50"), "{}", running.end().1);

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::output::{Output, counted};
-use super::{DONE, Global, server, target};
+use super::{DIFFERS, DONE, Global, server, target};
 use crate::config::{Config, Place, Sync};
 use crate::error::{Context as _, Error, Result};
+
+mod connect;
 
 /// What `init` writes.
 const EXAMPLE: &str = include_str!("config/example.toml");
@@ -29,8 +31,18 @@ pub struct ConfigArgs {
 /// What to do with the file.
 #[derive(Subcommand, Debug)]
 pub enum ConfigCommand {
-    /// Say all that is wrong with it; nothing is opened or written
-    Check(ConfigArgs),
+    /// Say all that is wrong with it; nothing is written
+    Check(CheckArgs),
+}
+
+/// Arguments of `config check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    config: ConfigArgs,
+    /// Ask spools, sources and targets, too; status 3 when something is wrong
+    #[arg(long)]
+    connect: bool,
 }
 
 /// Arguments of `init`.
@@ -101,15 +113,19 @@ pub fn init(global: &Global, args: &InitArgs) -> Result<u8> {
 /// Runs `config …`.
 ///
 /// # Errors
-/// With all mistakes in the file (usage).
+/// With all mistakes in the file (usage), and when a spool cannot be read.
 pub fn run(global: &Global, command: &ConfigCommand) -> Result<u8> {
     let ConfigCommand::Check(args) = command;
-    let config = args.read()?;
+    let config = args.config.read()?;
+    let found = if args.connect { connect::check(&config)? } else { 0 };
+    if found > 0 {
+        return Ok(DIFFERS);
+    }
     let output = Output::new("checked", global.quiet);
     let syncs: Vec<String> = config.syncs.iter().map(described).collect();
     output.finish(&format!(
         "{}: nothing is wrong with it: {}, {}, {}{}",
-        shown(&args.file).display(),
+        shown(&args.config.file).display(),
         counted(config.sources.len() as u64, "source"),
         counted(config.targets.len() as u64, "target"),
         counted(syncs.len() as u64, "sync"),

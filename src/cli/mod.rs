@@ -41,6 +41,7 @@ pub mod standing;
 pub mod stats;
 mod status;
 mod stdio;
+mod sync;
 pub mod target;
 pub mod time;
 pub mod wait;

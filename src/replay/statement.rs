@@ -82,7 +82,7 @@ fn of_tables(
     if many == 0 || places.iter().any(|(_, own)| own.len() != many) || many > 1 && !alike() {
         return Err(refused(told, "its tables do not go to the same places", route));
     }
-    let dealt = places.iter().any(|(name, _)| route.deals(name));
+    let dealt = places.iter().any(|(name, _)| route.shard(name).is_some());
     if dealt && statement.numbers_rows() {
         let why = "the rows would get other numbers in each place than at the source";
         return Err(refused(told, why, route));
