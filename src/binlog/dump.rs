@@ -29,7 +29,7 @@ impl Dump {
     /// # Errors
     /// When it cannot be read, or defines no table.
     pub fn read(mut input: impl BufRead, name: &str) -> Result<Self> {
-        let mut dump = Self::default();
+        let mut dump = Self { schema: Schema::given(), place: None };
         let (mut database, mut statement, mut line) = (String::new(), String::new(), Vec::new());
         let (mut number, mut delimited, mut defined) = (0, false, 0);
         while read_line(&mut input, &mut line).context(name)? {

@@ -16,6 +16,7 @@ mod json;
 mod jsonb;
 mod kept;
 mod layout;
+mod learned;
 mod log;
 mod metadata;
 mod number;

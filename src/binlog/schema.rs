@@ -18,6 +18,8 @@ pub struct Schema {
     charsets: HashMap<String, String>,
     /// Databases of which every table is known, since the log has their beginning.
     whole: HashSet<String>,
+    /// From a server's own print of its tables, not from statements as they were written.
+    given: bool,
     /// Goes up with each change.
     version: u64,
 }
@@ -39,6 +41,16 @@ impl Schema {
         self.version
     }
 
+    /// To be filled from a server's own print of its tables.
+    pub(super) fn given() -> Self {
+        Self { given: true, ..Self::default() }
+    }
+
+    /// Takes a definition that an event tells of a table that is not known.
+    pub(super) fn learn(&mut self, def: TableDef) {
+        self.tables.entry(def.name()).or_insert_with(|| Arc::new(def));
+    }
+
     /// Takes definitions that were given: they count more than what is known.
     pub(super) fn take(&mut self, given: Self) {
         self.tables.extend(given.tables);
@@ -57,9 +69,9 @@ impl Schema {
         let subject = text.subject(&query.database);
         self.version += 1;
         let messages = match subject {
-            Subject::Rows | Subject::Unknown | Subject::Truncate(_) | Subject::Index(_) => {
-                return Said::Lost;
-            }
+            Subject::Rows | Subject::Unknown => return Said::Lost,
+            Subject::Truncate(name) => vec![self.same("truncate", &name)],
+            Subject::Index(name) => vec![self.same("alter", &name)],
             Subject::Nothing => return Said::Nothing,
             Subject::CreateDatabase(name) => {
                 let charset = text.charset().or(query.server_charset.map(str::to_owned));
@@ -143,6 +155,16 @@ impl Schema {
         message
     }
 
+    /// The message of a statement that leaves a table's columns as they are.
+    fn same(&self, kind: &str, name: &TableName) -> String {
+        let mut message = of_table(kind, name);
+        if let Some(def) = self.tables.get(name) {
+            described::field(&mut message, "old", def);
+            described::field(&mut message, "def", def);
+        }
+        message
+    }
+
     fn rename(&mut self, from: &TableName, to: TableName) -> String {
         let before = self.tables.remove(from);
         let mut message = of_table("alter", from);
@@ -168,7 +190,8 @@ impl Schema {
     }
 
     fn defaults(&self, database: &str) -> Defaults<'_> {
-        Defaults { charset: self.charsets.get(database).map(String::as_str) }
+        let charset = self.charsets.get(database).map(String::as_str);
+        Defaults { charset, checked_json: self.given }
     }
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::bytes::Bytes;
 use super::header::kind;
-use super::json;
 use super::layout::Layout;
 use super::log::Format;
 use super::schema::Schema;
 use super::table::Map;
+use super::{json, learned};
 
 /// So many are remembered by what their event says.
 const REMEMBERED: usize = 4096;
@@ -46,7 +46,7 @@ impl Tables {
     }
 
     /// Takes a TABLE_MAP. Of one that is broken the number may be told all the same.
-    pub(super) fn map(&mut self, body: &[u8], format: &Format, schema: &Schema) {
+    pub(super) fn map(&mut self, body: &[u8], format: &Format, schema: &mut Schema) {
         if self.version != schema.version() || self.known.len() > REMEMBERED {
             self.known.clear();
             self.version = schema.version();
@@ -59,12 +59,13 @@ impl Tables {
             return;
         }
         let bound = Arc::new(bind(body, post_header, format.mariadb, schema));
+        self.version = schema.version();
         self.known.insert(bytes.rest().to_vec(), bound.clone());
         self.numbered.insert(id, bound);
     }
 }
 
-fn bind(body: &[u8], post_header: usize, mariadb: bool, schema: &Schema) -> Bound {
+fn bind(body: &[u8], post_header: usize, mariadb: bool, schema: &mut Schema) -> Bound {
     let map = match Map::read(body, post_header, mariadb) {
         Ok(map) => map,
         Err(broken) => {
@@ -77,14 +78,15 @@ fn bind(body: &[u8], post_header: usize, mariadb: bool, schema: &Schema) -> Boun
         }
     };
     let def = schema.table(&map.database, &map.table);
+    let layout = Layout::new(&map, def.map(AsRef::as_ref));
+    if def.is_none()
+        && let Some(def) = learned::definition(&map)
+    {
+        schema.learn(def);
+    }
     let mut name = "\"database\":".to_owned();
     json::string(&mut name, &map.database);
     name.push_str(",\"table\":");
     json::string(&mut name, &map.table);
-    Bound {
-        shown: format!("{}.{}", map.database, map.table),
-        layout: Layout::new(&map, def.map(AsRef::as_ref)),
-        name,
-        map: body.to_vec(),
-    }
+    Bound { shown: format!("{}.{}", map.database, map.table), layout, name, map: body.to_vec() }
 }

@@ -55,7 +55,11 @@ impl History {
             }
             Op::TableDrop => self.put(seq, name, None),
             Op::TableCreate | Op::TableAlter => {
-                let Some(def) = def else { return Ok(()) };
+                let Some(def) = def else {
+                    // It is another now, and nobody told which.
+                    self.put(seq, name, None);
+                    return Ok(());
+                };
                 let old = old.map(TableDef::parse).transpose()?;
                 self.define(seq, sql, TableDef::parse(def)?, old);
             }

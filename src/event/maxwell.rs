@@ -211,7 +211,8 @@ fn op(kind: &str) -> Option<Op> {
         "database-alter" => Op::DatabaseAlter,
         "database-drop" => Op::DatabaseDrop,
         "table-create" => Op::TableCreate,
-        "table-alter" => Op::TableAlter,
+        // One that takes the rows: what it is stands in its text.
+        "table-alter" | "table-truncate" => Op::TableAlter,
         "table-drop" => Op::TableDrop,
         "heartbeat" => Op::Heartbeat,
         _ => return None,

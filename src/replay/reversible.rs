@@ -5,6 +5,7 @@ use std::ops::{Add as _, Range};
 use super::selected::{Rows, Selected};
 use super::{Ddl, Definitions, Selection, ahead};
 use crate::error::{Error, Means, Result, Words};
+use crate::event::ddl::Text;
 use crate::event::def::{ForeignKey, TableDef};
 use crate::event::row::Columns;
 use crate::event::{Body, Direction, Event, Op, TableName, printable, typed};
@@ -186,7 +187,10 @@ fn statement(
 
 /// True when the table stays the same one, under its name.
 fn alters_in_place(event: &Event<'_>) -> bool {
-    let Body::Ddl { def, old, .. } = &event.body else { return false };
+    let Body::Ddl { sql, def, old, .. } = &event.body else { return false };
+    if Text::read(sql).is_some_and(|text| text.truncates()) {
+        return false;
+    }
     let name = |json: &Option<&str>| json.and_then(|j| TableDef::parse(j).ok()).map(|d| d.name());
     match event.meta.op {
         Op::TableAlter => name(old).is_some() && name(old) == name(def),

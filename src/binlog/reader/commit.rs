@@ -18,9 +18,7 @@ impl Reading<'_> {
         commits: bool,
         place: Option<u64>,
     ) -> Result<()> {
-        if self.is_over() {
-            return Ok(());
-        }
+        let over = self.is_over();
         let Open { events, thread, gtid, partly, .. } = open;
         let common = Common { xid, thread, gtid, place };
         let file = self.file;
@@ -29,7 +27,10 @@ impl Reading<'_> {
         let all = events.drain().context(TEMPORARY)?;
         for waited in all {
             let waited = waited.context(TEMPORARY)?;
-            self.waited(waited, partly, &mut messages)?;
+            // What its tables are counts for what follows.
+            if !over || waited.event.header.kind == kind::TABLE_MAP {
+                self.waited(waited, partly, &mut messages)?;
+            }
         }
         messages.flush(commits, self.sink)
     }
@@ -55,7 +56,7 @@ impl Reading<'_> {
             };
         }
         if event.header.kind == kind::TABLE_MAP {
-            self.tables.map(&event.body, format, &self.reader.schema);
+            self.tables.map(&event.body, format, &mut self.reader.schema);
             return Ok(());
         }
         let Some((change, compressed)) = Change::of(event.header.kind) else {

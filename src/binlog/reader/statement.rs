@@ -101,10 +101,19 @@ impl Reading<'_> {
                 self.open.get_or_insert_default().xa = Some(name.trim().to_owned());
                 Ok(())
             }
+            // MariaDB logs no start.
+            "END" => {
+                self.open.get_or_insert_default().xa = Some(name.trim().to_owned());
+                Ok(())
+            }
             "COMMIT" => {
+                let name = name.trim().trim_end_matches("ONE PHASE").trim_end();
                 let open = self.open.take().unwrap_or_default();
+                if open.xa.as_deref() == Some(name) {
+                    return self.hand_over(open, None, true, None);
+                }
                 let gtid = open.gtid.or_else(|| self.gtid.name.take());
-                match self.reader.prepared.remove(name.trim()) {
+                match self.reader.prepared.remove(name) {
                     Some(events) => {
                         let thread = Some(query.thread);
                         let open = Open { events, thread, gtid, ..Open::default() };

@@ -182,6 +182,9 @@ fn of_statement(grants: &Grants, ddl: &Told, missing: &mut Missing) {
         }
         Op::DatabaseDrop | Op::TableDrop => ddl.names().iter().for_each(|name| need("DROP", name)),
         Op::DatabaseAlter => ddl.names().iter().for_each(|name| need("ALTER", name)),
+        Op::TableAlter if ddl.truncates() => {
+            ddl.names().iter().for_each(|name| need("DROP", name));
+        }
         Op::TableAlter => {
             let names = |defs: &[TableDef]| defs.iter().map(TableDef::name).collect::<Vec<_>>();
             let (before, after) = (names(&ddl.before), names(&ddl.after));

@@ -110,6 +110,10 @@ fn alter(conn: &Connection, ddl: &Statement, before: &TableDef, after: &TableDef
             .and_then(|()| schema::own(conn, &new))
             .map_err(|e| failed(&new.to_string(), &e))?;
     }
+    if ddl.told().truncates() {
+        let sql = format!("DELETE FROM {}", quoted(&new));
+        return conn.execute_batch(&sql).map_err(|e| failed(&new.to_string(), &e));
+    }
     Change { name: &new, before, after, clauses: ddl.clauses(), ts_ms: ddl.told().ts_ms }.run(conn)
 }
 

@@ -82,6 +82,9 @@ fn alter(ddl: &Statement, before: &TableDef, after: &TableDef) -> Result<String>
     if old != new {
         text.push_str(&format!("ALTER TABLE {} RENAME TO {};\n", quoted(&old), quoted(&new)));
     }
+    if ddl.told().truncates() {
+        return Ok(text + &format!("DELETE FROM {};\n", quoted(&new)));
+    }
     let change =
         Change { name: &new, before, after, clauses: ddl.clauses(), ts_ms: ddl.told().ts_ms };
     let Some(origins) = change.origins()? else { return Ok(text) };

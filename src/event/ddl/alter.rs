@@ -103,7 +103,7 @@ fn insert(
     defaults: Defaults<'_>,
 ) -> Option<()> {
     let charset = def.charset.as_deref().or(defaults.charset);
-    let (column, is_key) = column(tokens, charset)?;
+    let (column, is_key) = column(tokens, charset, defaults.checked_json)?;
     match place(def, &column.name) {
         Some(_) if existing => return Some(()),
         Some(_) => return None,
@@ -129,7 +129,7 @@ fn put(def: &mut TableDef, column: Column, tokens: &[Token], was: Option<usize>)
 /// Defines a column anew.
 fn replace(def: &mut TableDef, was: &str, tokens: &[Token], defaults: Defaults<'_>) -> Option<()> {
     let charset = def.charset.as_deref().or(defaults.charset);
-    let (column, is_key) = column(tokens, charset)?;
+    let (column, is_key) = column(tokens, charset, defaults.checked_json)?;
     let at = place(def, was)?;
     rename(def, at, &column.name);
     if is_key {
@@ -198,7 +198,7 @@ mod tests {
     fn altered(sql: &str) -> Option<String> {
         let text =
             Text::read("CREATE TABLE t (a INT PRIMARY KEY, b TEXT, c CHAR(3))").expect("tokens");
-        let defaults = Defaults { charset: Some("latin1") };
+        let defaults = Defaults { charset: Some("latin1"), checked_json: false };
         let def = text.creates(&TableName::new("d", "t"), defaults).expect("a definition");
         let def =
             Text::read(&format!("ALTER TABLE t {sql}")).expect("tokens").alters(&def, defaults)?;

@@ -56,6 +56,11 @@ impl Text {
         self.0.first().is_some_and(|first| first.is(keyword))
     }
 
+    /// True for TRUNCATE TABLE.
+    pub fn truncates(&self) -> bool {
+        self.begins_with("TRUNCATE")
+    }
+
     pub(super) fn of(tokens: Vec<Token>) -> Self {
         Self(tokens)
     }

@@ -12,6 +12,8 @@ use crate::event::def::{self, Column, Kind, TableDef, is_large};
 pub struct Defaults<'a> {
     /// Of the table, else of its database; `None` where it is not known.
     pub charset: Option<&'a str>,
+    /// A LONGTEXT that is checked by `json_valid` is MariaDB's print of a JSON column.
+    pub checked_json: bool,
 }
 
 impl Text {
@@ -42,7 +44,8 @@ impl Text {
             match key_columns(part) {
                 Some(key) => def.primary_key = key,
                 None if is_column(part) => {
-                    let (column, is_key) = column(part, def.charset.as_deref())?;
+                    let (column, is_key) =
+                        column(part, def.charset.as_deref(), defaults.checked_json)?;
                     if is_key {
                         def.primary_key = vec![column.name.clone()];
                     }
@@ -94,9 +97,16 @@ pub(super) fn key_columns(tokens: &[Token]) -> Option<Vec<String>> {
 }
 
 /// A column from its definition, and whether that makes it the primary key.
-pub(super) fn column(tokens: &[Token], table_charset: Option<&str>) -> Option<(Column, bool)> {
+pub(super) fn column(
+    tokens: &[Token],
+    table_charset: Option<&str>,
+    checked_json: bool,
+) -> Option<(Column, bool)> {
     let (name, definition) = word(tokens)?;
-    let (type_name, definition) = type_name(definition)?;
+    let (mut type_name, definition) = type_name(definition)?;
+    if checked_json && type_name == "longtext" && definition.iter().any(|t| t.is("JSON_VALID")) {
+        type_name = "json".to_owned();
+    }
     let stated = attributes(&definition);
     let has = |word: &str| outside(&definition).any(|t| t.is(word));
     let mut column = Column { name: name.to_owned(), type_name, ..Column::default() };
@@ -257,7 +267,7 @@ mod tests {
 
     fn made(sql: &str) -> TableDef {
         let text = Text::read(sql).expect("tokens");
-        let defaults = Defaults { charset: Some("utf8mb4") };
+        let defaults = Defaults { charset: Some("utf8mb4"), checked_json: false };
         text.creates(&TableName::new("d", "t"), defaults).expect("a definition")
     }
 

@@ -77,6 +77,8 @@ fn check(
     let text = match told.op {
         Op::TableCreate => shape.create(&mut cursor)?,
         Op::TableAlter if cursor.is("RENAME") => shape.rename(&mut cursor)?,
+        Op::TableAlter if cursor.is("TRUNCATE") => shape.truncate(&mut cursor)?,
+        Op::TableAlter if cursor.is("CREATE") || cursor.is("DROP") => shape.index(&mut cursor)?,
         Op::TableAlter => shape.alter(&mut cursor)?,
         Op::TableDrop => shape.drop(&mut cursor)?,
         op => return Err(refused(format!("{} is no statement", op.name()))),
@@ -238,6 +240,29 @@ impl Shape<'_> {
             return Err(refused(format!("its message says that {name} becomes {after}")));
         }
         self.body(start, &after.database)?;
+        Ok(self.text())
+    }
+
+    /// TRUNCATE TABLE, which the server's binlog tells, and Maxwell does not.
+    fn truncate(&mut self, cursor: &mut Cursor<'_>) -> Result<String> {
+        cursor.expect("TRUNCATE")?;
+        cursor.word("TABLE");
+        let (named, name) = (cursor.table()?, self.only()?.clone());
+        self.told(&named, &name)?;
+        cursor.wait()?;
+        cursor.end()?;
+        Ok(format!("TRUNCATE TABLE {}", qualified(&name)))
+    }
+
+    /// CREATE INDEX and DROP INDEX, as well.
+    fn index(&mut self, cursor: &mut Cursor<'_>) -> Result<String> {
+        let indexes = |t: &Token| t.is("INDEX");
+        let on = self.tokens.iter().position(|t| t.is("ON"));
+        let on = on.filter(|on| self.tokens[..*on].iter().any(indexes));
+        cursor.at = on.ok_or_else(|| refused("it names no table"))? + 1;
+        let (named, name) = (cursor.table()?, self.only()?.clone());
+        self.told(&named, &name)?;
+        self.body(0, &name.database)?;
         Ok(self.text())
     }
 

@@ -2,6 +2,7 @@
 
 use super::super::def::TableDef;
 use super::super::{Op, Seq, TableName, printable};
+use super::clause::Text;
 use super::cursor::{by_hand, refused};
 use super::server::{Server, has_run};
 use super::token::{self, Token, Unread};
@@ -81,6 +82,11 @@ impl Told {
         let before = |name: &TableName| self.before.iter().find(|def| def.name() == *name);
         let alters = |name: &TableName| columns(before(name)) != self.columns_left(name);
         matches!(self.op, Op::TableCreate | Op::TableDrop) || self.names().iter().any(alters)
+    }
+
+    /// True for TRUNCATE TABLE: the table stays, its rows go, and no message tells them.
+    pub fn truncates(&self) -> bool {
+        self.op == Op::TableAlter && Text::read(&self.sql).is_some_and(|text| text.truncates())
     }
 
     /// Its message and the beginning of its text, safe to print.
