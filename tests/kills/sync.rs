@@ -76,7 +76,7 @@ fn tables_are_split_onto_two_servers_and_merged_back() {
     let recorded = Spool::recording("mariadb-sysbench");
     let (dir, mut delays) = (temp_dir(), Delays::up_to(60));
     let dir = dir.path();
-    rounds("kills of a split onto two servers and of the way back", wanted(4), |most| {
+    rounds("kills of a split onto two servers and of the way back", wanted(2), |most| {
         let servers = KINDS.map(source);
         let [a, b] = [&*servers[0], &*servers[1]];
         for (server, shards) in [(a, ["s0", "s1"]), (b, ["s2", "s3"])] {
