@@ -222,6 +222,12 @@ impl Session {
             channel.basic_consume(name.into(), "binsync".into(), options, arguments).await
         };
         let consumer = consuming.await.map_err(refused)?;
+        // A quorum queue without a leader said that nobody consumes it: it may have had those of before its broker's fall,
+        // whose messages come back after the ones that we would get now.
+        let beside = counts(&side, name).await.map_err(refused)?.consumers.saturating_sub(1);
+        if alone && beside > 0 {
+            return Err(place.shared(name, beside));
+        }
         if let Some(settings) = settings {
             let declared = config.declare.as_ref().filter(|_| met);
             told.extend(declared.and_then(|declare| settings.differs(name, declare.kind)));
