@@ -4,6 +4,8 @@
 //! taken for equal, and those that have not are read. So it has to tell rows apart that differ; that
 //! it is the same on both sides for equal rows saves time, and no more.
 
+use std::collections::HashMap;
+
 use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
@@ -26,6 +28,8 @@ pub(super) struct Pair {
 pub(super) struct Both {
     pub(super) source: Column,
     pub(super) target: Column,
+    /// Text that has the same bytes at both ends.
+    pub(super) same_bytes: bool,
 }
 
 /// One of the two ends.
@@ -65,7 +69,8 @@ impl Pair {
             if there.generated {
                 continue;
             }
-            columns.push(Both { source: column.clone(), target: there.clone() });
+            let (source, target) = (column.clone(), there.clone());
+            columns.push(Both { source, target, same_bytes: false });
         }
         for part in key {
             let at = columns.iter().position(|column| same(&column.source.name, part));
@@ -81,6 +86,16 @@ impl Pair {
         match end {
             End::Source => &self.source,
             End::Target => &self.target,
+        }
+    }
+
+    /// Notes which columns have one character set at both ends; it need not be asked for those.
+    pub(super) fn learn(&mut self, source: &Charsets, target: &Charsets) {
+        let text = |column: &Column| matches!(column.kind, Kind::Text | Kind::JsonOrText);
+        for column in &mut self.columns {
+            let [a, b] = [source.get(&column.source.name), target.get(&column.target.name)];
+            let same = a.zip(b).is_some_and(|(a, b)| encoding(a) == encoding(b));
+            column.same_bytes = same && text(&column.source) && text(&column.target);
         }
     }
 
@@ -101,6 +116,14 @@ impl Pair {
         };
         &self.key[..self.key.iter().take_while(sorts).count()]
     }
+}
+
+/// Character sets of columns, by name.
+pub(super) type Charsets = HashMap<String, String>;
+
+/// What UTF-8 is called, its bytes are the same.
+fn encoding(charset: &str) -> &str {
+    if charset.starts_with("utf8") { "utf8mb4" } else { charset }
 }
 
 fn same(a: &str, b: &str) -> bool {
@@ -159,6 +182,14 @@ impl Both {
         }
     }
 
+    /// The same for a checksum: text need not be converted where its bytes are the same.
+    fn bytes(&self, end: End, json: bool) -> String {
+        match self.same_bytes {
+            true => format!("CAST({} AS BINARY)", self.name(end)),
+            false => self.text(end, json),
+        }
+    }
+
     fn digits(&self, n: usize) -> (u32, u32) {
         (self.source.digits(n).unwrap_or(0), self.target.digits(n).unwrap_or(0))
     }
@@ -196,8 +227,8 @@ pub(super) fn checksum(pair: &Pair, end: End, json: bool) -> String {
         }));
     }
     parts.extend(pair.columns.iter().map(|column| match column.is_large() {
-        true => format!("CRC32({})", column.text(end, json)),
-        false => column.text(end, json),
+        true => format!("CRC32({})", column.bytes(end, json)),
+        false => column.bytes(end, json),
     }));
     format!("CRC32(CONCAT_WS({}))", parts.join(","))
 }

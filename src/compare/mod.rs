@@ -138,5 +138,7 @@ fn pair(
     let there = target.definition(to)?;
     let there =
         there.ok_or_else(|| Error::stopped(format!("{name}: the target has no table {to}")))?;
-    Pair::new(def, &there, &source.key(def)?, route)
+    let mut pair = Pair::new(def, &there, &source.key(def)?, route)?;
+    pair.learn(&source.charsets(name)?, &target.charsets(to)?);
+    Ok(pair)
 }

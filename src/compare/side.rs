@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row, Value};
 
-use super::columns::{self, End, Pair};
+use super::columns::{self, Charsets, End, Pair};
 use super::keys::{self, Key};
 use crate::dest::mysql::standing;
 use crate::dest::{Run, Standing};
@@ -57,6 +57,15 @@ impl Side {
     pub(super) fn definition(&mut self, name: &TableName) -> Result<Option<TableDef>> {
         let found = definitions(&mut self.conn, Some(name));
         Ok(found.map_err(|e| failed(&self.place, &e))?.pop())
+    }
+
+    /// The character sets of a table's columns, where they have one.
+    pub(super) fn charsets(&mut self, name: &TableName) -> Result<Charsets> {
+        let sql = "SELECT COLUMN_NAME, CHARACTER_SET_NAME FROM information_schema.COLUMNS WHERE \
+                   TABLE_SCHEMA=? AND TABLE_NAME=? AND CHARACTER_SET_NAME IS NOT NULL";
+        let found: Result<Vec<(String, String)>, _> =
+            self.conn.exec(sql, (&name.database, &name.table));
+        Ok(found.map_err(|e| failed(&self.place, &e))?.into_iter().collect())
     }
 
     /// The columns of the primary key, else of a unique index without NULL.

@@ -86,7 +86,7 @@ mod tests {
 
     fn column(source: Kind, target: Kind) -> Both {
         let column = |kind| Column { kind, ..Column::default() };
-        Both { source: column(source), target: column(target) }
+        Both { source: column(source), target: column(target), same_bytes: false }
     }
 
     #[test]

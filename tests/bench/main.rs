@@ -12,6 +12,7 @@
 )]
 
 mod asked;
+mod compare;
 mod database;
 mod feed;
 mod follow;
@@ -46,7 +47,7 @@ const fn measure(name: &'static str, bar: &'static str, run: fn(&Bench) -> Value
     Measure { name, bar, run }
 }
 
-const MEASURES: [Measure; 17] = [
+const MEASURES: [Measure; 18] = [
     measure("import", "<= 4.0 x the time of zstd -1", peers::import),
     measure("capture", ">= 0.95 x the rate of a bare consumer", peers::capture),
     measure("queues", "four, merged: >= 0.8 x the rate of a bare consumer of each", peers::queues),
@@ -64,6 +65,11 @@ const MEASURES: [Measure; 17] = [
         "restore",
         "200,000 deleted rows: <= 1.5 x mariadb < 1000-row INSERTs",
         restore::restore,
+    ),
+    measure(
+        "compare",
+        "1,000,000 rows, 500 transactions/s: <= 3 x the slower server's BIT_XOR(CRC32(CONCAT_WS()))",
+        compare::compare,
     ),
     measure("follow", "publish to visible at 2,000/s: p99 < 1 s", follow::follow),
     measure(
