@@ -135,6 +135,9 @@ struct Session {
     confirming: Option<(u64, Asked<()>)>,
     /// False where the queue itself admits one consumer at a time.
     alone: bool,
+    /// The broker has said, since this consumer is there, that no other is. A quorum queue without a leader names none
+    /// before; it may still have those of before its broker's fall, and what they hold comes back out of order.
+    sure: bool,
     /// It is to be told that the queue is empty.
     tells_empty: bool,
     look: Instant,
@@ -222,12 +225,6 @@ impl Session {
             channel.basic_consume(name.into(), "binsync".into(), options, arguments).await
         };
         let consumer = consuming.await.map_err(refused)?;
-        // A quorum queue without a leader said that nobody consumes it: it may have had those of before its broker's fall,
-        // whose messages come back after the ones that we would get now.
-        let beside = counts(&side, name).await.map_err(refused)?.consumers.saturating_sub(1);
-        if alone && beside > 0 {
-            return Err(place.shared(name, beside));
-        }
         if let Some(settings) = settings {
             let declared = config.declare.as_ref().filter(|_| met);
             told.extend(declared.and_then(|declare| settings.differs(name, declare.kind)));
@@ -250,6 +247,7 @@ impl Session {
             sizes: VecDeque::new(),
             confirming: None,
             alone,
+            sure: !alone,
             tells_empty: config.tells_empty,
             look: Instant::now(),
             looking: None,
@@ -264,7 +262,7 @@ impl Session {
         commands: &mut UnboundedReceiver<Command>,
         stopping: bool,
     ) -> Result<Next> {
-        while !self.batch_is_full() {
+        while !self.batch_is_full() || self.is_unsure() {
             // Once no more is taken, only what is under way to an answer is read.
             if self.held < self.most() && !stopping {
                 self.gate.allow(AHEAD);
@@ -329,8 +327,9 @@ impl Session {
                     (self.looking, self.look) = (None, Instant::now() + pause);
                     let Counts { messages, consumers } = answer.map_err(|e| lost(&e))?;
                     if self.alone && consumers > 1 {
-                        return Ok(Next::Joined);
+                        return if self.sure { Ok(Next::Joined) } else { Err(not_gone(queue)) };
                     }
+                    self.sure = true;
                     if !self.tells_empty || messages > 0 || consumers > 1 || self.is_holding() {
                         continue;
                     }
@@ -349,7 +348,7 @@ impl Session {
             {
                 return Ok(Next::ConsumerEnded);
             }
-            if started.is_some_and(|at| at.elapsed() >= BATCH_TIME) {
+            if started.is_some_and(|at| at.elapsed() >= BATCH_TIME) && !self.is_unsure() {
                 break;
             }
         }
@@ -405,6 +404,11 @@ impl Session {
             || (self.window_full() && !records.is_empty())
     }
 
+    /// True while nothing may be handed on; the answer may be behind more than there is room for.
+    fn is_unsure(&self) -> bool {
+        !self.sure && self.held < self.most()
+    }
+
     /// True while something that was received is not acknowledged.
     fn is_holding(&self) -> bool {
         self.received > self.acked
@@ -453,6 +457,15 @@ impl Session {
         // Failed or not, the session is over; what was not acknowledged comes again.
         let _ = timeout(CLOSE_TIME, closing).await;
     }
+}
+
+/// Consumers of before are named still: once they are gone, what they held is back in its place.
+fn not_gone(queue: &str) -> Error {
+    let text =
+        format!("queue {queue} has other consumers still, perhaps of before its broker's fall");
+    Error::new(error::ErrorKind::Lost, text).help(
+        "if that does not end: rabbitmqctl list_consumers names them; stop what takes messages beside binsync",
+    )
 }
 
 enum Come {
