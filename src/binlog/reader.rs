@@ -45,12 +45,21 @@ pub struct Reader {
     given: Option<Dump>,
     /// XA transactions that are prepared, by what names them.
     prepared: HashMap<String, Pending>,
+    /// A file was read.
+    begun: bool,
 }
 
 impl Reader {
     /// A reader that begins with definitions: of the place that they name, else of the first file.
     pub fn new(given: Option<Dump>) -> Self {
         Self { given, ..Self::default() }
+    }
+
+    /// Files are missing between the last one and the next, or it is another server's: what they did to tables is not
+    /// known.
+    pub fn leap(&mut self) {
+        self.schema = Schema::default();
+        self.prepared.clear();
     }
 
     /// How many XA transactions are prepared, and neither committed nor taken back.
@@ -83,7 +92,9 @@ impl Reader {
             told: Told::default(),
             kept: Tally::default(),
         };
+        reading.refuse_older()?;
         reading.all(Log::new(input))?;
+        reading.leave_open()?;
         reading.told.open = reading.open.map_or(0, |open| open.events.events());
         reading.told.kept = reading.kept.all();
         Ok(reading.told)
@@ -100,6 +111,8 @@ struct Open {
     xa: Option<String>,
     /// Some of it was taken back, and no event tells what.
     partly: bool,
+    /// One of its events is not what its checksum says: perhaps its commit.
+    damaged: bool,
 }
 
 struct Reading<'a> {
@@ -147,6 +160,29 @@ impl Reading<'_> {
             if self.open.is_none() {
                 self.sink.reached(self.end)?;
             }
+        }
+    }
+
+    /// Definitions of a place in a file before the first one that was given: what came in between is not known.
+    fn refuse_older(&mut self) -> Result<()> {
+        let first = !std::mem::replace(&mut self.reader.begun, true);
+        let here = BinlogPos::parse(&format!("{}:0", self.file)).map(|here| here.order().0);
+        let is_older = |dump: &mut Dump| {
+            let file = dump.place.as_ref().map(|place| place.order().0);
+            first && file.zip(here).is_some_and(|(file, here)| file < here)
+        };
+        if self.reader.given.take_if(is_older).is_some() {
+            self.end = 4;
+            return self.gap(4, OLDER);
+        }
+        Ok(())
+    }
+
+    /// What waits for a commit at the end of the file is left to a later reading, but for what cannot be read.
+    fn leave_open(&mut self) -> Result<()> {
+        match &self.open {
+            Some(open) if open.damaged => self.gap(self.end, DAMAGED_END),
+            _ => Ok(()),
         }
     }
 
@@ -229,6 +265,7 @@ impl Reading<'_> {
             kind::IGNORABLE | kind::ROWS_QUERY | kind::ANNOTATE => {}
             kind::PREVIOUS_GTIDS | kind::CHECKPOINT | kind::MARIADB_GTID_LIST => {}
             kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE => {}
+            kind::INCIDENT => self.gap(event.offset, &what(kind::INCIDENT))?,
             _ if event.header.flags & IGNORABLE != 0 => {}
             _ => self.keep(event, false)?,
         }
@@ -258,6 +295,14 @@ impl Reading<'_> {
         };
         loop {
             match inside.next() {
+                Ok(Some(inner)) if OUTSIDE.contains(&inner.header.kind) => {
+                    self.open = None;
+                    return self.undecoded(
+                        &event,
+                        None,
+                        "it holds an event that is of no transaction",
+                    );
+                }
                 Ok(Some(inner)) => self.event(inner)?,
                 Ok(None) => return Ok(()),
                 Err(broken) => {
@@ -277,6 +322,7 @@ impl Reading<'_> {
             self.open = Some(Open { gtid: self.gtid.name.take(), ..Open::default() });
         }
         if let Some(open) = &mut self.open {
+            open.damaged |= damaged;
             let what = if damaged { What::Damaged } else { What::Event };
             return open.events.push(&event, what).context(TEMPORARY);
         }
@@ -318,6 +364,12 @@ fn relay() -> Error {
 }
 
 const TEMPORARY: &str = "a temporary file (TMPDIR names where it is)";
+/// What a server writes around transactions only.
+const OUTSIDE: [u8; 4] = [kind::PAYLOAD, kind::FORMAT, kind::ROTATE, kind::START_ENCRYPTION];
+const OLDER: &str =
+    "the definitions that were given are of an earlier file, and what came since was not given";
+const DAMAGED_END: &str =
+    "the last transaction has a damaged event, which may be its commit: it is left out";
 const BROKEN: &str = "it is not what its checksum, or its own length, says";
 
 /// The name in an event that says which file follows.

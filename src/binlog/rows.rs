@@ -149,9 +149,6 @@ impl<'a> Rows<'a> {
             image.push(Some((begin, text.len())));
             n += 1;
         }
-        if count == 0 {
-            return Err("a row has no columns".into());
-        }
         Ok(image)
     }
 }
@@ -162,6 +159,9 @@ fn present<'a>(bytes: &mut Bytes<'a>, change: Change) -> Read<([&'a [u8]; 2], us
     let len = columns.div_ceil(8);
     let first = bytes.take(len)?;
     let second = if change == Change::Update { bytes.take(len)? } else { first };
+    if [first, second].iter().any(|present| present.iter().all(|byte| *byte == 0)) {
+        return Err("a row has no columns".into());
+    }
     Ok(([first, second], columns))
 }
 

@@ -73,9 +73,9 @@ impl Schema {
             Subject::Truncate(name) => vec![self.same("truncate", &name)],
             Subject::Index(name) => vec![self.same("alter", &name)],
             Subject::Nothing => return Said::Nothing,
-            Subject::CreateDatabase(name) => {
+            Subject::CreateDatabase { name, existing } => {
                 let charset = text.charset().or(query.server_charset.map(str::to_owned));
-                self.create_database(name, charset)
+                self.create_database(name, existing, charset)
             }
             Subject::AlterDatabase(name) => {
                 if let Some(charset) = text.charset() {
@@ -108,9 +108,15 @@ impl Schema {
         }
     }
 
-    fn create_database(&mut self, name: String, charset: Option<String>) -> Vec<String> {
+    fn create_database(
+        &mut self,
+        name: String,
+        existing: bool,
+        charset: Option<String>,
+    ) -> Vec<String> {
         let message = of_database("create", &name, charset.as_deref());
-        if !self.charsets.contains_key(&name) {
+        // One that was there before keeps its character set and its tables.
+        if (!existing || self.given) && !self.charsets.contains_key(&name) {
             self.charsets.extend(charset.map(|charset| (name.clone(), charset)));
             self.whole.insert(name);
         }

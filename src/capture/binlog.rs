@@ -87,6 +87,9 @@ pub fn import(
         let missing = missing.map(|(base, number)| {
             format!("{base}.{:06} to {base}.{:06}", number + 1, file.number - 1)
         });
+        if missing.is_some() || before.as_ref().is_some_and(|(base, _)| base != file.base()) {
+            reader.leap();
+        }
         before = Some((file.base().to_owned(), file.number));
         differs |= one(spool, file, missing, &mut reader, stop, watch)?;
     }

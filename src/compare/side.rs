@@ -148,9 +148,18 @@ impl Side {
             let checksum = String::from_utf8_lossy(&self.bytes(&values[0])?).parse();
             let checksum = checksum.map_err(|_| Error::failed("a checksum that is no number"))?;
             let key: Result<Key> = values[1..].iter().map(|value| self.bytes(value)).collect();
-            found.insert(key?, checksum);
+            if found.insert(key?, checksum).is_some() {
+                return Err(self.doubled(pair));
+            }
         }
         Ok(found)
+    }
+
+    fn doubled(&self, pair: &Pair) -> Error {
+        Error::stopped(format!(
+            "{}: several rows have one key of the source's, which is no key there",
+            self.table(pair)
+        ))
     }
 
     /// These rows, by their keys; a key that the server takes for the same finds its own row.
@@ -179,7 +188,9 @@ impl Side {
                 };
                 token(column.at(self.end), self.json, bytes.as_deref())
             });
-            found.insert(key?, tokens.collect::<Result<Tokens>>()?);
+            if found.insert(key?, tokens.collect::<Result<Tokens>>()?).is_some() {
+                return Err(self.doubled(pair));
+            }
         }
         Ok(found)
     }

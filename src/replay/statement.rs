@@ -79,10 +79,11 @@ fn of_tables(
         .collect::<Result<_>>()?;
     let many = places.first().map_or(0, |(_, places)| places.len());
     let alike = || places.iter().all(|(name, _)| route.is_dealt_as(name, &places[0].0));
-    if many == 0 || places.iter().any(|(_, own)| own.len() != many) || many > 1 && !alike() {
+    let dealt = places.iter().any(|(name, _)| route.shard(name).is_some());
+    let apart = (many > 1 || dealt) && !alike();
+    if many == 0 || places.iter().any(|(_, own)| own.len() != many) || apart {
         return Err(refused(told, "its tables do not go to the same places", route));
     }
-    let dealt = places.iter().any(|(name, _)| route.shard(name).is_some());
     if dealt && statement.numbers_rows() {
         let why = "the rows would get other numbers in each place than at the source";
         return Err(refused(told, why, route));

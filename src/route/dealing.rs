@@ -117,8 +117,12 @@ impl By<'_> {
         }
         let before = match old.and_then(|old| row::find(old, column).0) {
             Some(before) => before,
-            // What changed is named in `old` where the images are whole.
-            None if nulls == Nulls::LeftOut || self.width.is_none_or(|whole| width >= whole) => now,
+            // What changed is named in `old` where the images are whole; but for a NULL, where those are left out, which
+            // has been here only if NULL has a place.
+            None if nulls == Nulls::LeftOut && !self.shard.takes_null() => now,
+            None if nulls != Nulls::LeftOut && self.width.is_some_and(|whole| width >= whole) => {
+                now
+            }
             None => return Err(self.untold("an update does not tell what it was before")),
         };
         Ok((Some(self.of(before)?), Some(self.of(now)?)))

@@ -107,6 +107,11 @@ pub enum Lost {
 }
 
 impl Shard {
+    /// True where a row whose value is NULL was told a place, or none.
+    pub(super) fn takes_null(&self) -> bool {
+        self.null != Way::Stop
+    }
+
     /// The places of a row with this value.
     ///
     /// # Errors

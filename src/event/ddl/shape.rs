@@ -251,7 +251,7 @@ impl Shape<'_> {
         self.told(&named, &name)?;
         cursor.wait()?;
         cursor.end()?;
-        Ok(format!("TRUNCATE TABLE {}", qualified(&name)))
+        Ok(format!("TRUNCATE TABLE {}", self.qualified(&name)))
     }
 
     /// CREATE INDEX and DROP INDEX, as well.

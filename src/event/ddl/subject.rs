@@ -9,7 +9,12 @@ use crate::event::TableName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// CREATE DATABASE.
-    CreateDatabase(String),
+    CreateDatabase {
+        /// Its name.
+        name: String,
+        /// It may have been there before (IF NOT EXISTS).
+        existing: bool,
+    },
     /// ALTER DATABASE.
     AlterDatabase(String),
     /// DROP DATABASE.
@@ -128,7 +133,8 @@ fn create(text: &Text, tokens: &[Token], current: &str) -> Option<Subject> {
     let tokens = if replaces { &tokens[2..] } else { tokens };
     if is_one(tokens, &["DATABASE", "SCHEMA"]) {
         let (name, _) = word(skip(&tokens[1..], &["IF", "NOT", "EXISTS"]))?;
-        return Some(Subject::CreateDatabase(name.to_owned()));
+        let existing = is_one(&tokens[1..], &["IF"]);
+        return Some(Subject::CreateDatabase { name: name.to_owned(), existing });
     }
     if is_one(tokens, &["TEMPORARY", "SEQUENCE"]) {
         // A sequence is a table of one row, whose row is left as it is.

@@ -159,7 +159,7 @@ impl<'p, 's> Executor<'p, 's> {
     /// Goes on behind a statement that somebody has to do by hand, when it is done.
     fn by_hand(&mut self, told: &Told, why: &Words, next: &Words) -> Result<()> {
         let behind = self.point(told.seq + 1)?;
-        match self.target.settled(&self.job.run.name, told)? {
+        match self.job.settled(self.target, told)? {
             Settled::Done => self.target.settle(told, &behind)?,
             Settled::Open(now) => {
                 now.map_or(Ok(()), |now| self.target.note(told, &now, &behind))?;

@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use super::conflict::{OnConflict, Sink};
-use crate::dest::Run;
-use crate::error::Words;
+use crate::dest::{Catalog, Run, Settled};
+use crate::error::{Result, Words};
+use crate::event::ddl::Told;
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, TableName};
 use crate::replay::{Definitions, Selection};
@@ -142,6 +143,19 @@ impl Job<'_> {
     /// What is selected of a part of the stretch.
     pub(super) fn of(&self, range: Range<Seq>) -> Selection {
         Selection { range, ..self.selection.clone() }
+    }
+
+    /// Whether a statement was done that a run has not: see [`Catalog::settled`]. Where its tables have other names at
+    /// the target, what is there under their own says nothing of it.
+    pub(super) fn settled(
+        &self,
+        target: &mut (impl Catalog + ?Sized),
+        told: &Told,
+    ) -> Result<Settled> {
+        match told.names().iter().any(|name| self.route.renames(name)) {
+            true => Ok(Settled::Open(None)),
+            false => target.settled(&self.run.name, told),
+        }
     }
 
     /// True when recovered rows of a table go to another one.

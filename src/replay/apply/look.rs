@@ -158,7 +158,7 @@ impl Taker for Look<'_, '_> {
                 self.changed = true;
             }
             Some(Met::ByHand(told, why, next)) => {
-                let Settled::Open(_) = self.target.settled(&self.job.run.name, told)? else {
+                let Settled::Open(_) = self.job.settled(self.target, told)? else {
                     return Ok(());
                 };
                 return Err(Error::stopped(why.clone()).help(next.clone()));

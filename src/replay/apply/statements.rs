@@ -155,7 +155,7 @@ pub(super) fn check(
         let Met::ByHand(told, why, next) = met else { continue };
         // Where it comes first the target's tables are as they were at the source before it.
         let next_up = first == Some(told.seq);
-        let Settled::Open(now) = target.settled(&job.run.name, told)? else { continue };
+        let Settled::Open(now) = job.settled(target, told)? else { continue };
         let note = match now.filter(|_| next_up) {
             Some(now) => {
                 let seq = told.seq + 1;
