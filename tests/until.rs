@@ -1,7 +1,7 @@
 //! A cut in time or position gives a state that the source had.
 
 use crate::support::{
-    Fresh, Kind, Spool, assert_same_dump,
+    Kind, Spool, assert_same_dump,
     dump::is_one_of,
     fresh, read,
     reference::Reference,
@@ -9,9 +9,6 @@ use crate::support::{
     stream::{Transaction, edge_position, transactions},
 };
 use std::collections::BTreeSet;
-
-/// Of all cuts: each of these takes everything before it once more.
-const FROM_NOTHING: usize = 5;
 
 fn time(ts: i64) -> String {
     jiff::Timestamp::from_second(ts).unwrap().to_string().trim_end_matches('Z').to_owned()
@@ -68,60 +65,43 @@ fn states(kind: Kind, all: &[Transaction]) -> Vec<String> {
     dumps
 }
 
-/// A cut, and how many transactions are before it.
-type Cut = ([String; 2], usize);
+fn cut_gives(kind: Kind, spool: &Spool, cut: &[&str], prefix: usize, states: &[String]) {
+    let server = fresh(kind);
+    // What is before the first is nothing.
+    spool.apply(&server.url(), cut).code(if prefix == 0 { 3 } else { 0 });
+    let found = server.dump();
+    assert!(is_one_of(&found, states), "{cut:?} gives a state that the source never had");
+    assert_same_dump(&found, &states[prefix], &format!("{cut:?}"));
+}
 
-/// Each cut reached from the one before it, and a few of them from nothing.
-fn cuts_give(kind: Kind, spool: &Spool, cuts: &[Cut], states: &[String]) {
-    let moved = fresh(kind);
-    let reached = |server: &Fresh, (args, prefix): &Cut| {
-        // What is before the first is nothing.
-        let none = *prefix == 0;
-        spool.apply(&server.url(), args.iter().map(String::as_str)).code(if none { 3 } else { 0 });
-        let found = server.dump();
-        assert!(is_one_of(&found, states), "{args:?} gives a state that the source never had");
-        assert_same_dump(&found, &states[*prefix], &format!("{args:?}"));
-    };
-    cuts.iter().for_each(|cut| reached(&moved, cut));
-    for cut in fastrand::choose_multiple(cuts, FROM_NOTHING) {
-        reached(&fresh(kind), cut);
+#[test]
+fn every_until_over_edges_is_the_prefix_before_the_first_later_commit() {
+    for kind in KINDS {
+        let name = format!("{}-edges", kind.name());
+        let all = transactions(&read(&format!("{name}.jsonl")));
+        let (states, spool) = (states(kind, &all), Spool::recording(&name));
+        let first = all[0].ts;
+        for ts in first..=all.iter().map(|one| one.ts).max().unwrap() + 1 {
+            let prefix = all.iter().position(|one| one.ts >= ts).unwrap_or(all.len());
+            cut_gives(kind, &spool, &["--until", &time(ts)], prefix, &states);
+        }
     }
 }
 
-fn every_cut_over_edges_is_a_prefix(kind: Kind) {
-    let name = format!("{}-edges", kind.name());
-    let all = transactions(&read(&format!("{name}.jsonl")));
-    let (states, spool) = (states(kind, &all), Spool::recording(&name));
-    let before = |is_behind: &dyn Fn(&Transaction) -> bool| {
-        all.iter().position(is_behind).unwrap_or(all.len())
-    };
-    let last = all.iter().map(|one| one.ts).max().unwrap();
-    let times: Vec<Cut> = (all[0].ts..=last + 1)
-        .map(|ts| (["--until".to_owned(), time(ts)], before(&|one| one.ts >= ts)))
-        .collect();
-    cuts_give(kind, &spool, &times, &states);
-    let start = edge_position(&all, false);
-    let positions: BTreeSet<&String> = all.iter().map(|one| &one.position).collect();
-    let positions: Vec<Cut> = positions
-        .into_iter()
-        .map(|at| {
-            (
-                ["--position".to_owned(), format!("{start}..{at}")],
-                before(&|one| one.position == *at),
-            )
-        })
-        .collect();
-    cuts_give(kind, &spool, &positions, &states);
-}
-
 #[test]
-fn every_cut_over_edges_of_mariadb_is_a_prefix() {
-    every_cut_over_edges_is_a_prefix(Kind::MariaDb);
-}
-
-#[test]
-fn every_cut_over_edges_of_mysql_is_a_prefix() {
-    every_cut_over_edges_is_a_prefix(Kind::MySql);
+fn every_position_over_edges_is_the_prefix_before_it() {
+    for kind in KINDS {
+        let name = format!("{}-edges", kind.name());
+        let all = transactions(&read(&format!("{name}.jsonl")));
+        let (states, spool) = (states(kind, &all), Spool::recording(&name));
+        let start = edge_position(&all, false);
+        let positions: BTreeSet<&String> = all.iter().map(|one| &one.position).collect();
+        for position in positions {
+            let prefix = all.iter().position(|one| one.position == *position).unwrap();
+            let range = format!("{start}..{position}");
+            cut_gives(kind, &spool, &["--position", &range], prefix, &states);
+        }
+    }
 }
 
 #[test]
