@@ -65,9 +65,18 @@ fn differs(shape: Shape, column: &Column) -> Option<String> {
         "bit" => shape.kind == BIT && size == digits(1),
         "year" => shape.kind == YEAR,
         "date" => shape.kind == DATE,
-        "time" => shape.kind == OLD_TIME || shape.kind == TIME && size == digits(0),
-        "datetime" => shape.kind == OLD_DATETIME || shape.kind == DATETIME && size == digits(0),
-        "timestamp" => shape.kind == OLD_TIMESTAMP || shape.kind == TIMESTAMP && size == digits(0),
+        // With fractions the old kinds of MariaDB have other lengths, which nothing in the log tells.
+        "time" => {
+            shape.kind == OLD_TIME && digits(0) == 0 || shape.kind == TIME && size == digits(0)
+        }
+        "datetime" => {
+            shape.kind == OLD_DATETIME && digits(0) == 0
+                || shape.kind == DATETIME && size == digits(0)
+        }
+        "timestamp" => {
+            shape.kind == OLD_TIMESTAMP && digits(0) == 0
+                || shape.kind == TIMESTAMP && size == digits(0)
+        }
         "enum" => shape.kind == ENUM && size == if column.arguments.len() < 256 { 1 } else { 2 },
         "set" => {
             let bytes = column.arguments.len().div_ceil(8) as u32;

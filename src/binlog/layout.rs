@@ -9,8 +9,11 @@ use super::value::Type;
 use super::{fit, json};
 use crate::event::def::{self, Kind, TableDef};
 
-/// MariaDB's own column for a unique index over long values; nobody sees it.
-const HIDDEN: &str = "DB_ROW_HASH_1";
+/// MariaDB's own columns for unique indexes over long values, with their number; nobody sees them.
+const HIDDEN: &str = "DB_ROW_HASH_";
+/// MariaDB's own columns of a table WITH SYSTEM VERSIONING, the last ones: a row that was deleted is logged as an update
+/// of them.
+const VERSIONS: [&str; 2] = ["row_start", "row_end"];
 
 /// How the rows of a table are read and written down.
 #[derive(Clone, Debug)]
@@ -29,6 +32,11 @@ pub(super) struct Column {
     pub(super) field: String,
     pub(super) kind: Type,
     pub(super) hidden: bool,
+}
+
+fn is_hidden(name: &str) -> bool {
+    let number = name.strip_prefix(HIDDEN);
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
 impl Layout {
@@ -54,6 +62,11 @@ impl Layout {
                 );
             }
         };
+        if names.ends_with(&VERSIONS.map(str::to_owned).each_ref()) {
+            return Err(
+                "it has system versioning: its rows are not told from their former versions".into(),
+            );
+        }
         let mut columns = Vec::with_capacity(names.len());
         for (place, name) in names.iter().enumerate() {
             let defined = def.and_then(|def| def.columns.get(place));
@@ -62,7 +75,7 @@ impl Layout {
             let mut field = String::new();
             json::string(&mut field, name);
             field.push(':');
-            columns.push(Column { field, kind, hidden: *name == HIDDEN });
+            columns.push(Column { field, kind, hidden: is_hidden(name) });
         }
         let place = |name: &String| names.iter().position(|own| *own == name);
         // MariaDB tells a unique index where there is no primary key.

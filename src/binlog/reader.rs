@@ -44,7 +44,7 @@ pub struct Reader {
     /// Definitions that hold from a place on that has not been reached.
     given: Option<Dump>,
     /// XA transactions that are prepared, by what names them.
-    prepared: HashMap<String, Pending>,
+    prepared: HashMap<String, Open>,
     /// A file was read.
     begun: bool,
 }

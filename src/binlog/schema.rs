@@ -96,7 +96,7 @@ impl Schema {
             }
             Subject::DropTables(names) => {
                 let drop = |name: TableName| {
-                    self.tables.remove(&name);
+                    self.leave(&name);
                     of_table("drop", &name)
                 };
                 names.into_iter().map(drop).collect()
@@ -148,7 +148,7 @@ impl Schema {
     }
 
     fn alter(&mut self, text: &Text, name: &TableName, to: TableName) -> String {
-        let before = self.tables.remove(name);
+        let before = self.leave(name);
         let mut message = of_table("alter", name);
         let after = before.as_ref().and_then(|before| {
             let after = text.alters(before, self.defaults(&name.database))?;
@@ -172,7 +172,7 @@ impl Schema {
     }
 
     fn rename(&mut self, from: &TableName, to: TableName) -> String {
-        let before = self.tables.remove(from);
+        let before = self.leave(from);
         let mut message = of_table("alter", from);
         if let Some(before) = &before {
             described::field(&mut message, "old", before);
@@ -182,16 +182,21 @@ impl Schema {
         message
     }
 
+    /// The definition of a table that is not what it was, from here on. One that differs by case alone may be of the
+    /// same table (`lower_case_table_names`), and is known no more.
+    fn leave(&mut self, name: &TableName) -> Option<Arc<TableDef>> {
+        let folded = |name: &TableName| (name.database.to_lowercase(), name.table.to_lowercase());
+        let (before, wanted) = (self.tables.remove(name), folded(name));
+        self.tables.retain(|other, _| folded(other) != wanted);
+        before
+    }
+
     /// Takes what a statement leaves of a table, and writes it into its message.
     fn put(&mut self, name: &TableName, def: Option<TableDef>, field: &str, message: &mut String) {
-        match def {
-            Some(def) => {
-                described::field(message, field, &def);
-                self.tables.insert(name.clone(), Arc::new(def));
-            }
-            None => {
-                self.tables.remove(name);
-            }
+        self.leave(name);
+        if let Some(def) = def {
+            described::field(message, field, &def);
+            self.tables.insert(name.clone(), Arc::new(def));
         }
     }
 
@@ -221,4 +226,40 @@ fn of_table(kind: &str, name: &TableName) -> String {
     message.push_str(",\"table\":");
     json::string(&mut message, &name.table);
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(statements: &[&str]) -> Schema {
+        let mut schema = Schema::default();
+        for sql in statements {
+            let (database, sql) = ("d".to_owned(), (*sql).to_owned());
+            schema.statement(&Query { thread: 1, database, sql, server_charset: Some("latin1") });
+        }
+        schema
+    }
+
+    #[test]
+    fn what_may_have_been_there_before_is_not_known() {
+        let table = "CREATE TABLE t (a TEXT)";
+        let charset = |database: &str| {
+            let schema = known(&[database, table]);
+            schema.table("d", "t").expect("a table").columns[0].charset.clone()
+        };
+        assert_eq!(charset("CREATE DATABASE d").as_deref(), Some("latin1"));
+        assert_eq!(charset("CREATE DATABASE IF NOT EXISTS d"), None);
+        let table = "CREATE TABLE IF NOT EXISTS t (a INT)";
+        assert!(known(&["CREATE DATABASE d", table]).table("d", "t").is_some());
+        assert!(known(&["CREATE DATABASE IF NOT EXISTS d", table]).table("d", "t").is_none());
+    }
+
+    #[test]
+    fn a_name_in_another_case_leaves_no_definition_as_it_was() {
+        for sql in ["ALTER TABLE T DROP a", "DROP TABLE T", "RENAME TABLE T TO u"] {
+            let schema = known(&["CREATE TABLE t (a INT, b INT)", sql]);
+            assert!(schema.table("d", "t").is_none(), "{sql}");
+        }
+    }
 }

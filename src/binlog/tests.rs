@@ -126,3 +126,47 @@ fn a_log_cut_at_any_place_gives_what_was_committed_before() {
         }
     }
 }
+
+/// Where each event begins, with its kind.
+fn events(log: &[u8]) -> Vec<(usize, u8)> {
+    let (mut at, mut found) = (MAGIC.len(), Vec::new());
+    while at + HEADER < log.len() {
+        found.push((at, log[at + 4]));
+        at += u32::from_le_bytes(log[at + 9..at + 13].try_into().unwrap()) as usize;
+    }
+    found
+}
+
+#[test]
+fn a_last_commit_that_is_damaged_is_told() {
+    let mut log = fixture(LOGS[1].0);
+    let events = events(&log);
+    let at = events.iter().position(|(_, kind)| *kind == kind::XID).expect("a commit");
+    log.truncate(events.get(at + 1).map_or(log.len(), |(next, _)| *next));
+    let (_, whole) = read(&log, 0);
+    log[events[at].0 + HEADER] ^= 1;
+    let (told, seen) = read(&log, 0);
+    assert!(!told.expect("a log").kept.is_empty());
+    assert!(seen.messages.last().is_some_and(|gap| gap.contains("may be its commit")));
+    assert!(rows(&seen).len() < rows(&whole).len());
+}
+
+#[test]
+fn a_payload_in_a_payload_is_kept_however_deep() {
+    let mut log = without_checksums(&fixture(LOGS[0].0));
+    log.truncate(events(&log)[1].0);
+    let mut event = Vec::new();
+    for _ in 0..20_000 {
+        let mut outer = vec![0; HEADER];
+        outer[4] = kind::PAYLOAD;
+        // Nothing stands before what is inside.
+        outer.push(0);
+        outer[9..13].copy_from_slice(&(HEADER as u32 + 1 + event.len() as u32).to_le_bytes());
+        outer.append(&mut event);
+        event = outer;
+    }
+    log.append(&mut event);
+    let (told, seen) = read(&log, 0);
+    assert_eq!(told.expect("a log").kept.len(), 1);
+    assert_eq!(seen.messages.len(), 1);
+}

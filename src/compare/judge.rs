@@ -66,8 +66,8 @@ impl Judge<'_> {
             let low = mark::ask(self.marker, self.spool)?;
             let mut here = source.rows(pair, &among(End::Source))?;
             let high = mark::ask(self.marker, self.spool)?;
-            let low = low.arrive(self.spool, self.marker)?;
-            let high = high.arrive(self.spool, self.marker)?;
+            let low = low.arrive(self.spool, self.marker, Duration::MAX)?;
+            let high = high.arrive(self.spool, self.marker, Duration::MAX)?;
             let (standing, mut there) = target.rows_of(self.run, pair, &among(End::Target))?;
             // Of a window that is open some chunks are committed.
             let end = standing.window.map_or(standing.seq, |window| window.end);

@@ -7,6 +7,8 @@
 //! Nothing is locked, and no snapshot is older than one statement. What is found by checksums may be
 //! under way; [`judge`] decides by the spool.
 
+use std::time::Duration;
+
 use crate::dest::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::TableName;
@@ -64,11 +66,12 @@ pub fn compare(
     let mut target = Side::open(request.target, End::Target)?;
     let mut marker = Marker::open(request.source)?;
     let tables = tables(request, spool, &mut sources[0])?;
+    let there = Base::open(request.target)?.tables()?;
     // What decides in the end has to come; that it does not is for now, not for then.
-    mark::ask(&mut marker, spool)?.arrive(spool, &marker)?;
+    mark::ask(&mut marker, spool)?.arrive(spool, &marker, Duration::MAX)?;
     for (table, def) in tables {
         let name = table.name.clone();
-        let pair = match pair(request.route, &table, &def, &mut sources[0], &mut target) {
+        let pair = match pair(request.route, (&table, &def), &there, &mut sources[0], &mut target) {
             Ok(pair) => pair,
             Err(e) if e.kind() == ErrorKind::Stopped => {
                 each(Found::Left(name, e.words()))?;
@@ -119,22 +122,25 @@ fn tables(
 /// Why they are not compared, as a stop.
 fn pair(
     route: &Route,
-    table: &AtSource,
-    def: &TableDef,
+    (table, def): (&AtSource, &TableDef),
+    targets: &[AtSource],
     source: &mut Side,
     target: &mut Side,
 ) -> Result<Pair> {
     let name = &table.name;
-    if !table.engine.eq_ignore_ascii_case("InnoDB") {
-        return Err(Error::stopped(format!(
-            "{name}: is kept by {}, whose rows are not of one moment with the run's progress",
-            table.engine
-        )));
-    }
     let places = route.tables(name);
     let [to] = &places[..] else {
         return Err(Error::stopped(format!("{name}: its rows do not all go to one table")));
     };
+    for table in [Some(table), targets.iter().find(|table| table.name == *to)].into_iter().flatten()
+    {
+        if !table.engine.eq_ignore_ascii_case("InnoDB") {
+            return Err(Error::stopped(format!(
+                "{}: is kept by {}, whose rows are not of one moment with the run's progress",
+                table.name, table.engine
+            )));
+        }
+    }
     let there = target.definition(to)?;
     let there =
         there.ok_or_else(|| Error::stopped(format!("{name}: the target has no table {to}")))?;

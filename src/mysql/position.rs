@@ -21,6 +21,19 @@ pub(crate) fn position(conn: &mut Conn) -> Sql<Option<BinlogPos>> {
     Ok(found.and_then(|(file, offset)| at(&file, offset)))
 }
 
+/// True for a server that copies another, whether or not it does so at the moment.
+///
+/// # Errors
+/// As [`position`].
+pub(crate) fn is_replica(conn: &mut Conn) -> Sql<bool> {
+    let row = match conn.query_first::<mysql::Row, _>("SHOW REPLICA STATUS") {
+        // Before 8.0.22 (MariaDB: 10.5) it has another name.
+        Err(mysql::Error::MySqlError(e)) if e.code == 1064 => conn.query_first("SHOW SLAVE STATUS"),
+        row => row,
+    };
+    Ok(row?.is_some())
+}
+
 /// A place in the file of that name, as `bin.000002`.
 pub(crate) fn at(file: &str, offset: u64) -> Option<BinlogPos> {
     let (base, number) = file.rsplit_once('.')?;

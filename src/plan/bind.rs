@@ -80,7 +80,7 @@ impl Reading {
             // A copied row has all columns.
             let copied = op == Op::BootstrapInsert;
             if copied || nulls == Nulls::LeftOut || column.defaults_to_null {
-                image.0[i] = Some(Value::NULL);
+                image.0[i] = Some(table.null(i));
                 continue;
             }
             // What the statement did not name has the column's default, here as at the source.
@@ -109,7 +109,7 @@ impl Reading {
         for (i, value) in named.0.iter().enumerate().filter_map(|(i, v)| Some((i, (*v)?))) {
             before.0[i] = Some(value);
             // Shown before and not after: it is NULL now, and NULL is left out.
-            after.0[i] = after.0[i].or(Some(Value::NULL));
+            after.0[i] = after.0[i].or(Some(table.null(i)));
         }
         if self.direction.is_reverse() {
             return Ok(before);
@@ -187,9 +187,9 @@ impl Reading {
                 let why = "the table has no key here, so that rows are found by all their columns";
                 return Err(not_whole(table, i, why));
             }
-            image.0[i] = Some(Value::NULL);
+            image.0[i] = Some(table.null(i));
             if let Some(after) = &mut after {
-                after.0[i] = after.0[i].or(Some(Value::NULL));
+                after.0[i] = after.0[i].or(Some(table.null(i)));
             }
         }
         Ok(())

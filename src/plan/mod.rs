@@ -80,6 +80,12 @@ impl Table {
         }
     }
 
+    /// What a column has where the stream has NULL.
+    pub(crate) fn null(&self, at: usize) -> Value<'static> {
+        let instead = self.routed.null.iter().find(|(column, _)| *column == at);
+        instead.map_or(Value::NULL, |(_, value)| *value)
+    }
+
     /// Notes which columns of the stream stand elsewhere here (by name) or nowhere, what stands in the
     /// place of NULL in some, and what columns get that the stream does not have.
     ///

@@ -43,9 +43,10 @@ impl Coming {
     /// comes nearer.
     ///
     /// # Errors
-    /// When it does not come, and as [`Spool::end`].
-    pub fn arrive(self, spool: &mut Spool, marker: &Marker) -> Result<Seq> {
-        let (mut quiet, mut refreshed, mut from) = (Instant::now(), Instant::now(), self.from);
+    /// When it does not come, or not within `patience`, and as [`Spool::end`].
+    pub fn arrive(self, spool: &mut Spool, marker: &Marker, patience: Duration) -> Result<Seq> {
+        let began = Instant::now();
+        let (mut quiet, mut refreshed, mut from) = (began, began, self.from);
         let mut first = true;
         loop {
             let next = spool.end()?.next;
@@ -65,6 +66,12 @@ impl Coming {
             (from, first) = (next, false);
             if quiet.elapsed() > PATIENCE {
                 return Err(self.missing(spool, marker)?);
+            }
+            if began.elapsed() > patience {
+                return Err(Error::stopped(
+                    "what the source has committed has not come to the spool in time: what comes is older still",
+                )
+                .help("the capture is behind: binsync status says how far"));
             }
             if refreshed.elapsed() > REFRESH {
                 spool.refresh()?;

@@ -186,7 +186,7 @@ impl Definitions {
             ))
             .help(help));
         }
-        statement::rewritten(statement, self.source, route)
+        statement::rewritten(statement, self.source, route, &self.history)
     }
 
     /// The statements of which a message is selected, by the sequence of their first message.

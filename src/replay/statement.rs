@@ -3,6 +3,7 @@
 use crate::error::{Error, Means, Result};
 use crate::event::ddl::{Server, Statement, Told};
 use crate::event::def::TableDef;
+use crate::event::history::History;
 use crate::event::{Op, TableName};
 use crate::route::Route;
 
@@ -22,6 +23,7 @@ pub(super) fn rewritten(
     statement: Statement,
     source: Option<Server>,
     route: &Route,
+    history: &History,
 ) -> Result<Rewritten> {
     let told = statement.told();
     let moved = told.before.iter().chain(&told.after).find(|def| route.moves_columns(def));
@@ -44,7 +46,7 @@ pub(super) fn rewritten(
             let why = format!("the tables of {name} go to other databases at the target");
             return Err(refused(told, &why, route));
         }
-        _ => of_tables(&statement, source, route)?,
+        _ => of_tables(&statement, source, route, history)?,
     };
     Ok(Rewritten { of: statement, there })
 }
@@ -63,6 +65,7 @@ fn of_tables(
     statement: &Statement,
     source: Option<Server>,
     route: &Route,
+    history: &History,
 ) -> Result<Vec<Statement>> {
     let told = statement.told();
     let names: Vec<TableName> = statement.names().collect();
@@ -73,7 +76,13 @@ fn of_tables(
     let places: Vec<(TableName, Vec<TableName>)> = names
         .into_iter()
         .map(|name| {
-            let def = defined(told, &name);
+            let known = history.at(&name, told.seq.saturating_sub(1));
+            let def = defined(told, &name).or(known.as_deref());
+            if def.is_none() && route.shard(&name).is_some() {
+                let why =
+                    format!("{name}: its columns are not known, so nothing tells where it is");
+                return Err(refused(told, &why, route));
+            }
             Ok((name.clone(), route.dealing(&name, def)?.places))
         })
         .collect::<Result<_>>()?;

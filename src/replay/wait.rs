@@ -27,7 +27,7 @@ pub fn wait(
 ) -> Result<Standing> {
     let began = Instant::now();
     let run = runs::forward(spool, name, target)?;
-    let behind = mark::ask(marker, spool)?.arrive(spool, marker)?;
+    let behind = mark::ask(marker, spool)?.arrive(spool, marker, patience)?;
     let mut pause = PAUSES.0;
     loop {
         let Some(standing) = target.standing(&run)? else {

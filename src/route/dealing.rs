@@ -244,6 +244,20 @@ mod tests {
         let text = message("insert", r#""data":{"id":1}"#);
         let event = parse(text.as_bytes()).expect("a message");
         assert_eq!(dealing(&by).turns(&event, Nulls::LeftOut).expect("NULL"), []);
+        // It may have been NULL, for which there is a place; where NULL stops, it has not.
+        let text = message("update", r#""data":{"id":1,"corp":5},"old":{"id":2}"#);
+        let event = parse(text.as_bytes()).expect("a message");
+        assert!(dealing(&by).turns(&event, Nulls::LeftOut).is_err());
+        let stops = Shard { null: Way::Stop, ..shard() };
+        assert_eq!(
+            dealing(&stops).turns(&event, Nulls::LeftOut).expect("as it was"),
+            [(1, Turn::Stays)]
+        );
+        // Nor is a MINIMAL image whole where nothing tells how wide it is.
+        let places = vec![(1, TableName::new("crm1", "t"))];
+        let unknown =
+            Dealing::by(&by, places, &TableName::new("crm", "t"), None).expect("a dealing");
+        assert!(unknown.turns(&event, Nulls::Shown).is_err());
     }
 
     proptest! {

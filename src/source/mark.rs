@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::event::row::Columns;
 use crate::event::{BinlogPos, Body, Event, Meta, typed};
 use crate::mysql::connect::{connect, failed};
-use crate::mysql::position::position;
+use crate::mysql::position::{is_replica, position};
 use crate::mysql::server::Server;
 use crate::retry;
 
@@ -146,8 +146,11 @@ impl Marker {
 
     /// Where the binlog ends, of a server that nobody writes to.
     fn end(&mut self, read_only: Error) -> Result<Place> {
-        let found = position(&mut self.conn).map_err(|e| failed(&self.server.place(), &e))?;
-        let moved = self.ends.as_ref().is_some_and(|ends| found.as_ref() != Some(ends));
+        let asked = |e| failed(&self.server.place(), &e);
+        // Its places are its own: the stream may be its source's, whose are others.
+        let copies = is_replica(&mut self.conn).map_err(asked)?;
+        let found = position(&mut self.conn).map_err(asked)?;
+        let moved = copies || self.ends.as_ref().is_some_and(|ends| found.as_ref() != Some(ends));
         let Some(ends) = found.filter(|_| !moved) else {
             return Err(read_only.help(
                 "it takes no mark, and is written to: a replica? Name the server that it copies, \

@@ -114,9 +114,8 @@ impl Reading<'_> {
                 }
                 let gtid = open.gtid.or_else(|| self.gtid.name.take());
                 match self.reader.prepared.remove(name) {
-                    Some(events) => {
-                        let thread = Some(query.thread);
-                        let open = Open { events, thread, gtid, ..Open::default() };
+                    Some(prepared) => {
+                        let open = Open { thread: Some(query.thread), gtid, ..prepared };
                         self.hand_over(open, None, true, Some(event.offset))
                     }
                     None => self.gap(
@@ -139,7 +138,7 @@ impl Reading<'_> {
         let Some(open) = self.open.take() else { return Ok(()) };
         match (event.body.first(), open.xa.clone()) {
             (Some(0), Some(name)) => {
-                self.reader.prepared.insert(name, open.events);
+                self.reader.prepared.insert(name, open);
                 Ok(())
             }
             _ => self.hand_over(open, None, true, None),

@@ -1,8 +1,8 @@
 //! The definition that an ALTER TABLE leaves, from the one before and its text.
 
 use super::clause::Text;
-use super::define::{Defaults, column, is_column, key_columns, named_charset, settle_key, widest};
-use super::parts::{group, skip, split, word};
+use super::define::{Defaults, column, key_columns, named_charset, settle_key, widest};
+use super::parts::{group, is_column, skip, split, word};
 use super::token::Token;
 use crate::event::def::{Column, Kind, TableDef};
 

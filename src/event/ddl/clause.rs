@@ -5,7 +5,7 @@
 //! the names are known from `def`, so an unknown clause elsewhere in the statement does no harm.
 
 use super::attributes::{Attributes, attributes};
-use super::parts::{group, skip, split, table, word};
+use super::parts::{group, is_column, skip, split, table, word};
 use super::token::{self, Token};
 use crate::event::TableName;
 use crate::event::def::ForeignKey;
@@ -142,23 +142,7 @@ fn reference(tokens: &[Token], child: &TableName) -> Option<ForeignKey> {
 
 /// A column definition; `None` for an index, a constraint or anything else.
 fn defined(tokens: &[Token]) -> Option<Clause> {
-    const NOT_COLUMNS: [&str; 11] = [
-        "PRIMARY",
-        "KEY",
-        "UNIQUE",
-        "INDEX",
-        "CONSTRAINT",
-        "FOREIGN",
-        "FULLTEXT",
-        "SPATIAL",
-        "CHECK",
-        "PERIOD",
-        "LIKE",
-    ];
-    let (name, rest) = word(tokens)?;
-    if NOT_COLUMNS.iter().any(|k| tokens[0].is(k)) {
-        return None;
-    }
+    let (name, rest) = word(tokens).filter(|_| is_column(tokens))?;
     Some(Clause::Defined { name: name.to_owned(), was: None, attributes: attributes(rest) })
 }
 

@@ -2,7 +2,7 @@
 
 use super::attributes::attributes;
 use super::clause::Text;
-use super::parts::{group, split, word};
+use super::parts::{group, is_column, split, word};
 use super::token::Token;
 use crate::event::TableName;
 use crate::event::def::{self, Column, Kind, TableDef, is_large};
@@ -68,23 +68,6 @@ pub(super) fn settle_key(def: &mut TableDef) {
             (column.nullable, column.defaults_to_null) = (Some(false), false);
         }
     }
-}
-
-/// True for a column's definition, not for an index, a constraint or a period.
-pub(super) fn is_column(tokens: &[Token]) -> bool {
-    const NOT_COLUMNS: [&str; 10] = [
-        "PRIMARY",
-        "KEY",
-        "UNIQUE",
-        "INDEX",
-        "CONSTRAINT",
-        "FOREIGN",
-        "FULLTEXT",
-        "SPATIAL",
-        "CHECK",
-        "PERIOD",
-    ];
-    tokens.first().is_some_and(|first| !NOT_COLUMNS.iter().any(|word| first.is(word)))
 }
 
 /// The columns of `[CONSTRAINT [name]] PRIMARY KEY [USING type] (columns)`.

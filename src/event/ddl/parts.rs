@@ -59,3 +59,21 @@ pub(super) fn split(tokens: &[Token]) -> Vec<&[Token]> {
     parts.push(&tokens[start..]);
     parts
 }
+
+/// True for a column's definition, not for an index, a constraint, a period or LIKE.
+pub(super) fn is_column(tokens: &[Token]) -> bool {
+    const NOT_COLUMNS: [&str; 11] = [
+        "PRIMARY",
+        "KEY",
+        "UNIQUE",
+        "INDEX",
+        "CONSTRAINT",
+        "FOREIGN",
+        "FULLTEXT",
+        "SPATIAL",
+        "CHECK",
+        "PERIOD",
+        "LIKE",
+    ];
+    tokens.first().is_some_and(|first| !NOT_COLUMNS.iter().any(|word| first.is(word)))
+}

@@ -87,6 +87,7 @@ fn a_statement_is_written_with_other_names_and_says_the_same() {
             "RENAME TABLE t TO log.t, u TO t",
             "RENAME TABLE `crm``0`.`t` TO `log`.`t`, `crm``0`.`u` TO `crm``0`.`t`",
         ),
+        (Op::TableAlter, "crm.t", "TRUNCATE TABLE t", "TRUNCATE TABLE `crm``0`.`t`"),
         (Op::TableDrop, "crm.t, crm.u", "DROP TABLE t, u", "DROP TABLE `crm``0`.`t`, `crm``0`.`u`"),
         (
             Op::DatabaseCreate,
