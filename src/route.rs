@@ -17,6 +17,7 @@ mod flags;
 pub mod name;
 pub mod rule;
 pub mod shard;
+pub mod words;
 
 use columns::{Columns, Token};
 use dealing::Dealing;
@@ -283,7 +284,7 @@ impl Route {
         // What lies behind the last rule of this target is of no concern to it.
         let end = self.rules.iter().rposition(Rule::is_here).map_or(0, |last| last + 1);
         let mut words: Vec<String> =
-            self.rules[..end].iter().map(Rule::words).chain(columns).collect();
+            self.rules[..end].iter().map(words::of).chain(columns).collect();
         if self.source.is_none() {
             // The order in which they were typed is of no concern.
             words.sort();

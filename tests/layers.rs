@@ -22,7 +22,7 @@ const ARROWS: [(&str, &[&str]); 21] = [
     ("archive", &["retry", "error"]),
     ("binlog", &["event", "error"]),
     ("spool", &["archive", "event", "error"]),
-    ("dest", &["mysql", "sql", "plan", "event", "error"]),
+    ("dest", &["mysql", "sql", "plan", "route", "event", "error"]),
     ("capture", &["binlog", "source", "spool", "event", "error"]),
     ("select", &["spool", "filter", "event", "error"]),
     (

@@ -24,6 +24,7 @@ mod conflicts;
 mod conversion;
 mod crash;
 mod damaged;
+mod dealing;
 mod declare;
 mod demo;
 mod differential;

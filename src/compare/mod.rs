@@ -67,6 +67,11 @@ pub fn compare(
     let mut marker = Marker::open(request.source)?;
     let tables = tables(request, spool, &mut sources[0])?;
     let there = Base::open(request.target)?.tables()?;
+    for name in hidden(request, spool, &tables, &there)? {
+        let why =
+            format!("{name}: the target has it, the source has not, or its user may not see it");
+        each(Found::Left(name, why.into()))?;
+    }
     // What decides in the end has to come; that it does not is for now, not for then.
     mark::ask(&mut marker, spool)?.arrive(spool, &marker, Duration::MAX)?;
     for (table, def) in tables {
@@ -114,6 +119,23 @@ fn tables(
         def.is_some_and(|(_, def)| def.column(column).is_some())
     })?;
     Ok(tables)
+}
+
+/// The chosen tables of the stream that the source does not show, and the target has.
+fn hidden(
+    request: &Request<'_>,
+    spool: &Spool,
+    shown: &[(AtSource, TableDef)],
+    targets: &[AtSource],
+) -> Result<Vec<TableName>> {
+    let is_there = |name: &TableName| targets.iter().any(|table| table.name == *name);
+    let mut names = spool.tables()?;
+    names.retain(|name| {
+        request.filter.takes_table(name)
+            && shown.iter().all(|(table, _)| table.name != *name)
+            && request.route.tables(name).iter().any(is_there)
+    });
+    Ok(names)
 }
 
 /// The two tables that belong together.

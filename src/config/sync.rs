@@ -50,11 +50,16 @@ fn from(entry: &Entry<'_, '_>, names: &Names, mistakes: &mut Mistakes<'_>) -> Op
     }
     let mut all: Vec<String> = Vec::new();
     for (at, name) in from {
-        if !names.sources.contains(&name) {
+        let path = &entry.path;
+        if name.contains("://") {
+            // A URL may hold a password.
+            mistakes
+                .add(at, format!("{path}: a source is named as in [source.NAME], not by its URL"));
+        } else if !names.sources.contains(&name) {
             let meant = meant(&name, names.sources.iter().map(String::as_str));
-            mistakes.add(at, format!("{}: no source is called {name:?}; {meant}", entry.path));
+            mistakes.add(at, format!("{path}: no source is called {name:?}; {meant}"));
         } else if all.contains(&name) {
-            mistakes.add(at, format!("{}: {name:?} is there twice", entry.path));
+            mistakes.add(at, format!("{path}: {name:?} is there twice"));
         }
         all.push(name);
     }

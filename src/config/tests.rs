@@ -107,6 +107,10 @@ fn wrong_syncs() -> Vec<Wrong> {
         (HEAD.to_owned(), &[("7:7: sync.split.route: is missing", "")]),
         (of(""), &[("7:7: sync.split.from: is missing", "")]),
         (of("from = [\"odl\"]"), &[("8:9: sync.split.from: no source is called", "\"old\"?")]),
+        (
+            of("from = [\"mysql://u:secret@h\"]"),
+            &[("8:9: sync.split.from: a source is named", "not by its URL")],
+        ),
         (of("from = []"), &[("8:8: sync.split.from: names no source", "")]),
         (of("from = [\"old\", \"old\"]"), &[("8:16: sync.split.from: \"old\" is there twice", "")]),
         (of("from = \"old\""), &[("8:8: sync.split.from: is a text", "a list")]),

@@ -9,6 +9,7 @@ use crate::event::landmark::Landmark;
 use crate::event::{Seq, TableName, printable};
 use crate::plan::Table;
 use crate::plan::op::RowOp;
+use crate::route::words;
 use crate::sql::Expect;
 
 pub mod mysql;
@@ -244,15 +245,22 @@ fn expect(place: &str, wanted: Expect, found: u64) -> Result<()> {
 
 /// Refuses a name that belongs to another run.
 fn same_run(run: &Run, spool: &str, direction: &str, selection: &str) -> Result<()> {
-    if (spool, direction, selection) == (&*run.spool, run.direction.name(), &*run.selection) {
+    if run.continues(spool, direction, selection) {
         return Ok(());
     }
-    Err(Error::usage(format!(
+    let error = Error::usage(format!(
         "the name {:?} belongs to another run\n  that run:  {direction}, spool {spool}, \
          selection {selection}\n  this run:  {run}",
         run.name
-    ))
-    .help(("give this run a {} of its own", [Means::Name])))
+    ));
+    Err(match words::are_of_file(&run.selection) {
+        true => error.help((
+            "put the routes of this target back as they were; or empty its tables, remove the \
+             progress with {}, and begin anew",
+            [Means::RunsForget],
+        )),
+        false => error.help(("give this run a {} of its own", [Means::Name])),
+    })
 }
 
 /// Another run has taken the name over.

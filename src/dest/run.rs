@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::ddl::Told;
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, Seq, TableName};
+use crate::route::words;
 
 /// What a progress row is about. A name goes on only with the same run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,12 @@ impl Run {
         let unknown = || Error::failed(format!("the progress {name:?} has an unknown direction"));
         let direction = Direction::named(&direction).ok_or_else(unknown)?;
         Ok(Self { name, spool, direction, selection })
+    }
+
+    /// True when it goes on with what a run of its name has done, of which this was kept.
+    pub fn continues(&self, spool: &str, direction: &str, selection: &str) -> bool {
+        (spool, direction) == (&*self.spool, self.direction.name())
+            && words::go_on(selection, &self.selection)
     }
 }
 

@@ -43,8 +43,7 @@ pub(super) struct Written {
 impl Kept {
     /// True when it is of this run, and not of one before it that had the name.
     pub(super) fn is(&self, run: &Run) -> bool {
-        (&*self.spool, &*self.direction, &*self.selection)
-            == (&*run.spool, run.direction.name(), &*run.selection)
+        run.continues(&self.spool, &self.direction, &self.selection)
     }
 }
 

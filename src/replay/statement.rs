@@ -11,7 +11,7 @@ use crate::route::Route;
 pub(super) struct Rewritten {
     /// As the stream has it.
     pub(super) of: Statement,
-    /// As it is run at the target, one after the other; one at least.
+    /// As it is run at the target, one after the other; nothing where no row of its tables goes there.
     pub(super) there: Vec<Statement>,
 }
 
@@ -86,11 +86,14 @@ fn of_tables(
             Ok((name.clone(), route.dealing(&name, def)?.places))
         })
         .collect::<Result<_>>()?;
+    if places.iter().all(|(_, places)| places.is_empty()) {
+        return Ok(Vec::new());
+    }
     let many = places.first().map_or(0, |(_, places)| places.len());
     let alike = || places.iter().all(|(name, _)| route.is_dealt_as(name, &places[0].0));
     let dealt = places.iter().any(|(name, _)| route.shard(name).is_some());
     let apart = (many > 1 || dealt) && !alike();
-    if many == 0 || places.iter().any(|(_, own)| own.len() != many) || apart {
+    if places.iter().any(|(_, own)| own.len() != many) || apart {
         return Err(refused(told, "its tables do not go to the same places", route));
     }
     if dealt && statement.numbers_rows() {

@@ -7,7 +7,7 @@
 use super::shard::{Lost, Places, Shard};
 use crate::error::{Error, Result};
 use crate::event::def::TableDef;
-use crate::event::row::{self, Value};
+use crate::event::row::{self, Columns, Value};
 use crate::event::{Body, Event, Nulls, Op, TableName};
 
 /// The places of a table at this target, and which rows go to which.
@@ -117,15 +117,25 @@ impl By<'_> {
         }
         let before = match old.and_then(|old| row::find(old, column).0) {
             Some(before) => before,
-            // What changed is named in `old` where the images are whole; but for a NULL, where those are left out, which
-            // has been here only if NULL has a place.
-            None if nulls == Nulls::LeftOut && !self.shard.takes_null() => now,
-            None if nulls != Nulls::LeftOut && self.width.is_some_and(|whole| width >= whole) => {
-                now
-            }
+            None if self.is_unchanged(*old, width, nulls) => now,
             None => return Err(self.untold("an update does not tell what it was before")),
         };
         Ok((Some(self.of(before)?), Some(self.of(now)?)))
+    }
+
+    /// True when a column that `old` does not name has the value that it had. What changed is named
+    /// there where the images are whole; MINIMAL ones name nothing, and have not all columns. Where
+    /// NULLs are left out neither do whole ones have, and a former NULL is not named.
+    fn is_unchanged(&self, old: Option<&str>, width: usize, nulls: Nulls) -> bool {
+        let whole = self.width.is_some_and(|columns| width >= columns);
+        match nulls {
+            Nulls::LeftOut => {
+                let names = old.and_then(|old| Columns::parse(old).ok());
+                !self.shard.takes_null()
+                    && (whole || names.is_some_and(|names| !names.0.is_empty()))
+            }
+            Nulls::Shown | Nulls::Unknown => whole,
+        }
     }
 
     fn of(&self, value: Value<'_>) -> Result<Places> {

@@ -38,26 +38,4 @@ impl Rule {
     pub fn is_here(&self) -> bool {
         self.places.iter().any(Option::is_some)
     }
-
-    /// The rule in words, the same for the same rule; the places at other targets are not in it.
-    pub(super) fn words(&self) -> String {
-        let Self { tables, places, shard, columns, merge, typed } = self;
-        if let Some((from, to)) = typed {
-            return format!("rename={from}={to}");
-        }
-        let tables = tables.patterns().join(",");
-        if !self.is_here() {
-            return format!("elsewhere={tables}");
-        }
-        let here = places.iter().enumerate();
-        let here = here.filter_map(|(n, name)| Some(format!("{n}:{}", name.as_ref()?)));
-        let mut words = format!("route={tables} to={}", Vec::from_iter(here).join(","));
-        if let Some(shard) = shard {
-            words.push_str(&format!(" shard={}", shard.words()));
-        }
-        if !columns.is_empty() {
-            words.push_str(&format!(" columns={}", columns.words()));
-        }
-        words + if *merge { " merge" } else { "" }
-    }
 }

@@ -72,17 +72,6 @@ impl Places {
     }
 }
 
-impl std::fmt::Display for Way {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Stop => f.write_str("stop"),
-            Self::Nowhere => f.write_str("none"),
-            Self::Everywhere => f.write_str("all"),
-            Self::Place(place) => write!(f, "{place}"),
-        }
-    }
-}
-
 impl Way {
     /// The places that it leads to; `None` where the run has to stop.
     fn places(self) -> Option<Places> {
@@ -145,30 +134,6 @@ impl Shard {
             Some(place) => Ok(Places::One(place)),
             None => self.others.places().ok_or(Lost::NoPlace),
         }
-    }
-
-    /// The rules in words, the same for the same rules.
-    pub(super) fn words(&self) -> String {
-        let Self { column, by, places, all, none, null, without, others } = self;
-        let by = match by {
-            By::Modulo => format!("modulo {places}"),
-            By::Ranges(ranges) => {
-                let bound = |bound: &Option<i128>| bound.map_or(String::new(), |n| n.to_string());
-                let range = |(from, to, place): &(Option<i128>, Option<i128>, usize)| {
-                    format!(" {place}:{}..{}", bound(from), bound(to))
-                };
-                format!("ranges{}", ranges.iter().map(range).collect::<String>())
-            }
-            By::Values(values) => {
-                let mut list: Vec<String> =
-                    values.iter().map(|(value, place)| format!(" {place}:{value:?}")).collect();
-                list.sort();
-                format!("values{}", list.concat())
-            }
-        };
-        format!(
-            "{column:?} {by} all {all:?} none {none:?} null {null} without {without} others {others}"
-        )
     }
 
     /// The places of the rows of a table that does not have the column; `None` where nobody said.

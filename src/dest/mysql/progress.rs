@@ -123,14 +123,17 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, S
     .map_err(|e| refused(&e))?;
     let vanished = || Error::failed("target: the progress row vanished");
     row(conn, run)?.ok_or_else(vanished)?;
-    conn.exec_drop("UPDATE binsync.progress SET epoch=epoch+1 WHERE name=?", (&run.name,))
-        .map_err(|e| match failed("target: progress", &e) {
+    // The route may have decided on more by now.
+    let take = "UPDATE binsync.progress SET epoch=epoch+1, selection=? WHERE name=?";
+    conn.exec_drop(take, (&run.selection, &run.name)).map_err(|e| {
+        match failed("target: progress", &e) {
             e if e.kind() == ErrorKind::Retry => e.at(format!(
                 "waiting for another apply named {:?} to end its transaction",
                 run.name
             )),
             e => e,
-        })?;
+        }
+    })?;
     row(conn, run)?.ok_or_else(vanished)
 }
 

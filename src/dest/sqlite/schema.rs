@@ -80,8 +80,8 @@ pub(super) fn claim(
     let standing = standing(conn, file, run)?.ok_or_else(vanished)?;
     let epoch: i64 = conn
         .query_row(
-            "UPDATE binsync_progress SET epoch=epoch+1 WHERE name=?1 RETURNING epoch",
-            (&run.name,),
+            "UPDATE binsync_progress SET epoch=epoch+1, selection=?2 WHERE name=?1 RETURNING epoch",
+            (&run.name, &run.selection),
             |row| row.get(0),
         )
         .map_err(sql)?;

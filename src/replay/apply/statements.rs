@@ -79,6 +79,7 @@ pub(in crate::replay) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements
             OnDdl::Skip | OnDdl::Stop => Met::Left(Box::new(told)),
             OnDdl::Apply => {
                 match definitions.statement(told.clone(), &selection.filter, job.route) {
+                    Ok(statement) if statement.there.is_empty() => continue,
                     Ok(statement) => Met::Run(Box::new(statement)),
                     Err(e) => not_run(told, &e),
                 }
