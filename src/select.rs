@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::error::Result;
 use crate::event::{Direction, TableName};
 use crate::filter::{Filter, Type};
-use crate::spool::{Frame, Numbers, Seq, Spool, Touched, Transaction, Zone};
+use crate::spool::{Frame, Numbered, Numbers, Seq, Spool, Touched, Transaction, Zone};
 
 /// Frames of a stretch, in order; those the index knows to hold nothing selected are left out. A
 /// frame that cannot be read is an error that names it; the walk may go on behind it.
@@ -50,6 +50,19 @@ pub fn transactions(
     Ok(spool.transactions_where(range, direction, Choice::new(spool, filter)?.may()))
 }
 
+/// The same, their tables by number (see [`Spool::tables`]).
+///
+/// # Errors
+/// As [`frames`].
+pub fn numbered(
+    spool: &Spool,
+    filter: &Filter,
+    range: Range<Seq>,
+    direction: Direction,
+) -> Result<impl Iterator<Item = Result<Numbered>> + Send + use<>> {
+    Ok(spool.numbered_where(range, direction, Choice::new(spool, filter)?.may()))
+}
+
 /// What zones are held against: the choice, and which of the spool's tables it takes.
 #[derive(Clone, Debug)]
 pub struct Choice {
@@ -88,6 +101,11 @@ impl Choice {
         move |zone| self.may_hold(zone)
     }
 
+    /// True when a table is taken, by its number.
+    pub fn takes_table(&self, table: u32) -> bool {
+        self.tables.get(table as usize).copied().unwrap_or(true)
+    }
+
     /// True when a frame or segment may hold something that is taken.
     pub fn may_hold(&self, zone: &Zone) -> bool {
         let among = |list: &[u64], numbers: &Numbers| {
@@ -98,8 +116,7 @@ impl Choice {
             // Messages about statements name no server and are taken from each.
             && (zone.servers.absent || among(&self.servers, &zone.servers))
             && zone.tables.iter().any(|touched| {
-                let taken = self.tables.get(touched.table as usize).copied().unwrap_or(true);
-                taken && touched.kinds & self.kinds != 0
+                self.takes_table(touched.table) && touched.kinds & self.kinds != 0
             })
     }
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
+use crate::event::typed::same_name;
 use crate::route::Route;
 use crate::sql::{Dialect, quote};
 
@@ -57,7 +58,7 @@ impl Pair {
         let rules = route.columns(&name).names;
         let (mut columns, mut places) = (Vec::new(), Vec::new());
         for column in source.columns.iter().filter(|column| !column.generated) {
-            let rule = rules.iter().find(|(from, _)| same(from, &column.name));
+            let rule = rules.iter().find(|(from, _)| same_name(from, &column.name));
             let to = rule.map_or(Some(column.name.as_str()), |(_, to)| *to);
             let Some(to) = to else { continue };
             let there = target.column(to).ok_or_else(|| {
@@ -73,7 +74,7 @@ impl Pair {
             columns.push(Both { source, target, same_bytes: false });
         }
         for part in key {
-            let at = columns.iter().position(|column| same(&column.source.name, part));
+            let at = columns.iter().position(|column| same_name(&column.source.name, part));
             places.push(at.ok_or_else(|| keyless(&name))?);
         }
         if places.is_empty() {
@@ -124,10 +125,6 @@ pub(super) type Charsets = HashMap<String, String>;
 /// What UTF-8 is called, its bytes are the same.
 fn encoding(charset: &str) -> &str {
     if charset.starts_with("utf8") { "utf8mb4" } else { charset }
-}
-
-fn same(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
 }
 
 fn keyless(name: &TableName) -> Error {

@@ -62,8 +62,8 @@ impl Key {
         (!event.meta.op.is_ddl()).then(|| plain.into_bytes())
     }
 
-    fn text(&self, encrypted: &RawValue) -> Option<String> {
-        let Encrypted { iv, bytes } = serde_json::from_str(encrypted.get()).ok()?;
+    fn text(&self, encrypted: &str) -> Option<String> {
+        let Encrypted { iv, bytes } = serde_json::from_str(encrypted).ok()?;
         let (iv, mut bytes) = (BASE64.decode(iv).ok()?, BASE64.decode(bytes).ok()?);
         let len = match self.0.len() {
             16 => decrypt::<Aes128>(&self.0, &iv, &mut bytes),

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::TableName;
+use super::typed::same_name;
 use crate::error::{Error, Result};
 
 /// How the values of a column arrive, and so how they are written.
@@ -222,7 +223,7 @@ impl TableDef {
         self.columns
             .iter()
             .find(|c| c.name == name)
-            .or_else(|| self.columns.iter().find(|c| c.name.to_lowercase() == name.to_lowercase()))
+            .or_else(|| self.columns.iter().find(|c| same_name(&c.name, name)))
     }
 
     /// Reads the producer's `def` or `old` object. Attributes that only the statement's text

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::ddl::{Clause, Text};
 use super::def::{Kind, TableDef};
+use super::typed::same_name;
 use super::{Body, Event, Op, Seq, TableName};
 use crate::error::Result;
 
@@ -143,10 +144,12 @@ fn inherit(def: &mut TableDef, clauses: &[Clause], before: Option<&TableDef>) {
         let mut defined = None;
         for clause in clauses {
             match clause {
-                Clause::Defined { name, attributes, .. } if same(name, &column.name) => {
+                Clause::Defined { name, attributes, .. } if same_name(name, &column.name) => {
                     defined = Some(attributes);
                 }
-                Clause::Renamed { was, name } if same(name, &column.name) => former = was.clone(),
+                Clause::Renamed { was, name } if same_name(name, &column.name) => {
+                    former = was.clone()
+                }
                 _ => {}
             }
         }
@@ -166,10 +169,6 @@ fn inherit(def: &mut TableDef, clauses: &[Clause], before: Option<&TableDef>) {
             column.srid = old.srid;
         }
     }
-}
-
-fn same(a: &str, b: &str) -> bool {
-    a.to_lowercase() == b.to_lowercase()
 }
 
 #[cfg(test)]

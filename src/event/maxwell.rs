@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use serde::de::{Deserialize, Deserializer, Visitor};
-use serde_json::value::RawValue;
+use serde::de::IgnoredAny;
 
 use super::def::TableDef;
+use super::envelope::Envelope;
 use super::{BinlogPos, Body, Event, Key, Meta, Op};
 
 /// JSON nested deeper than this is refused: no MySQL or MariaDB value can be (their limits are
@@ -42,67 +42,6 @@ impl fmt::Display for Damage {
     }
 }
 
-/// A string that borrows from the message unless it holds escapes.
-#[derive(PartialEq, Eq, Hash)]
-pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct AsText;
-        impl<'de> Visitor<'de> for AsText {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(v)))
-            }
-            fn visit_str<E>(self, v: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(v.to_owned())))
-            }
-        }
-        d.deserialize_str(AsText)
-    }
-}
-
-#[derive(serde::Deserialize)]
-struct Envelope<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Option<Text<'a>>,
-    #[serde(borrow)]
-    encrypted: Option<&'a RawValue>,
-    #[serde(borrow)]
-    database: Option<Text<'a>>,
-    #[serde(borrow)]
-    table: Option<Text<'a>>,
-    ts: Option<i64>,
-    xid: Option<u64>,
-    xoffset: Option<u64>,
-    commit: Option<bool>,
-    #[serde(borrow)]
-    position: Option<&'a RawValue>,
-    server_id: Option<u64>,
-    thread_id: Option<u64>,
-    #[serde(borrow)]
-    primary_key: Option<&'a RawValue>,
-    #[serde(borrow)]
-    primary_key_columns: Option<&'a RawValue>,
-    #[serde(borrow)]
-    data: Option<&'a RawValue>,
-    #[serde(borrow)]
-    old: Option<&'a RawValue>,
-    #[serde(borrow)]
-    def: Option<&'a RawValue>,
-    #[serde(borrow)]
-    sql: Option<Text<'a>>,
-    #[serde(borrow)]
-    charset: Option<Text<'a>>,
-    #[serde(borrow)]
-    producer: Option<Text<'a>>,
-    #[serde(borrow)]
-    reason: Option<Text<'a>>,
-}
-
 /// Reads one message as it came from outside.
 ///
 /// # Errors
@@ -111,23 +50,38 @@ pub fn parse(bytes: &[u8]) -> Result<Event<'_>, Damage> {
     if bytes.is_empty() {
         return Err(Damage("empty message".into()));
     }
-    check_depth(bytes)?;
-    let event = parse_stored(bytes)?;
-    if let Body::Row { data, old } = event.body {
-        check_names(data, "data")?;
-        old.map_or(Ok(()), |old| check_names(old, "old"))?;
+    let event = event(envelope(bytes)?)?;
+    let check = |part: Option<&str>, check: fn(&str) -> Result<(), String>, what: &str| {
+        part.map_or(Ok(()), check).map_err(|e| Damage(format!("{what}: {e}")))
+    };
+    match event.body {
+        Body::Row { data, old } => {
+            check(Some(data), check_names, "data")?;
+            check(old, check_names, "old")?;
+        }
+        Body::Ddl { def, old, .. } => {
+            check(def, check_definition, "def")?;
+            check(old, check_definition, "old")?;
+        }
+        Body::Nothing => {}
     }
     Ok(event)
 }
 
 /// Refuses names of columns that are no text: half a surrogate is an escape that the reading of the
 /// whole message lets pass, and that would stop every reader of the row.
-fn check_names(image: &str, what: &str) -> Result<(), Damage> {
+fn check_names(image: &str) -> Result<(), String> {
     if memchr::memmem::find(image.as_bytes(), b"\\u").is_none() {
         return Ok(());
     }
-    let names = serde_json::from_str::<HashMap<Text<'_>, &RawValue>>(image);
-    names.map(drop).map_err(|e| Damage(format!("{what}: {e}")))
+    let names = serde_json::from_str::<HashMap<String, IgnoredAny>>(image);
+    names.map(drop).map_err(|e| e.to_string())
+}
+
+/// A table's definition is read with the message, or the message would be found damaged only where it
+/// is needed.
+fn check_definition(text: &str) -> Result<(), String> {
+    TableDef::parse(text).map(drop).map_err(|e| e.message().plain())
 }
 
 /// Reads a message that [`parse`] has read before: the index marks those it could not.
@@ -135,7 +89,10 @@ fn check_names(image: &str, what: &str) -> Result<(), Damage> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
-    let env = envelope(bytes)?;
+    event(Envelope::read(text(bytes)?).map_err(no_message)?)
+}
+
+fn event(env: Envelope<'_>) -> Result<Event<'_>, Damage> {
     if env.encrypted.is_some() {
         return Err(Damage(ENCRYPTED.into()));
     }
@@ -155,7 +112,6 @@ pub fn parse_stored(bytes: &[u8]) -> Result<Event<'_>, Damage> {
 /// # Errors
 /// As [`parse`].
 pub fn parse_meta(bytes: &[u8]) -> Result<Meta<'_>, Damage> {
-    check_depth(bytes)?;
     let env = envelope(bytes)?;
     match (&env.kind, env.encrypted) {
         (None, Some(_)) => Err(Damage(ENCRYPTED.into())),
@@ -166,33 +122,39 @@ pub fn parse_meta(bytes: &[u8]) -> Result<Meta<'_>, Damage> {
 /// What of a message is encrypted.
 pub(super) enum Sealed<'a> {
     /// All of it.
-    Whole(&'a RawValue),
+    Whole(&'a str),
     /// What the rows hold; the text before and after the place where it belongs.
-    Data { before: &'a str, encrypted: &'a RawValue, after: &'a str },
+    Data { before: &'a str, encrypted: &'a str, after: &'a str },
 }
 
 /// The encrypted part of a message; `None` where there is none as the producer writes it.
 pub(super) fn sealed(bytes: &[u8]) -> Option<Sealed<'_>> {
-    check_depth(bytes).ok()?;
     let env = envelope(bytes).ok()?;
     let encrypted = env.encrypted?;
     if env.kind.is_none() {
         return Some(Sealed::Whole(encrypted));
     }
-    let text = std::str::from_utf8(without_bom(bytes)).ok()?;
-    let start = (encrypted.get().as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
+    let text = text(bytes).ok()?;
+    let start = (encrypted.as_ptr() as usize).checked_sub(text.as_ptr() as usize)?;
     let (before, rest) = text.split_at_checked(start)?;
     let before = before.trim_end().strip_suffix(':')?.trim_end().strip_suffix("\"encrypted\"")?;
-    Some(Sealed::Data { before, encrypted, after: rest.get(encrypted.get().len()..)? })
+    Some(Sealed::Data { before, encrypted, after: rest.get(encrypted.len()..)? })
 }
 
+/// The fields of a message from outside.
 fn envelope(bytes: &[u8]) -> Result<Envelope<'_>, Damage> {
-    let text = std::str::from_utf8(without_bom(bytes));
-    let text = text.map_err(|e| Damage(format!("not UTF-8: {e}")))?;
-    serde_json::from_str(text).map_err(|e| Damage(format!("not a Maxwell message: {e}")))
+    check_depth(bytes)?;
+    Envelope::check(text(bytes)?).map_err(no_message)
 }
 
-const NO_TYPE: &str = "not a Maxwell message: missing field `type`";
+fn text(bytes: &[u8]) -> Result<&str, Damage> {
+    let text = std::str::from_utf8(without_bom(bytes));
+    text.map_err(|e| Damage(format!("not UTF-8: {e}")))
+}
+
+fn no_message(why: impl fmt::Display) -> Damage {
+    Damage(format!("not a Maxwell message: {why}"))
+}
 
 /// Without the byte order mark that an editor puts before a file's first line.
 pub fn without_bom(bytes: &[u8]) -> &[u8] {
@@ -220,9 +182,9 @@ fn op(kind: &str) -> Option<Op> {
 }
 
 fn meta<'a>(env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
-    let kind = &env.kind.as_ref().ok_or_else(|| Damage(NO_TYPE.into()))?.0;
+    let kind = env.kind.as_deref().ok_or_else(|| no_message("missing field `type`"))?;
     let op = op(kind).ok_or_else(|| unread(kind, env))?;
-    let text = |t: &Option<Text<'a>>| t.as_ref().map(|t| t.0.clone()).unwrap_or_default();
+    let text = |t: &Option<Cow<'a, str>>| t.clone().unwrap_or_default();
     let ts = env.ts.unwrap_or_default();
     let (ts, ms) = if op.is_ddl() { (ts.div_euclid(1000), ts.rem_euclid(1000)) } else { (ts, 0) };
     if !TIMES.contains(&ts) {
@@ -231,7 +193,7 @@ fn meta<'a>(env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
     let position = match env.position {
         None => None,
         // With GTID as position the producer sends an object; that is no file position.
-        Some(raw) => raw.get().strip_prefix('"').and_then(|t| t.strip_suffix('"')),
+        Some(raw) => raw.strip_prefix('"').and_then(|t| t.strip_suffix('"')),
     };
     let meta = Meta {
         op,
@@ -257,16 +219,14 @@ fn meta<'a>(env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
 
 /// What a message says that is no event: of what the binlog holds and that was not read, or is missing.
 fn unread(kind: &str, env: &Envelope<'_>) -> Damage {
-    let text = |part: &Option<Text<'_>>| part.as_ref().map(|t| t.0.clone().into_owned());
-    let reason = text(&env.reason).unwrap_or_default();
-    let database = text(&env.database);
-    let about = match (database, text(&env.table)) {
+    let reason = env.reason.as_deref().unwrap_or_default();
+    let about = match (&env.database, &env.table) {
         (Some(database), Some(table)) => format!("{database}.{table}: "),
         (Some(database), None) => format!("{database}: "),
         _ => String::new(),
     };
-    let place = env.position.map(|raw| raw.get().trim_matches('"')).unwrap_or_default();
-    match (kind, text(&env.sql)) {
+    let place = env.position.map(|raw| raw.trim_matches('"')).unwrap_or_default();
+    match (kind, &env.sql) {
         ("undecoded", _) => Damage(format!("{about}rows at {place} are not read: {reason}")),
         ("statement", Some(sql)) => {
             let short: String = sql.chars().take(100).collect();
@@ -283,39 +243,29 @@ fn body<'a>(op: Op, env: Envelope<'a>) -> Result<Body<'a>, Damage> {
         return Ok(Body::Row { data, old: object(env.old, "old")? });
     }
     if op.is_ddl() {
-        let sql = env.sql.ok_or_else(|| Damage("no sql".into()))?.0;
+        let sql = env.sql.ok_or_else(|| Damage("no sql".into()))?;
         return Ok(Body::Ddl {
             sql,
-            def: definition(env.def, "def")?,
-            old: definition(env.old, "old")?,
-            charset: env.charset.map(|t| t.0),
+            def: object(env.def, "def")?,
+            old: object(env.old, "old")?,
+            charset: env.charset,
         });
     }
     Ok(Body::Nothing)
 }
 
-fn object<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Damage> {
-    match raw.map(RawValue::get) {
+fn object<'a>(raw: Option<&'a str>, what: &str) -> Result<Option<&'a str>, Damage> {
+    match raw {
         None => Ok(None),
         Some(text) if text.starts_with('{') => Ok(Some(text)),
         Some(_) => Err(Damage(format!("{what} is not an object"))),
     }
 }
 
-fn list<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Damage> {
-    match raw.map(RawValue::get) {
+fn list<'a>(raw: Option<&'a str>, what: &str) -> Result<Option<&'a str>, Damage> {
+    match raw {
         Some(text) if !text.starts_with('[') => Err(Damage(format!("{what} is no list"))),
         text => Ok(text),
-    }
-}
-
-/// A table's definition. It is read with the message, or the message would be found damaged only
-/// where it is needed.
-fn definition<'a>(raw: Option<&'a RawValue>, what: &str) -> Result<Option<&'a str>, Damage> {
-    let text = object(raw, what)?;
-    match text.map(TableDef::parse) {
-        Some(Err(e)) => Err(Damage(format!("{what}: {}", e.message().plain()))),
-        _ => Ok(text),
     }
 }
 

@@ -1,14 +1,12 @@
 //! Row images: a JSON object as names and values, both still slices of the message.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::ser::{Error as _, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::Nulls;
-use super::maxwell::Text;
+use super::members::{self, Members};
 use crate::error::{Error, Result};
 
 /// One value as the producer wrote it: a JSON token.
@@ -39,11 +37,7 @@ impl<'a> Value<'a> {
 
     /// The decoded text of a JSON string; `None` for anything else.
     pub fn string(self) -> Option<Cow<'a, str>> {
-        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
-        if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
-            return Some(Cow::Borrowed(inner));
-        }
-        serde_json::from_str::<String>(self.0).ok().map(Cow::Owned)
+        members::string(self.0)
     }
 
     /// The text of a JSON column's value. Its `null`, and an object that has the key `$json` alone, come
@@ -78,10 +72,24 @@ impl<'a> Columns<'a> {
     /// Splits the text of a JSON object (see [`super::Body::Row`]).
     ///
     /// # Errors
-    /// When the text is no JSON object; messages in the spool were checked when they were read.
+    /// As [`columns`].
     pub fn parse(object: &'a str) -> Result<Self> {
-        serde_json::from_str(object).map_err(|e| Error::failed(format!("row image: {e}")))
+        let mut all = Vec::with_capacity(16);
+        for column in columns(object) {
+            all.push(column?);
+        }
+        Ok(Self(all))
     }
+}
+
+/// The names and values of an image one by one.
+///
+/// # Errors
+/// When the text is no JSON object; messages in the spool were checked when they were read.
+pub fn columns<'a>(object: &'a str) -> impl Iterator<Item = Result<(Cow<'a, str>, Value<'a>)>> {
+    let no_object = |_| Error::failed("row image: no JSON object");
+    let column = |(name, value)| (name, Value(value));
+    Members::of(object).map(move |member| member.map(column).map_err(no_object))
 }
 
 impl Serialize for Columns<'_> {
@@ -131,15 +139,13 @@ pub fn look(data: &str, old: Option<&str>) -> Look {
     let former = old.and_then(|old| Columns::parse(old).ok()).unwrap_or_default().0;
     null |= former.iter().any(|(_, value)| value.is_null());
     let mut met = 0;
-    each(data, |name, value| {
+    for (name, value) in columns(data).flatten() {
         width += 1;
-        null |= value == "null";
-        met += usize::from(former.get(met).is_some_and(|(former, _)| former == name));
-    });
+        null |= value.is_null();
+        met += usize::from(former.get(met).is_some_and(|(former, _)| *former == name));
+    }
     let has = |(name, _): &(Cow<'_, str>, Value<'_>)| {
-        let mut found = false;
-        each(data, |own, _| found |= own == name);
-        found
+        columns(data).flatten().any(|(own, _)| own == *name)
     };
     let left_out = old.is_some() && (former.is_empty() || !former[met..].iter().all(has));
     let nulls = match (null, left_out) {
@@ -153,55 +159,13 @@ pub fn look(data: &str, old: Option<&str>) -> Look {
 /// The value of a column in a JSON object, and how many columns that has.
 pub fn find<'a>(object: &'a str, column: &str) -> (Option<Value<'a>>, usize) {
     let (mut found, mut width) = (None, 0);
-    each(object, |name, value| {
+    for (name, value) in columns(object).flatten() {
         width += 1;
         if name.eq_ignore_ascii_case(column) {
-            found = Some(Value(value));
+            found = Some(value);
         }
-    });
+    }
     (found, width)
-}
-
-/// Hands over the names and values of a JSON object.
-fn each<'a>(object: &'a str, visit: impl FnMut(&str, &'a str)) {
-    struct Each<F>(F);
-    impl<'de, F: FnMut(&str, &'de str)> Visitor<'de> for Each<F> {
-        type Value = ();
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object")
-        }
-        fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> std::result::Result<(), A::Error> {
-            while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                (self.0)(&name.0, value.get());
-            }
-            Ok(())
-        }
-    }
-    // Messages in the spool were checked when they were read.
-    let _ = serde_json::Deserializer::from_str(object).deserialize_map(Each(visit));
-}
-
-impl<'de> Deserialize<'de> for Columns<'de> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> std::result::Result<Self, D::Error> {
-        struct AsColumns;
-        impl<'de> Visitor<'de> for AsColumns {
-            type Value = Columns<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> std::result::Result<Columns<'de>, A::Error> {
-                let mut columns = Vec::with_capacity(16);
-                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    columns.push((name.0, Value(value.get())));
-                }
-                Ok(Columns(columns))
-            }
-        }
-        d.deserialize_map(AsColumns)
-    }
 }
 
 #[cfg(test)]

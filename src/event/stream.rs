@@ -116,9 +116,23 @@ pub struct BinlogPos<Base = String> {
 impl<'a> BinlogPos<&'a str> {
     /// Reads `bin.000002:202815`; `None` when it is not of that form.
     pub fn parse(text: &'a str) -> Option<Self> {
-        let (name, offset) = text.rsplit_once(':')?;
-        let (base, file) = name.rsplit_once('.')?;
-        Some(Self { base, file: file.parse().ok()?, offset: offset.parse().ok()? })
+        let last = |text: &str, sign| text.bytes().rposition(|byte| byte == sign);
+        let (name, offset) = text.split_at(last(text, b':')?);
+        let (base, file) = name.split_at(last(name, b'.')?);
+        Some(Self { base, file: file[1..].parse().ok()?, offset: offset[1..].parse().ok()? })
+    }
+
+    /// Adds it to a text as it is shown. A script has one for each statement, too many for the way
+    /// through [`fmt`].
+    pub fn push_to(&self, out: &mut String) {
+        let [mut file, mut offset] = [itoa::Buffer::new(); 2];
+        let file = file.format(self.file);
+        out.push_str(self.base);
+        out.push('.');
+        (file.len()..6).for_each(|_| out.push('0'));
+        out.push_str(file);
+        out.push(':');
+        out.push_str(offset.format(self.offset));
     }
 }
 
@@ -143,5 +157,23 @@ impl<Base: PartialEq> PartialOrd for BinlogPos<Base> {
 impl<Base: fmt::Display> fmt::Display for BinlogPos<Base> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:06}:{}", self.base, self.file, self.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_as_it_is_shown() {
+        for text in ["bin.000002:202815", "b.x.1234567:4", "bin.000000:0"] {
+            let place = BinlogPos::parse(text).expect("a place");
+            let mut pushed = String::new();
+            place.push_to(&mut pushed);
+            assert_eq!((place.to_string().as_str(), pushed.as_str()), (text, text));
+        }
+        for text in ["", ":", ".:", "bin:1", "bin.1", "bin.x:1", "bin.1:x", "é.1:é"] {
+            assert_eq!(BinlogPos::parse(text), None, "{text}");
+        }
     }
 }

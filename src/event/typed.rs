@@ -137,7 +137,8 @@ pub fn column<'a>(columns: &Columns<'a>, name: &str) -> Option<Value<'a>> {
     found.map(|(_, value)| *value)
 }
 
-/// True for names of one column.
+/// True for names of one column, which compare without case; of tables and databases, for those that a
+/// server of either kind may take for the same.
 pub fn same_name(a: &str, b: &str) -> bool {
     a == b || a.to_lowercase() == b.to_lowercase()
 }

@@ -4,7 +4,8 @@
 
 use crate::error::{Error, Means, Result};
 use crate::event::def::{Column, Kind, TableDef, are_of_a_sequence};
-use crate::event::row::{Columns, Value, is_set_wide};
+use crate::event::row::{Value, columns, is_set_wide};
+use crate::event::typed::same_name;
 use crate::event::{Seq, TableName};
 
 pub mod bind;
@@ -97,7 +98,7 @@ impl Table {
         null: &[(&str, &'static str)],
         set: &[(&str, &'static str)],
     ) -> Result<()> {
-        let at = |name: &str| self.columns.iter().position(|c| same(&c.name, name));
+        let at = |name: &str| self.columns.iter().position(|c| same_name(&c.name, name));
         let mut routed = Routed::default();
         for (from, to) in names {
             let place = to.map(|to| {
@@ -109,7 +110,7 @@ impl Table {
             routed.names.push(((*from).to_owned(), place.transpose()?));
         }
         for (column, value) in null {
-            let moved = routed.names.iter().find(|(from, _)| same(from, column));
+            let moved = routed.names.iter().find(|(from, _)| same_name(from, column));
             // A table of another time may not have it.
             let place = moved.map_or_else(|| at(column), |(_, to)| *to);
             routed.null.extend(place.map(|place| (place, Value(value))));
@@ -152,7 +153,7 @@ impl Table {
             return Some(guess);
         }
         let exact = self.columns.iter().position(|c| c.name == name);
-        exact.or_else(|| self.columns.iter().position(|c| same(&c.name, name)))
+        exact.or_else(|| self.columns.iter().position(|c| same_name(&c.name, name)))
     }
 
     /// The values of an image by the places of this table's columns; `whole` is the event's object
@@ -162,30 +163,21 @@ impl Table {
     /// When the table has no such column.
     fn image<'a>(&self, object: &'a str, whole: &str) -> Result<Image<'a>> {
         let mut image = Image(vec![None; self.columns.len()].into());
-        self.fill(&mut image, object, whole)?;
-        Ok(image)
-    }
-
-    /// Puts the named values of an object into the places of this table's columns; `whole` is the
-    /// event's object with all columns.
-    ///
-    /// # Errors
-    /// When the table has no such column.
-    fn fill<'a>(&self, image: &mut Image<'a>, object: &'a str, whole: &str) -> Result<()> {
-        let columns = Columns::parse(object)?;
-        for (i, (name, value)) in columns.0.iter().enumerate() {
+        for (i, column) in columns(object).enumerate() {
+            let (name, value) = column?;
             let value = |at: usize| match self.columns[at].kind {
                 Kind::Json | Kind::JsonOrText => match value.spaced(object) {
-                    spaced if spaced == *value || is_set_wide(whole) => *value,
+                    spaced if spaced == value || is_set_wide(whole) => value,
                     spaced => spaced,
                 },
-                _ => *value,
+                _ => value,
             };
-            if let Some((_, to)) = self.routed.names.iter().find(|(from, _)| same(from, name)) {
+            if let Some((_, to)) = self.routed.names.iter().find(|(from, _)| same_name(from, &name))
+            {
                 to.iter().for_each(|&at| image.0[at] = Some(value(at)));
                 continue;
             }
-            let at = self.position(name, i).ok_or_else(|| {
+            let at = self.position(&name, i).ok_or_else(|| {
                 Error::stopped(format!(
                     "{}: the event has a column {:?} that the table lacks",
                     self.name, name
@@ -205,13 +197,8 @@ impl Table {
                 image.0[*at] = Some(*value);
             }
         }
-        Ok(())
+        Ok(image)
     }
-}
-
-/// Column names compare without case.
-fn same(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
 }
 
 /// One version of a row: a value for each column of its table, `None` where the event has none.
@@ -327,11 +314,14 @@ pub fn touched(before: Option<&Image<'_>>, after: Option<&Image<'_>>) -> Vec<usi
     let (Some(before), Some(after)) = (before, after) else {
         return Vec::new();
     };
-    let pairs = before.0.iter().zip(&after.0).enumerate();
-    let differs = |b: &Option<Value<'_>>, a: &Option<Value<'_>>| match (b, a) {
+    (0..after.0.len()).filter(|&i| differs(before, after, i)).collect()
+}
+
+/// True when a column has another value after than before; one without a value stays as it is.
+pub fn differs(before: &Image<'_>, after: &Image<'_>, i: usize) -> bool {
+    match (before.0[i], after.0[i]) {
         (_, None) => false,
         (None, Some(_)) => true,
-        (Some(b), Some(a)) => !a.same(*b),
-    };
-    pairs.filter(|(_, (b, a))| differs(b, a)).map(|(i, _)| i).collect()
+        (Some(before), Some(after)) => !after.same(before),
+    }
 }

@@ -8,7 +8,7 @@ use crate::event::TableName;
 use crate::filter::{Filter, Type};
 use crate::read;
 use crate::select::Choice;
-use crate::spool::{Seq, Spool, Survey, Transaction, TransactionKind, Zone};
+use crate::spool::{Counts, Numbered, Seq, Spool, Survey, Transaction, TransactionKind, Zone};
 
 /// Lengths of a stretch in seconds, each a multiple of the one before.
 const LENGTHS: [i64; 10] = [1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400, 604_800];
@@ -47,16 +47,16 @@ pub struct Series {
 
 /// What was counted.
 #[derive(Clone, Debug)]
-pub struct Stats {
+pub struct Stats<Table: Ord = TableName> {
     /// Seconds of a stretch.
     pub length: i64,
     /// First and last stretch with anything in it.
     pub span: Option<(i64, i64)>,
     /// The tables.
-    pub tables: BTreeMap<TableName, Series>,
+    pub tables: BTreeMap<Table, Series>,
 }
 
-impl Default for Stats {
+impl<Table: Ord> Default for Stats<Table> {
     fn default() -> Self {
         Self { length: LENGTHS[0], span: None, tables: BTreeMap::new() }
     }
@@ -68,27 +68,29 @@ impl Default for Stats {
 /// # Errors
 /// When the spool cannot be read.
 pub fn stats(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<Stats> {
-    let mut stats = Stats::default();
     // What a sum is of cannot be told apart any more.
     let choosy = !filter.xids().is_empty()
         || !filter.threads().is_empty()
         || !filter.servers().is_empty()
         || filter.reads_rows();
     if choosy {
+        let mut stats = Stats::default();
         for transaction in read::transactions(spool, range.clone(), filter)? {
             stats.add(&transaction?);
         }
         return Ok(stats);
     }
+    let mut sums = Sums { stats: Stats::default(), choice: Choice::new(spool, filter)?, filter };
     if !filter.is_choosy() {
         let mut times = Times(None);
         spool.survey(range.clone(), &mut times)?;
-        stats.reach(times.0);
+        sums.stats.reach(times.0);
     }
-    let (choice, names) = (Choice::new(spool, filter)?, spool.tables()?);
-    let mut sums = Sums { stats: &mut stats, choice, names, filter };
     spool.survey(range.clone(), &mut sums)?;
-    Ok(stats)
+    let Stats { length, span, mut tables } = sums.stats;
+    let named = (0..).zip(spool.tables()?).filter(|(_, name)| filter.takes_table(name));
+    let tables = named.filter_map(|(table, name)| Some((name, tables.remove(&table)?))).collect();
+    Ok(Stats { length, span, tables })
 }
 
 /// The earliest and the latest time.
@@ -107,17 +109,24 @@ impl Survey for Times {
         !whole
     }
 
-    fn transaction(&mut self, t: Transaction) {
+    fn transaction(&mut self, t: Numbered) {
         self.add(t.ts, t.ts);
     }
 }
 
-/// Counts in sums.
+/// Counts in sums, tables by their numbers.
 struct Sums<'s> {
-    stats: &'s mut Stats,
+    stats: Stats<u32>,
     choice: Choice,
-    names: Vec<TableName>,
     filter: &'s Filter,
+}
+
+impl Sums<'_> {
+    fn count(&mut self, ts: i64, table: u32, counts: Counts, ddl: u64) {
+        if self.choice.takes_table(table) {
+            self.stats.count(ts, &table, taken(self.filter, kinds(counts, ddl)));
+        }
+    }
 }
 
 impl Survey for Sums<'_> {
@@ -126,27 +135,26 @@ impl Survey for Sums<'_> {
             return false;
         };
         let stretch = |ts: i64| ts.div_euclid(self.stats.length);
-        let known = zone.tables.iter().all(|t| (t.table as usize) < self.names.len());
-        if !whole || !known || stretch(from) != stretch(to) {
+        if !whole || stretch(from) != stretch(to) {
             return true;
         }
         for touched in &zone.tables {
-            let name = &self.names[touched.table as usize];
-            if self.filter.takes_table(name) {
-                let counts = touched.counts;
-                let rows = [counts.insert, counts.update, counts.delete, touched.ddl];
-                self.stats.count(from, name, taken(self.filter, rows));
-            }
+            self.count(from, touched.table, touched.counts, touched.ddl);
         }
         self.stats.fit(KEPT);
         false
     }
 
-    fn transaction(&mut self, transaction: Transaction) {
-        if let Some(t) = read::by_index(transaction, self.filter) {
-            self.stats.add(&t);
-        }
+    fn transaction(&mut self, t: Numbered) {
+        let ddl = u64::from(t.kind == TransactionKind::Ddl);
+        t.tables.iter().for_each(|(table, counts)| self.count(t.ts, *table, *counts, ddl));
+        self.stats.fit(KEPT);
     }
+}
+
+/// In the order of [`KINDS`].
+fn kinds(counts: Counts, ddl: u64) -> [u64; 4] {
+    [counts.insert, counts.update, counts.delete, ddl]
 }
 
 /// The part of a tally whose kinds are selected.
@@ -162,14 +170,15 @@ fn taken(filter: &Filter, kinds: [u64; 4]) -> Tally {
 impl Stats {
     /// Counts a transaction.
     pub fn add(&mut self, t: &Transaction) {
+        let ddl = u64::from(t.kind == TransactionKind::Ddl);
         for (name, counts) in &t.tables {
-            let ddl = u64::from(t.kind == TransactionKind::Ddl);
-            let kinds = [counts.insert, counts.update, counts.delete, ddl];
-            self.count(t.ts, name, Tally { kinds });
+            self.count(t.ts, name, Tally { kinds: kinds(*counts, ddl) });
         }
         self.fit(KEPT);
     }
+}
 
+impl<Table: Ord + Clone> Stats<Table> {
     /// Makes the stretches as long as they have to be for these times in the end.
     fn reach(&mut self, times: Option<(i64, i64)>) {
         let Some((from, to)) = times else { return };
@@ -178,17 +187,17 @@ impl Stats {
         self.span = None;
     }
 
-    fn count(&mut self, ts: i64, name: &TableName, tally: Tally) {
+    fn count(&mut self, ts: i64, table: &Table, tally: Tally) {
         if tally.sum() == 0 {
             return;
         }
         let stretch = ts.div_euclid(self.length);
         let (first, last) = self.span.unwrap_or((stretch, stretch));
         self.span = Some((first.min(stretch), last.max(stretch)));
-        if !self.tables.contains_key(name) {
-            self.tables.insert(name.clone(), Series::default());
+        if !self.tables.contains_key(table) {
+            self.tables.insert(table.clone(), Series::default());
         }
-        if let Some(series) = self.tables.get_mut(name) {
+        if let Some(series) = self.tables.get_mut(table) {
             series.total.add(tally);
             series.stretches.entry(stretch).or_default().add(tally);
         }
@@ -214,7 +223,7 @@ impl Stats {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spool::{Batch, Counts, SpoolWriter, WriterOptions};
+    use crate::spool::{Batch, SpoolWriter, WriterOptions};
 
     #[test]
     fn stretches_grow_until_they_are_few_enough_and_lose_no_row() {

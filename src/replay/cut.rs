@@ -101,17 +101,15 @@ pub fn cut(spool: &Spool, bounds: &Bounds, filter: &Filter) -> Result<Cut> {
             && bounds.from.as_ref().is_none_or(|from| !before(from))
             && bounds.to.as_ref().is_none_or(before)
     };
-    let earliest = spool.transactions(whole.clone(), Direction::Forward).next().transpose()?;
+    let earliest = spool.first_transaction(whole.clone(), Direction::Forward)?;
     let late = |t: &Transaction| cut.range.start == whole.start && begins_late(bounds, t);
     cut.late = earliest.as_ref().is_some_and(late);
     let from_begin = cut.late || bounds.since.is_none() && bounds.from.is_none();
     cut.pruned = spool.pruned().filter(|_| from_begin).cloned();
-    let last = |range: &Range<Seq>| {
-        spool.transactions(range.clone(), Direction::Reverse).next().transpose()
-    };
+    let last = |range: &Range<Seq>| spool.first_transaction(range.clone(), Direction::Reverse);
     cut.transactions = spool.transaction_count(cut.range.clone())?;
     if cut.transactions > 0 {
-        cut.first = spool.transactions(cut.range.clone(), Direction::Forward).next().transpose()?;
+        cut.first = spool.first_transaction(cut.range.clone(), Direction::Forward)?;
         cut.last = last(&cut.range)?;
     } else if cut.range != whole {
         cut.around = earliest.zip(last(&whole)?);

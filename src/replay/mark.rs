@@ -95,7 +95,7 @@ impl Coming {
         }
         let end = spool.end()?;
         let end = end.open.unwrap_or(end.next);
-        let last = spool.transactions(0..end, Direction::Reverse).next().transpose()?;
+        let last = spool.first_transaction(0..end, Direction::Reverse)?;
         let at = last.and_then(|last| last.position).filter(|at| at.base == place.base);
         let Some(at) = at else {
             return Err(Error::stopped(format!(
@@ -123,7 +123,7 @@ impl Coming {
     /// True when what came last was done at the source before the mark was written.
     fn is_older(&self, spool: &Spool) -> Result<bool> {
         let Place::Mark { ts, .. } = self.place else { return Ok(true) };
-        let last = spool.transactions(0..Seq::MAX, Direction::Reverse).next().transpose()?;
+        let last = spool.first_transaction(0..Seq::MAX, Direction::Reverse)?;
         Ok(last.is_some_and(|last| last.ts < ts))
     }
 

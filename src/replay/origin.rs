@@ -7,7 +7,7 @@ use super::snapshot::Snapshot;
 use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::filter::Filter;
-use crate::spool::{Seq, Spool, Survey, Transaction, Zone};
+use crate::spool::{Numbered, Seq, Spool, Survey, Transaction, Zone};
 
 /// Transactions at the begin of a binlog file that tell whether the server was restarted.
 const PROBE: u64 = 10;
@@ -21,7 +21,7 @@ pub(super) fn check(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Resul
     if !filter.threads().is_empty() || !filter.servers().is_empty() {
         let mut seen = Look { seen: Seen::default(), filter };
         spool.survey(range.clone(), &mut seen)?;
-        seen.seen.check(filter)?;
+        seen.seen.check(filter, &|t| spool.named(t.clone()))?;
     }
     check_columns(spool, filter)
 }
@@ -91,10 +91,13 @@ impl Survey for Look<'_> {
         false
     }
 
-    fn transaction(&mut self, transaction: Transaction) {
+    fn transaction(&mut self, transaction: Numbered) {
         self.seen.add(transaction, self.filter);
     }
 }
+
+/// A transaction with its names.
+type Named<'a> = dyn Fn(&Numbered) -> Result<Transaction> + 'a;
 
 /// What was seen of the stretch's transactions.
 #[derive(Default)]
@@ -121,12 +124,12 @@ struct File {
 struct Found {
     thread: u64,
     transactions: u64,
-    first: Transaction,
-    last: Transaction,
+    first: Numbered,
+    last: Numbered,
 }
 
 impl Seen {
-    fn add(&mut self, t: Transaction, filter: &Filter) {
+    fn add(&mut self, t: Numbered, filter: &Filter) {
         self.any_thread |= t.thread_id.is_some();
         t.server_id.into_iter().for_each(|server| self.server(server));
         let number = t.position.as_ref().map(|at| at.file);
@@ -164,7 +167,8 @@ impl Seen {
         }
     }
 
-    fn check(self, filter: &Filter) -> Result<()> {
+    /// Holds it against the filter; `named` gives transactions with their names.
+    fn check(self, filter: &Filter, named: &Named<'_>) -> Result<()> {
         if !filter.threads().is_empty() && !self.any_thread {
             return Err(Error::usage(Means::ThreadId + ": the stream carries no thread ids").help(
                 ("MariaDB sends none; with MySQL set Maxwell's output_thread_id. {} chooses single \
@@ -189,20 +193,20 @@ impl Seen {
                     .help(("`{}` lists the transactions with their threads", [Means::Log])));
             }
             if found.len() > 1 {
-                return Err(ambiguous(thread, &found));
+                return Err(ambiguous(thread, &found, named)?);
             }
         }
         Ok(())
     }
 }
 
-fn ambiguous(thread: u64, found: &[&Found]) -> Error {
+fn ambiguous(thread: u64, found: &[&Found], named: &Named<'_>) -> Result<Error> {
     let line = |one: &&Found| {
-        let (first, last) = (&one.first, &one.last);
-        format!("  {} transactions, from {first} to {last}", one.transactions)
+        let (first, last) = (named(&one.first)?, named(&one.last)?);
+        Ok(format!("  {} transactions, from {first} to {last}", one.transactions))
     };
-    let list: Vec<String> = found.iter().map(line).collect();
-    Error::usage(format!(
+    let list: Vec<String> = found.iter().map(line).collect::<Result<_>>()?;
+    Ok(Error::usage(format!(
         "thread {thread} names a connection in {} starts of the source's server:\n{}",
         found.len(),
         list.join("\n")
@@ -210,7 +214,7 @@ fn ambiguous(thread: u64, found: &[&Found]) -> Error {
     .help((
         "narrow the stretch to one of them with {}, {} or {}",
         [Means::Since, Means::Until, Means::Position],
-    ))
+    )))
 }
 
 /// Joins the files of each server start. A restart begins a binlog file and counts transactions
@@ -246,15 +250,19 @@ mod tests {
     use crate::error::ErrorKind;
     use crate::event::BinlogPos;
 
-    fn transaction(file: u64, xid: u64, thread: Option<u64>) -> Transaction {
-        Transaction {
+    fn named(t: &Numbered) -> Result<Transaction> {
+        Ok(Transaction { xid: t.xid, ..Transaction::with_rows(Vec::new()) })
+    }
+
+    fn transaction(file: u64, xid: u64, thread: Option<u64>) -> Numbered {
+        Numbered {
             first: xid,
             last: xid,
             xid: Some(xid),
-            position: Some(BinlogPos { base: "bin".into(), file, offset: 4 }),
+            position: Some(BinlogPos { base: (), file, offset: 4 }),
             thread_id: thread,
             server_id: Some(1),
-            ..Transaction::with_rows(Vec::new())
+            ..Numbered::with_rows(Vec::new())
         }
     }
 
@@ -264,7 +272,7 @@ mod tests {
         for &(file, xid, thread) in stream {
             seen.add(transaction(file, xid, Some(thread)), &filter);
         }
-        seen.check(&filter)
+        seen.check(&filter, &named)
     }
 
     #[test]
@@ -287,11 +295,13 @@ mod tests {
         let filter = Filter::default().by_origin(&[7], &[]);
         let mut seen = Seen::default();
         seen.add(transaction(1, 1, None), &filter);
-        assert!(seen.check(&filter).expect_err("none").to_string().contains("no thread ids"));
+        assert!(
+            seen.check(&filter, &named).expect_err("none").to_string().contains("no thread ids")
+        );
         assert!(check(&[(1, 1, 2)], 7).is_err());
         let filter = Filter::default().by_origin(&[], &[5]);
         let mut seen = Seen::default();
         seen.add(transaction(1, 1, None), &filter);
-        assert!(seen.check(&filter).expect_err("none").to_string().contains("there is: 1"));
+        assert!(seen.check(&filter, &named).expect_err("none").to_string().contains("there is: 1"));
     }
 }

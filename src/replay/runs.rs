@@ -178,7 +178,7 @@ impl RunState {
         let end = spool.end()?;
         let end = end.open.unwrap_or(end.next);
         let last_ts = |range| -> Result<Option<i64>> {
-            let last = spool.transactions(range, Direction::Reverse).next().transpose()?;
+            let last = spool.first_transaction(range, Direction::Reverse)?;
             Ok(last.map(|t| t.ts))
         };
         if self.run.direction == Direction::Forward {

@@ -77,26 +77,31 @@ pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
     let [inserts, updates, deletes] =
         [Type::Insert, Type::Update, Type::Delete].map(|kind| filter.takes_type(kind));
     let part = |taken: bool, n: u64| if taken { n } else { 0 };
-    let mut all = Selected::new();
-    for transaction in
-        select::transactions(spool, filter, selection.range.clone(), Direction::Forward)?
+    // By the numbers of the tables; those that are not selected are left out at the end.
+    let mut all: Vec<Option<Rows>> = Vec::new();
+    for transaction in select::numbered(spool, filter, selection.range.clone(), Direction::Forward)?
     {
         let t = transaction?;
-        for (name, counts) in &t.tables {
-            if !has(filter, &t, name, counts) {
-                continue;
-            }
-            if !all.contains_key(name) {
-                let seqs = t.first..t.last + 1;
-                all.insert(name.clone(), Rows { seqs, counts: Counts::default() });
-            }
-            if let Some(rows) = all.get_mut(name) {
+        if !filter.takes_transaction(t.xid, t.thread_id, t.server_id) {
+            continue;
+        }
+        for (table, counts) in &t.tables {
+            let counts = Counts {
+                insert: part(inserts, counts.insert),
+                update: part(updates, counts.update),
+                delete: part(deletes, counts.delete),
+            };
+            let table = *table as usize;
+            if counts.rows() > 0 {
+                all.resize(all.len().max(table + 1), None);
+                let begun = Rows { seqs: t.first..t.last + 1, counts: Counts::default() };
+                let rows = all[table].get_or_insert(begun);
                 rows.seqs.end = t.last + 1;
-                rows.counts.insert += part(inserts, counts.insert);
-                rows.counts.update += part(updates, counts.update);
-                rows.counts.delete += part(deletes, counts.delete);
+                rows.counts = rows.counts.plus(counts);
             }
         }
     }
-    Ok(all)
+    let found = spool.tables()?.into_iter().zip(all);
+    let found = found.filter_map(|(name, rows)| Some((name, rows?)));
+    Ok(found.filter(|(name, _)| filter.takes_table(name)).collect())
 }

@@ -79,8 +79,7 @@ impl Spool {
                     all.parted.push(t);
                 }
             }
-            let next =
-                self.transactions(range.end..Seq::MAX, Direction::Forward).next().transpose()?;
+            let next = self.first_transaction(range.end..Seq::MAX, Direction::Forward)?;
             all.parted.extend(next.filter(|t| t.first < range.end));
             let copies = self.bootstraps()?.into_iter();
             all.copies += copies.filter(|copy| range.contains(&copy.start)).count() as u64;

@@ -36,6 +36,7 @@ mod tests;
 mod troubles;
 mod types;
 mod walk;
+mod walks;
 mod writer;
 
 use std::path::Path;
@@ -65,8 +66,8 @@ pub use store::key::decrypt_with;
 pub use store::pruned::{Pruned, pruned};
 pub use troubles::Trouble;
 pub use types::{
-    BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Recovery,
-    SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,
+    BadFrame, Biggest, Bootstrap, Counts, Damaged, DdlRef, End, Epoch, Gap, GapKind, Numbered,
+    Recovery, SegmentInfo, Seq, Summary, TailFrame, TailRecord, Transaction, TransactionKind,
 };
 pub use writer::{SEGMENT_BYTES, SpoolWriter, WriterOptions};
 

@@ -152,7 +152,7 @@ fn border(spool: &Spool, segment: &SegmentInfo) -> Result<Option<(Seq, Border)>>
     if spool.end()?.open.is_some_and(|open| open < first) {
         return Ok(None);
     }
-    let next = spool.transactions(first..Seq::MAX, Direction::Forward).next().transpose()?;
+    let next = spool.first_transaction(first..Seq::MAX, Direction::Forward)?;
     let mut begin = next.filter(|t| t.first < first).map_or(first, |t| t.last + 1);
     while let Some((seq, _)) = index.next_ddl(begin)?.filter(|(_, group)| *group < begin) {
         begin = seq + 1;

@@ -10,20 +10,17 @@ use super::index::db::Index;
 use super::index::fit;
 use super::index::keyed::RowKey;
 use super::index::sums::{BIGGEST, SegmentSums};
-use super::index::zone::Zone;
-use super::index::zones::Survey;
 use super::opened::{Opened, open};
 use super::records::Records;
 use super::store::files;
-use super::store::frame::{Frame, Message};
+use super::store::frame::Message;
 use super::store::pruned;
 use super::store::segment;
 use super::store::segment_reader::SegmentReader;
 use super::store::segments;
 use super::types::{
-    BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq, Transaction,
+    BadFrame, Biggest, Bootstrap, Damaged, DdlRef, End, Epoch, Gap, SegmentInfo, Seq,
 };
-use super::walk::{self, Frames, Transactions};
 use crate::error::{Context, Error, Means, Result, Words};
 use crate::event::landmark::Landmark;
 use crate::event::{Direction, Nulls, TableName};
@@ -113,71 +110,12 @@ impl Spool {
         Ok(())
     }
 
-    /// Refuses a stretch of which rows are encrypted by the producer and cannot be read.
-    ///
-    /// # Errors
-    /// As said (usage), and see [`Spool::end`].
-    pub fn check_key(&self, range: &Range<Seq>) -> Result<()> {
-        walk::check_key(&self.opened.index, &self.opened.home, &self.left(range.clone()))
-    }
-
     /// How many messages are encrypted by the producer and not read.
     ///
     /// # Errors
     /// See [`Spool::end`].
     pub fn encrypted(&self) -> Result<u64> {
         Ok(self.opened.index.unread(&(0..Seq::MAX))?.map_or(0, |unread| unread.count))
-    }
-
-    /// Frames that hold a record of `range`, read one at a time. A frame that cannot be read is an
-    /// error that names it; the walk may go on behind it.
-    pub fn frames(
-        &self,
-        range: Range<Seq>,
-        direction: Direction,
-    ) -> impl Iterator<Item = Result<Frame>> + Send + use<> {
-        self.frames_where(range, direction, |_| true)
-    }
-
-    /// The same, without those whose zone cannot hold what is looked for.
-    pub fn frames_where<M: Fn(&Zone) -> bool + Send + 'static>(
-        &self,
-        range: Range<Seq>,
-        direction: Direction,
-        may: M,
-    ) -> impl Iterator<Item = Result<Frame>> + Send + use<M> {
-        let mut walk = Frames::new(&self.opened.home, self.left(range), direction, Box::new(may));
-        std::iter::from_fn(move || walk.next().transpose())
-    }
-
-    /// Transactions whose last record lies in `range`, by that record.
-    pub fn transactions(
-        &self,
-        range: Range<Seq>,
-        direction: Direction,
-    ) -> impl Iterator<Item = Result<Transaction>> + Send + use<> {
-        self.transactions_where(range, direction, |_| true)
-    }
-
-    /// The same, without those of frames whose zone cannot hold what is looked for.
-    pub fn transactions_where<M: Fn(&Zone) -> bool + Send + 'static>(
-        &self,
-        range: Range<Seq>,
-        direction: Direction,
-        may: M,
-    ) -> impl Iterator<Item = Result<Transaction>> + Send + use<M> {
-        let mut walk =
-            Transactions::new(&self.opened.home, self.left(range), direction, Box::new(may));
-        std::iter::from_fn(move || walk.next().transpose())
-    }
-
-    /// Goes through the transactions whose last record lies in `range`, in sums where these are
-    /// enough.
-    ///
-    /// # Errors
-    /// See [`Spool::end`].
-    pub fn survey(&self, range: Range<Seq>, survey: &mut dyn Survey) -> Result<()> {
-        walk::survey(&self.opened.index, self.left(range), survey)
     }
 
     /// One record's bytes.
@@ -288,16 +226,6 @@ impl Spool {
         let all = self.opened.index.summaries()?;
         let size = |s: &SegmentSums| (s.range.end - s.range.start, s.raw);
         Ok(all.iter().map(size).fold((0, 0), |sum, s| (sum.0 + s.0, sum.1 + s.1)))
-    }
-
-    /// How many transactions have their last record in `range`.
-    ///
-    /// # Errors
-    /// See [`Spool::end`].
-    pub fn transaction_count(&self, range: Range<Seq>) -> Result<u64> {
-        let mut count = Count(0);
-        self.survey(range, &mut count)?;
-        Ok(count.0)
     }
 
     /// The transactions with the most rows of each segment, with the records of the segment.
@@ -442,19 +370,5 @@ impl Spool {
     /// When one cannot be read.
     pub fn snapshots(&self) -> Result<Vec<(Seq, Vec<u8>)>> {
         super::snapshots(&self.dir)
-    }
-}
-
-/// Counts transactions.
-struct Count(u64);
-
-impl Survey for Count {
-    fn zone(&mut self, zone: &Zone, whole: bool) -> bool {
-        self.0 += if whole { zone.transactions } else { 0 };
-        !whole
-    }
-
-    fn transaction(&mut self, _: Transaction) {
-        self.0 += 1;
     }
 }

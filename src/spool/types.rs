@@ -102,10 +102,13 @@ pub struct Transaction<Table = TableName, Base = String> {
     pub tables: Vec<(Table, Counts)>,
 }
 
+/// A transaction as the spool keeps it.
+pub type Numbered = Transaction<u32, ()>;
+
 #[cfg(test)]
-impl Transaction {
+impl<Table, Base> Transaction<Table, Base> {
     /// One whose rows, and nothing else of it, matter to a test.
-    pub(crate) fn with_rows(tables: Vec<(TableName, Counts)>) -> Self {
+    pub(crate) fn with_rows(tables: Vec<(Table, Counts)>) -> Self {
         Self {
             first: 1,
             last: 1,

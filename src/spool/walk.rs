@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use super::follow::packed::Closed;
 use super::index::cipher::{self, Made};
 use super::index::db::{Index, damaged};
 use super::index::home::Home;
@@ -13,7 +12,7 @@ use super::store::frame::Frame;
 use super::store::key::key;
 use super::store::pruned;
 use super::store::segment_reader::SegmentReader;
-use super::types::{Epoch, Seq, Transaction};
+use super::types::{Epoch, Numbered, Seq, Transaction};
 use crate::error::{Error, Result};
 use crate::event::{Direction, TableName};
 
@@ -91,7 +90,7 @@ pub(super) struct Transactions {
     direction: Direction,
     walk: Walk,
     may: May,
-    ahead: VecDeque<Closed>,
+    ahead: VecDeque<Numbered>,
 }
 
 impl Transactions {
@@ -101,33 +100,64 @@ impl Transactions {
         Self { state: None, home, range, direction, walk, may, ahead: VecDeque::new() }
     }
 
-    /// The next transaction.
-    pub(super) fn next(&mut self) -> Result<Option<Transaction>> {
+    /// The next transaction, its tables by number.
+    pub(super) fn next(&mut self) -> Result<Option<Numbered>> {
         if self.state.is_none() {
             self.state = Some((open_index(&self.home)?, Names::default()));
         }
-        let Some((index, names)) = &mut self.state else { return Ok(None) };
+        let Some((index, _)) = &mut self.state else { return Ok(None) };
         while self.ahead.is_empty() {
             let next = self.walk.next(index, |zone, _| (self.may)(zone));
             let Some(part) = next.inspect_err(|_| self.walk.end())? else { return Ok(None) };
             let all = index.transactions_of(&part).inspect_err(|_| self.walk.end())?;
             self.ahead.extend(all.into_iter().filter(|t| self.range.contains(&t.last)));
         }
-        let next = match self.direction {
+        Ok(match self.direction {
             Direction::Forward => self.ahead.pop_front(),
             Direction::Reverse => self.ahead.pop_back(),
-        };
+        })
+    }
+
+    /// A transaction of this walk, its tables by name.
+    pub(super) fn named(&mut self, next: Option<Numbered>) -> Result<Option<Transaction>> {
+        let Some((index, names)) = &mut self.state else { return Ok(None) };
         next.map(|closed| names.resolve(index, closed)).transpose()
     }
 }
 
+/// A transaction, its tables by name.
+pub(super) fn named(index: &Index, t: Numbered) -> Result<Transaction> {
+    Names::default().resolve(index, t)
+}
+
+/// The transaction of a stretch that comes first in a direction.
+pub(super) fn first(
+    index: &Index,
+    range: Range<Seq>,
+    direction: Direction,
+) -> Result<Option<Transaction>> {
+    let mut walk = Walk::new(range.clone(), direction);
+    while let Some(part) = walk.next(index, |_, _| true)? {
+        let all = index.transactions_of(&part)?;
+        let mut inside = all.into_iter().filter(|t| range.contains(&t.last));
+        let first = match direction {
+            Direction::Forward => inside.next(),
+            Direction::Reverse => inside.next_back(),
+        };
+        if let Some(first) = first {
+            return named(index, first).map(Some);
+        }
+    }
+    Ok(None)
+}
+
 /// Goes through the transactions of a stretch.
 pub(super) fn survey(index: &Index, range: Range<Seq>, survey: &mut dyn Survey) -> Result<()> {
-    let (mut walk, mut names) = (Walk::new(range.clone(), Direction::Forward), Names::default());
+    let mut walk = Walk::new(range.clone(), Direction::Forward);
     while let Some(part) = walk.next(index, |zone, whole| survey.zone(zone, whole))? {
         for t in index.transactions_of(&part)? {
             if range.contains(&t.last) {
-                survey.transaction(names.resolve(index, t)?);
+                survey.transaction(t);
             }
         }
     }
@@ -142,7 +172,7 @@ struct Names {
 }
 
 impl Names {
-    fn resolve(&mut self, index: &Index, t: Closed) -> Result<Transaction> {
+    fn resolve(&mut self, index: &Index, t: Numbered) -> Result<Transaction> {
         let known = |names: &Self| {
             t.tables.iter().all(|(id, _)| (*id as usize) < names.tables.len())
                 && names.epoch(t.epoch).is_some_and(|e| e.base.is_some() || t.position.is_none())

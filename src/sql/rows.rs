@@ -8,7 +8,7 @@ use crate::event::Direction;
 use crate::event::def::Kind;
 use crate::event::row::Value;
 use crate::plan::op::{Act, RowOp, Verb};
-use crate::plan::{Image, Table};
+use crate::plan::{Image, Table, differs};
 
 impl Statements {
     pub(super) fn insert(&mut self, op: &RowOp<'_, '_>, image: &Image<'_>) -> Result<bool> {
@@ -365,7 +365,7 @@ fn guards(op: &RowOp<'_, '_>, i: usize) -> bool {
         return false;
     }
     match op.act {
-        Act::Update(before, after) => after.0[i].is_some() && before.0[i] != after.0[i],
+        Act::Update(before, after) => differs(before, after, i),
         Act::Delete(_) | Act::Insert(_) | Act::Replace(_) => !table.target_only.contains(&i),
     }
 }

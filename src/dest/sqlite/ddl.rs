@@ -9,11 +9,12 @@ use rusqlite::{Connection, params_from_iter};
 use super::super::shown;
 use super::convert::Defined;
 use super::fault::failed;
-use super::schema::{self, quoted, same};
+use super::schema::{self, quoted};
 use crate::error::{Error, Means, Result};
 use crate::event::ddl::attributes::Attributes;
 use crate::event::ddl::{Clause, Statement};
 use crate::event::def::{Column, TableDef};
+use crate::event::typed::same_name;
 use crate::event::{Op, TableName};
 
 /// The table being made while its predecessor still has the name.
@@ -139,7 +140,7 @@ pub(super) enum From<'a> {
 impl<'a> Change<'a> {
     fn run(&self, conn: &Connection) -> Result<()> {
         let found = schema::columns(conn, self.name).map_err(|e| self.failed(&e))?;
-        let has = |c: &Column| found.iter().any(|(name, _)| same(name, &c.name));
+        let has = |c: &Column| found.iter().any(|(name, _)| same_name(name, &c.name));
         if found.len() != self.before.columns.len() || !self.before.columns.iter().all(has) {
             let names: Vec<_> = found.into_iter().map(|(name, _)| name).collect();
             let source: Vec<_> = self.before.columns.iter().map(|c| &c.name).collect();
@@ -174,8 +175,10 @@ impl<'a> Change<'a> {
         let mut stated = None;
         for clause in self.clauses {
             match clause {
-                Clause::Renamed { was, name } if same(name, &column.name) => origin = Some(was),
-                Clause::Defined { name, was, attributes } if same(name, &column.name) => {
+                Clause::Renamed { was, name } if same_name(name, &column.name) => {
+                    origin = Some(was)
+                }
+                Clause::Defined { name, was, attributes } if same_name(name, &column.name) => {
                     // IF NOT EXISTS: what is there stays.
                     let exists = self.before.column(name).is_some() && !self.drops(name);
                     if was.is_none() && exists {
@@ -186,8 +189,8 @@ impl<'a> Change<'a> {
                 _ => {}
             }
         }
-        let old =
-            origin.and_then(|name| self.before.columns.iter().position(|c| same(&c.name, name)));
+        let old = origin
+            .and_then(|name| self.before.columns.iter().position(|c| same_name(&c.name, name)));
         let defined = stated.map(|attributes| self.defined(column, attributes));
         Ok(match (old, defined) {
             (None, defined) => From::New(defined),
@@ -199,11 +202,11 @@ impl<'a> Change<'a> {
     }
 
     fn drops(&self, column: &str) -> bool {
-        self.clauses.iter().any(|c| matches!(c, Clause::Dropped(name) if same(name, column)))
+        self.clauses.iter().any(|c| matches!(c, Clause::Dropped(name) if same_name(name, column)))
     }
 
     fn defined(&self, column: &'a Column, stated: &'a Attributes) -> Defined<'a> {
-        let in_key = self.after.primary_key.iter().any(|k| same(k, &column.name));
+        let in_key = self.after.primary_key.iter().any(|k| same_name(k, &column.name));
         Defined {
             column,
             stated,

@@ -8,6 +8,7 @@ use super::value::stored;
 use crate::error::{Error, Means, Result};
 use crate::event::def::{Column, Kind, TableDef};
 use crate::event::landmark::Landmark;
+use crate::event::typed;
 use crate::event::{TableName, printable};
 use crate::plan::Table;
 use crate::sql::{Dialect, quote};
@@ -382,7 +383,10 @@ pub(super) fn as_made(def: &TableDef) -> Table {
     for column in &mut table.columns {
         column.generated = false;
     }
-    let key = def.primary_key.iter().map(|k| def.columns.iter().position(|c| same(&c.name, k)));
+    let key = def
+        .primary_key
+        .iter()
+        .map(|k| def.columns.iter().position(|c| typed::same_name(&c.name, k)));
     table.key = key.collect::<Option<_>>().unwrap_or_default();
     table.uniques = vec![table.key.clone()];
     table
@@ -392,17 +396,13 @@ pub(super) fn as_made(def: &TableDef) -> Table {
 pub(super) fn table(conn: &Connection, def: &TableDef) -> Sql<Table> {
     let found = columns(conn, &def.name())?;
     let mut table = as_made(def);
-    table.columns.retain(|c| found.iter().any(|(name, _)| same(name, &c.name)));
+    table.columns.retain(|c| found.iter().any(|(name, _)| typed::same_name(name, &c.name)));
     let mut key: Vec<_> = found.iter().filter(|(_, place)| *place > 0).collect();
     key.sort_by_key(|(_, place)| *place);
-    let key =
-        key.into_iter().map(|(name, _)| table.columns.iter().position(|c| same(&c.name, name)));
+    let key = key
+        .into_iter()
+        .map(|(name, _)| table.columns.iter().position(|c| typed::same_name(&c.name, name)));
     table.key = key.collect::<Option<_>>().unwrap_or_default();
     table.uniques = vec![table.key.clone()];
     Ok(table)
-}
-
-/// Column names compare without case.
-pub(super) fn same(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
 }

@@ -5,6 +5,7 @@ use super::define::{Defaults, column, key_columns, named_charset, settle_key, wi
 use super::parts::{group, is_column, skip, split, word};
 use super::token::Token;
 use crate::event::def::{Column, Kind, TableDef};
+use crate::event::typed::same_name;
 
 impl Text {
     /// The table as an ALTER TABLE leaves it, but for its name; `None` where the text does not tell.
@@ -34,12 +35,8 @@ fn is_one(tokens: &[Token], words: &[&str]) -> bool {
     tokens.first().is_some_and(|first| words.iter().any(|word| first.is(word)))
 }
 
-fn same(a: &str, b: &str) -> bool {
-    a.to_lowercase() == b.to_lowercase()
-}
-
 fn place(def: &TableDef, name: &str) -> Option<usize> {
-    def.columns.iter().position(|column| same(&column.name, name))
+    def.columns.iter().position(|column| same_name(&column.name, name))
 }
 
 fn has_twice(def: &TableDef) -> bool {
@@ -150,7 +147,7 @@ fn replace(def: &mut TableDef, was: &str, tokens: &[Token], defaults: Defaults<'
 fn rename(def: &mut TableDef, at: usize, name: &str) {
     let was = std::mem::replace(&mut def.columns[at].name, name.to_owned());
     for key in &mut def.primary_key {
-        if same(key, &was) {
+        if same_name(key, &was) {
             *key = name.to_owned();
         }
     }
@@ -174,7 +171,7 @@ fn drop(def: &mut TableDef, rest: &[Token]) -> Option<()> {
     }
     let Some(at) = place(def, name) else { return existing.then_some(()) };
     let gone = def.columns.remove(at).name;
-    def.primary_key.retain(|key| !same(key, &gone));
+    def.primary_key.retain(|key| !same_name(key, &gone));
     Some(())
 }
 

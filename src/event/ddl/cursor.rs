@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::parts::table;
 use super::token::{Kind, Token};
 use crate::error::{Error, Means, Result, Words};
+use crate::event::typed::same_name;
 use crate::event::{TableName, printable};
 
 /// The next step where a statement is not run.
@@ -18,11 +19,6 @@ pub fn by_hand() -> Words {
 
 pub(super) fn refused(why: impl Into<Words>) -> Error {
     Error::stopped(why).help(by_hand())
-}
-
-/// Names that a server of either kind may take for the same.
-pub(super) fn same(a: &str, b: &str) -> bool {
-    a == b || a.to_lowercase() == b.to_lowercase()
 }
 
 /// A name in backticks.
@@ -132,8 +128,8 @@ pub(super) struct Named {
 
 impl Named {
     pub(super) fn is(&self, name: &TableName) -> bool {
-        same(&self.table, &name.table)
-            && self.database.as_ref().is_none_or(|db| same(db, &name.database))
+        same_name(&self.table, &name.table)
+            && self.database.as_ref().is_none_or(|db| same_name(db, &name.database))
     }
 }
 

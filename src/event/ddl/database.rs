@@ -1,8 +1,9 @@
 //! CREATE, ALTER and DROP DATABASE: made anew from what they say.
 
-use super::cursor::{Cursor, identifier, refused, same};
+use super::cursor::{Cursor, identifier, refused};
 use super::told::Told;
 use crate::error::Result;
+use crate::event::typed::same_name;
 use crate::event::{Op, TableName};
 
 /// The text of a statement on a database, from its tokens.
@@ -40,7 +41,7 @@ pub(super) fn text(
     // ALTER DATABASE may leave the name out.
     if verb != "ALTER" || !is_option(cursor) {
         let found = cursor.name()?;
-        if !same(&found, &name.database) {
+        if !same_name(&found, &name.database) {
             return Err(refused(format!("it names the database {found:?}, its message {name}")));
         }
     }

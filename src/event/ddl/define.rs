@@ -6,6 +6,7 @@ use super::parts::{group, is_column, split, word};
 use super::token::Token;
 use crate::event::TableName;
 use crate::event::def::{self, Column, Kind, TableDef, is_large};
+use crate::event::typed::same_name;
 
 /// The character sets that are in force where a statement names none.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,7 +63,7 @@ impl Text {
 /// Gives the key's columns the names of the table's, which compare without case; none may be NULL.
 pub(super) fn settle_key(def: &mut TableDef) {
     for key in &mut def.primary_key {
-        let column = def.columns.iter_mut().find(|c| c.name.to_lowercase() == key.to_lowercase());
+        let column = def.columns.iter_mut().find(|c| same_name(&c.name, key));
         if let Some(column) = column {
             key.clone_from(&column.name);
             (column.nullable, column.defaults_to_null) = (Some(false), false);

@@ -5,6 +5,7 @@
 //! database, no comment left in it. Nothing else reaches a target or a script.
 
 use super::Op;
+use super::typed::same_name;
 
 mod alter;
 pub mod attributes;
@@ -47,7 +48,7 @@ pub fn turn(sql: &str, database: &str, table: &str) -> usize {
     let named = parts::split(text.tokens());
     let is_it = |tokens: &&[token::Token]| {
         parts::table(parts::skip(tokens, &BEFORE)).is_some_and(|(of, name, _)| {
-            cursor::same(name, table) && of.is_none_or(|of| cursor::same(of, database))
+            same_name(name, table) && of.is_none_or(|of| same_name(of, database))
         })
     };
     named.iter().position(is_it).unwrap_or(named.len())

@@ -200,7 +200,7 @@ impl Tables<'_> {
 /// ahead of its end.
 fn copies(spool: &Spool, job: &Job<'_>) -> Result<Vec<(Bootstrap, bool)>> {
     let (range, filter) = (&job.selection.range, &job.selection.filter);
-    let next = spool.transactions(range.end..Seq::MAX, Direction::Forward).next().transpose()?;
+    let next = spool.first_transaction(range.end..Seq::MAX, Direction::Forward)?;
     let taken = |b: &Bootstrap| {
         range.contains(&b.start) && filter.takes_type(Type::Insert) && filter.takes_table(&b.table)
     };

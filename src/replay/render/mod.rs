@@ -185,7 +185,7 @@ fn stretches(
     direction: Direction,
 ) -> Result<impl Iterator<Item = Result<Range<Seq>>> + use<>> {
     let mut transactions =
-        select::transactions(spool, &selection.filter, selection.range.clone(), direction)?;
+        select::numbered(spool, &selection.filter, selection.range.clone(), direction)?;
     let mut rest = selection.range.clone();
     Ok(std::iter::from_fn(move || {
         if rest.is_empty() {

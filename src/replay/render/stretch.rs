@@ -246,10 +246,12 @@ impl<'s> Writer<'s> {
         note.push_str("-- ");
         note.push_str(&self.time.1);
         if let Some(position) = meta.position {
-            let _ = write!(note, " {position}");
+            note.push(' ');
+            position.push_to(note);
         }
         if let Some(xid) = meta.xid {
-            let _ = write!(note, " xid {xid}");
+            note.push_str(" xid ");
+            note.push_str(itoa::Buffer::new().format(xid));
         }
         note.push(' ');
         note.push_str(meta.op.name());

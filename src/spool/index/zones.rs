@@ -8,7 +8,7 @@ use super::zone::Zone;
 use crate::error::Result;
 use crate::event::Direction;
 use crate::spool::follow::packed::Closed;
-use crate::spool::types::{Seq, Transaction};
+use crate::spool::types::{Numbered, Seq};
 
 /// Zones of frames asked of the index at a time: few at first, often the first frame is all.
 const CHUNK: Range<u64> = 4..512;
@@ -28,7 +28,7 @@ pub trait Survey {
     fn zone(&mut self, zone: &Zone, whole: bool) -> bool;
 
     /// Takes a transaction.
-    fn transaction(&mut self, transaction: Transaction);
+    fn transaction(&mut self, transaction: Numbered);
 }
 
 /// Records, and what they hold.

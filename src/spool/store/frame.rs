@@ -114,7 +114,7 @@ impl Message {
     /// # Errors
     /// When it cannot be read.
     pub fn event(&self) -> Result<Event<'_>> {
-        let event = maxwell::parse(&self.bytes);
+        let event = maxwell::parse_stored(&self.bytes);
         event.map_err(|damage| Error::failed(format!("message {}: {damage}", self.seq)))
     }
 }
