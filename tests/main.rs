@@ -32,6 +32,7 @@ mod docs;
 mod doctor;
 mod encrypted;
 mod errors;
+mod first_copy;
 mod flashback;
 mod follow;
 mod golden;

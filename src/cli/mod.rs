@@ -85,6 +85,8 @@ pub enum Command {
     Merge(merge::MergeArgs),
     /// Replays the spool into a database, or takes transactions back there
     Apply(Box<replay::apply::ApplyArgs>),
+    /// Keeps the targets of a sync of the file binsync.toml like its sources, from the first row on
+    Sync(replay::apply::SyncArgs),
     /// Writes the spool as SQL for the stock client
     Render(replay::render::RenderArgs),
     /// Lists transactions: time, number, position, rows per table and kind
@@ -142,6 +144,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
         Command::Import(args) => ingest::import(&global, args),
         Command::Merge(args) => merge::merge(&global, &args),
         Command::Apply(args) => replay::apply::apply(&global, &args),
+        Command::Sync(args) => replay::apply::sync(&global, &args),
         Command::Render(args) => replay::render::render(&global, &args),
         Command::Log(args) => inspect::log(&global, &args),
         Command::Stats(args) => stats::stats(&global, &args),

@@ -1,11 +1,13 @@
 //! A sync of the file binsync.toml: its runs, and what each goes by.
 
 use std::collections::HashMap;
+use std::path::Path;
 
-use super::server;
 use super::target::Place;
+use super::{Global, server};
 use crate::config::{Config, Source, Sync, Target};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mysql::server::Server;
 use crate::route::Route;
 use crate::route::rule::Rule;
 use crate::spool::Spool;
@@ -15,6 +17,18 @@ pub(super) fn pairs<'c>(config: &'c Config, sync: &Sync) -> Vec<(&'c Source, &'c
     let sources = sync.from.iter().filter_map(|name| config.source(name));
     let targets = || sync.targets().into_iter().filter_map(|name| config.target(name));
     sources.flat_map(|source| targets().map(move |target| (source, target))).collect()
+}
+
+/// Refuses a spool that is named beside those of the file.
+///
+/// # Errors
+/// As said (usage).
+pub(super) fn check_spool(global: &Global) -> Result<()> {
+    if global.spool == Path::new("./spool") {
+        return Ok(());
+    }
+    Err(Error::usage("the file names the spools of a sync, and --spool another")
+        .help("leave --spool (BINSYNC_SPOOL) out"))
 }
 
 /// Opens the spool of a source.
@@ -42,6 +56,24 @@ pub(super) fn place(target: &Target) -> Result<Place> {
         true => Place::Server(server::of_file(address)?),
         false => Place::File((&address.identity).into()),
     })
+}
+
+/// The server that a source comes from.
+///
+/// # Errors
+/// When the file does not tell it (usage), or names a file that cannot be read.
+pub(super) fn server(source: &Source) -> Result<Server> {
+    let name = &source.name;
+    let mysql = source.mysql.as_ref().ok_or_else(|| {
+        Error::usage(format!("the server of source.{name} is asked, and the file does not tell it"))
+            .help(format!("name it as source.{name}.mysql"))
+    })?;
+    server::of_file(mysql)
+}
+
+/// The name of the progress of a run in each target.
+pub(super) fn run_name(sync: &Sync, source: &Source) -> String {
+    format!("{}.{}", sync.name, source.name)
 }
 
 /// What a run is called in what is said of it.

@@ -74,6 +74,15 @@ pub fn compare(
     }
     // What decides in the end has to come; that it does not is for now, not for then.
     mark::ask(&mut marker, spool)?.arrive(spool, &marker, Duration::MAX)?;
+    let standing = target.standing(request.run)?.unwrap_or_default();
+    if let Some(first) = standing.copying.first() {
+        return Err(Error::stopped(format!(
+            "the first copy is not at its end: {} and {} more",
+            first.table,
+            standing.copying.len() - 1
+        ))
+        .help("compare when it is"));
+    }
     for (table, def) in tables {
         let name = table.name.clone();
         let pair = match pair(request.route, (&table, &def), &there, &mut sources[0], &mut target) {

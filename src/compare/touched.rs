@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::columns::{Both, Pair};
 use super::keys::Key;
-use super::value::second;
 use crate::error::Result;
 use crate::event::def::Kind;
 use crate::event::row::{Columns, Value};
@@ -99,7 +98,7 @@ fn sent(column: &Both, value: Value<'_>) -> Option<String> {
     match column.source.kind {
         Kind::Integer | Kind::Year | Kind::Bit | Kind::Decimal => typed::number(value.0),
         Kind::Text | Kind::Enum => value.string().map(|_| typed::fold(value)),
-        Kind::Temporal => Some(second(&value.string()?).to_owned()),
+        Kind::Temporal => Some(typed::second(&value.string()?).to_owned()),
         Kind::Binary => Some(hex(&STANDARD.decode(value.string()?.as_bytes()).ok()?)),
         _ => None,
     }
@@ -113,7 +112,7 @@ fn stored(column: &Both, value: &[u8]) -> Option<String> {
         Kind::Text | Kind::Enum => {
             Some(typed::fold(Value(&serde_json::Value::from(&*text).to_string())))
         }
-        Kind::Temporal => Some(second(&text).to_owned()),
+        Kind::Temporal => Some(typed::second(&text).to_owned()),
         Kind::Binary => Some(hex(value)),
         _ => None,
     }

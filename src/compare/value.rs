@@ -38,16 +38,10 @@ fn same(column: &Both, a: &str, b: &str) -> bool {
                 _ => false,
             }
         }
-        Kind::Temporal => a.string().zip(b.string()).is_some_and(|(a, b)| second(&a) == second(&b)),
+        Kind::Temporal => {
+            a.string().zip(b.string()).is_some_and(|(a, b)| typed::second(&a) == typed::second(&b))
+        }
         _ => false,
-    }
-}
-
-/// A time without the zeros at the end of its fraction.
-pub(super) fn second(time: &str) -> &str {
-    match time.contains('.') {
-        true => time.trim_end_matches('0').trim_end_matches('.'),
-        false => time,
     }
 }
 

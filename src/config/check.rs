@@ -36,6 +36,35 @@ pub(super) fn loops(config: &Config, mistakes: &mut Mistakes<'_>) {
     }
 }
 
+/// Says which syncs cannot begin with a copy.
+pub(super) fn copies(config: &Config, mistakes: &mut Mistakes<'_>) {
+    for sync in config.syncs.iter().filter(|sync| sync.copy) {
+        let mut say = |what: String| {
+            mistakes.add(sync.at, format!("sync.{}.copy: {what}", sync.name));
+        };
+        for source in sync.from.iter().filter_map(|name| config.source(name)) {
+            if source.mysql.is_none() {
+                let name = &source.name;
+                say(format!(
+                    "is read from the server of source.{name}: name it as source.{name}.mysql"
+                ));
+            }
+        }
+        for target in sync.targets().into_iter().filter_map(|name| config.target(name)) {
+            if target.address.url.starts_with("sqlite:") {
+                say(format!("goes to servers, and target.{} is a file", target.name));
+            }
+        }
+        if let Some(merged) = sync.routes.iter().find(|route| route.merge) {
+            let tables = merged.tables.patterns().join(", ");
+            say(format!(
+                "writes over what has the same key, and {tables} are merged with others: load them by \
+                 hand, in a sync of their own"
+            ));
+        }
+    }
+}
+
 /// From which server to which a sync goes, as far as the servers of its sources are told.
 fn servers<'c>(config: &'c Config, sync: &Sync) -> Vec<(&'c str, &'c str)> {
     let from = sync.from.iter().filter_map(|name| config.source(name)?.mysql.as_ref());

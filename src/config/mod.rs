@@ -72,6 +72,7 @@ impl Config {
             syncs: sync.map_or(Vec::new(), |e| sync::syncs(&e, &names, &mut mistakes)),
         };
         check::loops(&config, &mut mistakes);
+        check::copies(&config, &mut mistakes);
         mistakes.error(file).map_or(Ok(config), Err)
     }
 }

@@ -63,6 +63,8 @@ pub struct Sync {
     pub(super) at: usize,
     /// Names of its sources.
     pub from: Vec<String>,
+    /// Its tables are copied before what comes is applied.
+    pub copy: bool,
     /// The first of them that takes a table is its route.
     pub routes: Vec<Route>,
 }

@@ -20,7 +20,7 @@ pub(super) fn syncs(
     for entry in entry.keys(mistakes).iter().flat_map(|keys| keys.entries()) {
         check_name(&entry, mistakes);
         let Some(keys) = entry.keys(mistakes) else { continue };
-        let entries = keys.known(&["from", "route"], mistakes);
+        let entries = keys.known(&["from", "route", "copy"], mistakes);
         let of = |name: &str| entries.iter().find(|entry| entry.name == name);
         let from = match of("from") {
             Some(entry) => from(entry, names, mistakes),
@@ -36,8 +36,9 @@ pub(super) fn syncs(
                 None
             }
         };
-        if let (Some(from), Some(routes)) = (from, routes) {
-            all.push(Sync { name: entry.name.clone(), at: entry.at, from, routes });
+        let copy = of("copy").map_or(Some(false), |entry| entry.flag(mistakes));
+        if let (Some(from), Some(routes), Some(copy)) = (from, routes, copy) {
+            all.push(Sync { name: entry.name.clone(), at: entry.at, from, copy, routes });
         }
     }
     all

@@ -111,6 +111,21 @@ fn wrong_syncs() -> Vec<Wrong> {
             of("from = [\"mysql://u:secret@h\"]"),
             &[("8:9: sync.split.from: a source is named", "not by its URL")],
         ),
+        (
+            str::to_owned(
+                "[source.a]\nspool = \"x\"\n[target]\nt = \"sqlite://f\"\n[sync.s]\nfrom = [\"a\"]\ncopy = true\n\
+                 [[sync.s.route]]\ntables = [\"d.*\"]\nto = \"t\"\nmerge = true\n",
+            ),
+            &[
+                ("5:7: sync.s.copy: goes to servers", "target.t is a file"),
+                ("5:7: sync.s.copy: is read from", "source.a.mysql"),
+                ("5:7: sync.s.copy: writes over", "d.* are merged"),
+            ],
+        ),
+        (
+            of("from = [\"old\"]\ncopy = 1"),
+            &[("9:8: sync.split.copy: is a number", "true or false")],
+        ),
         (of("from = []"), &[("8:8: sync.split.from: names no source", "")]),
         (of("from = [\"old\", \"old\"]"), &[("8:16: sync.split.from: \"old\" is there twice", "")]),
         (of("from = \"old\""), &[("8:8: sync.split.from: is a text", "a list")]),

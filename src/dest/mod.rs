@@ -1,5 +1,6 @@
 //! Where changes go: a database that takes row changes and keeps the progress with them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Means, Result};
@@ -18,7 +19,9 @@ pub mod script;
 pub mod sqlite;
 
 use run::first_epoch;
-pub use run::{Changes, ChunkId, Claim, Mark, Needs, Point, Run, Settled, Standing, Window};
+pub use run::{
+    Changes, ChunkId, Claim, Copying, Mark, Needs, Point, Run, Settled, Standing, Window,
+};
 
 /// A database that changes are applied to.
 pub trait Target: Catalog + Ledger {}
@@ -162,9 +165,38 @@ pub trait Ledger: Send {
     /// Moves the progress to `next`, behind a statement that was done by hand.
     fn settle(&mut self, told: &Told, next: &Point) -> Result<()>;
 
+    /// What it takes for tables to be copied there; `None` where none are.
+    fn first_copy(&mut self) -> Option<&mut dyn FirstCopy> {
+        None
+    }
+
     /// Makes a table for recovered rows, with the columns of the table it is like, unless it is
     /// there, or will be made for its first row.
     fn make(&mut self, name: &TableName, like: &TableName) -> Result<()>;
+}
+
+/// A database that tables can be copied to, as a run begins.
+pub trait FirstCopy {
+    /// True when a table has no row.
+    ///
+    /// # Errors
+    /// When the database cannot be asked; so for the next one.
+    fn is_empty(&mut self, name: &TableName) -> Result<bool>;
+
+    /// The collations of a table's columns that have one, by name.
+    fn collations(&mut self, name: &TableName) -> Result<HashMap<String, String>>;
+
+    /// Makes the table of a statement, and its database where that is not there.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    fn create(&mut self, table: &Statement) -> Result<()>;
+
+    /// Begins a run at `at`, with these tables of the stream still to be copied: both or neither.
+    ///
+    /// # Errors
+    /// When the database refuses, or the name belongs to another run (usage).
+    fn begin(&mut self, run: &Run, at: &Point, tables: &[TableName]) -> Result<()>;
 }
 
 /// A row as the target has it: column names, and values as it prints them, NULL as none.
@@ -219,6 +251,13 @@ pub trait Session: Send {
     /// # Errors
     /// When the target cannot be written.
     fn skipped(&mut self, claim: &Claim, mark: Mark) -> Result<()>;
+
+    /// Keeps with the open transaction how far the first copy of a table has come with it; `None`: to
+    /// its end.
+    ///
+    /// # Errors
+    /// When the target cannot be written.
+    fn copied(&mut self, claim: &Claim, table: &TableName, reached: Option<&str>) -> Result<()>;
 
     /// Commits the open transaction; with `to` the progress moves there in it.
     ///

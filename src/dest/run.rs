@@ -87,6 +87,17 @@ pub struct Standing {
     pub statement: Option<Seq>,
     /// Changes were passed over on the way there: their rows are not as the stream has them.
     pub skipped: bool,
+    /// The tables whose first copy is not at its end.
+    pub copying: Vec<Copying>,
+}
+
+/// A table whose first copy is not at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Copying {
+    /// Its name in the stream.
+    pub table: TableName,
+    /// The key of the last row that is copied, in the form of whoever copies; `None` before the first.
+    pub reached: Option<String>,
 }
 
 /// Where a run comes to stand.

@@ -12,14 +12,14 @@ use crate::route::{Moved, Route};
 use crate::spool::Spool;
 
 /// What is wrong between the stream and a route, and between them and the target, where it can be
-/// reached.
+/// reached. A run that `copies` its tables first makes those that the target lacks.
 ///
 /// # Errors
 /// When the spool cannot be read.
 pub fn findings(
     spool: &Spool,
     definitions: &Definitions,
-    route: &Route,
+    (route, copies): (&Route, bool),
     target: Result<&mut dyn Catalog>,
 ) -> Result<Vec<Error>> {
     let (end, history) = (spool.end()?.next, &definitions.history);
@@ -55,7 +55,8 @@ pub fn findings(
     };
     for (name, def, places) in &known {
         // A statement of the stream may make it before its first row.
-        let made = target.makes_tables() || definitions.ddl.iter().any(|ddl| ddl.table == *name);
+        let made =
+            copies || target.makes_tables() || definitions.ddl.iter().any(|ddl| ddl.table == *name);
         for place in places {
             match of_place(route, (name, def.as_deref()), place, made, target) {
                 Ok(()) => {}

@@ -73,6 +73,14 @@ pub fn trimmed(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len() - zeros]
 }
 
+/// A time without the zeros at the end of its fraction.
+pub fn second(time: &str) -> &str {
+    match time.contains('.') {
+        true => time.trim_end_matches('0').trim_end_matches('.'),
+        false => time,
+    }
+}
+
 /// A plain decimal number without sign of zero, zeros at its begin, or at the end of its
 /// fraction: numbers of the same worth have the same text. `None` for anything else.
 pub fn number(text: &str) -> Option<String> {

@@ -85,6 +85,14 @@ pub(crate) fn definitions(conn: &mut Conn, only: Option<&TableName>) -> Sql<Vec<
     Ok(defs)
 }
 
+/// The collations of a table's columns that have one, by name.
+pub(crate) fn collations(conn: &mut Conn, name: &TableName) -> Sql<HashMap<String, String>> {
+    let sql = "SELECT COLUMN_NAME, COLLATION_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA=? \
+               AND TABLE_NAME=? AND COLLATION_NAME IS NOT NULL";
+    let rows: Vec<(String, String)> = conn.exec(sql, (&name.database, &name.table))?;
+    Ok(rows.into_iter().collect())
+}
+
 /// The columns that have one spatial reference for all values. Only MySQL has such.
 fn srids(conn: &mut Conn, only: Option<&TableName>) -> Sql<HashMap<Place, u32>> {
     let sql = "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, SRS_ID FROM information_schema.COLUMNS \

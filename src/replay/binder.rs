@@ -1,10 +1,11 @@
 //! Binds row events to the tables they are written to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::Definitions;
+use crate::dest::Copying;
 use crate::error::{Error, Means, Result};
 use crate::event::def::TableDef;
 use crate::event::{Direction, Event, Op, TableName};
@@ -19,9 +20,13 @@ pub(super) struct Binder<'s> {
     route: &'s Route,
     direction: Direction,
     bootstraps: Vec<Bootstrap>,
+    /// Tables whose first copy is not at its end.
+    copying: HashSet<TableName>,
 }
 
 impl<'s> Binder<'s> {
+    /// `copying`: the tables whose first copy is not at its end.
+    ///
     /// # Errors
     /// When the spool cannot be read.
     pub(super) fn new(
@@ -29,8 +34,11 @@ impl<'s> Binder<'s> {
         definitions: &'s Definitions,
         route: &'s Route,
         direction: Direction,
+        copying: &[Copying],
     ) -> Result<Self> {
-        Ok(Self { definitions, route, direction, bootstraps: spool.bootstraps()? })
+        let bootstraps = spool.bootstraps()?;
+        let copying = copying.iter().map(|one| one.table.clone()).collect();
+        Ok(Self { definitions, route, direction, bootstraps, copying })
     }
 
     /// The changes that an event makes to the tables where its row goes, each with the place of the
@@ -69,6 +77,7 @@ impl<'s> Binder<'s> {
         let copied = || {
             event.meta.op == Op::BootstrapInsert
                 || self.bootstraps.iter().any(|b| b.copies(seq, &event.meta))
+                || !self.copying.is_empty() && self.copying.contains(&event.meta.name())
         };
         // What a crash has left of rows without transactions is written over; going back, a row
         // that is undone already is a conflict.

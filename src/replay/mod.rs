@@ -19,6 +19,7 @@ pub mod apply;
 pub mod base;
 mod binder;
 mod boundary;
+pub mod copy;
 pub mod cut;
 mod kept;
 pub mod mark;

@@ -36,7 +36,7 @@ pub fn wait(
             ))
             .help("it was restored, made anew, or its progress removed"));
         };
-        if standing.seq >= behind {
+        if standing.seq >= behind && standing.copying.is_empty() {
             return Ok(standing);
         }
         if began.elapsed() > patience {
@@ -51,7 +51,11 @@ pub fn wait(
 fn late(name: &str, standing: &Standing, behind: Seq) -> Error {
     let at = standing.last.as_ref().map(Landmark::to_string);
     let at = at.unwrap_or_else(|| format!("message {}", standing.seq.saturating_sub(1)));
-    let left = behind - standing.seq;
+    let left = behind.saturating_sub(standing.seq);
+    let copying = match standing.copying.first() {
+        None => String::new(),
+        Some(first) => format!("; {} is not copied to its end", first.table),
+    };
     let open = match (standing.window, standing.statement) {
         (Some(window), _) => {
             format!(", in the middle of a window up to message {}", window.end.saturating_sub(1))
@@ -61,7 +65,7 @@ fn late(name: &str, standing: &Standing, behind: Seq) -> Error {
     };
     Error::stopped(format!(
         "the run {name:?} has not applied all in time: it stands at {at}{open}; what the source had \
-         ends {left} messages behind that"
+         ends {left} messages behind that{copying}"
     ))
     .help("see that an apply of that name follows the spool, then run the same command again")
 }

@@ -12,10 +12,13 @@ use crate::mysql::position::{at, position};
 use crate::mysql::server::Server;
 use crate::sql::{Dialect, quote};
 
+mod chunk;
+pub(crate) mod keys;
 mod log;
 pub(crate) mod token;
 mod wkt;
 
+pub use chunk::{Chunk, Key};
 pub use log::Did;
 
 /// How long MySQL's tables are waited for, while others may wait for us.

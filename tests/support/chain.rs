@@ -26,8 +26,24 @@ pub struct Chain {
 impl Chain {
     /// Both servers begin with these statements done; `takes` as [`Live::start`] has it.
     pub fn start(from: Kind, to: Kind, statements: &[&str], takes: fn(&str) -> bool) -> Chain {
+        let mut chain = Chain::recorded(from, to, [statements; 2], takes);
+        chain.follow();
+        chain.until("the run begins", |chain| {
+            chain.target.databases().contains(&"binsync".to_owned())
+                && chain.target.query("SELECT name FROM binsync.progress") == "apply\n"
+        });
+        chain
+    }
+
+    /// The same without an apply; source and target have statements of their own.
+    pub fn recorded(
+        from: Kind,
+        to: Kind,
+        statements: [&[&str]; 2],
+        takes: fn(&str) -> bool,
+    ) -> Chain {
         let (source, target, spool) = (source(from), fresh(to), Spool::new());
-        for server in [&source, &target] {
+        for (server, statements) in [&source, &target].into_iter().zip(statements) {
             let mut session = session(server);
             session.query_drop("SET sql_mode='', time_zone='+00:00'").unwrap();
             statements.iter().for_each(|statement| session.query_drop(statement).unwrap());
@@ -38,17 +54,11 @@ impl Chain {
         let definitions = ["--schema-from", &url];
         let capture = Running::start(spool.command([&capture[..], &definitions].concat()));
         source.sql("CREATE DATABASE chain_begins");
-        let mut chain =
-            Chain { apply: None, _capture: capture, _live: live, spool, target, source };
+        let chain = Chain { apply: None, _capture: capture, _live: live, spool, target, source };
         chain.until("the spool has something", |chain| {
             chain.spool.path().exists()
                 && !chain.spool.segments().is_empty()
                 && chain.spool.run(["status"]).code == 0
-        });
-        chain.follow();
-        chain.until("the run begins", |chain| {
-            chain.target.databases().contains(&"binsync".to_owned())
-                && chain.target.query("SELECT name FROM binsync.progress") == "apply\n"
         });
         chain
     }
@@ -67,7 +77,7 @@ impl Chain {
         assert!([Some(0), Some(4)].contains(&status.code()), "{status}: {said}");
     }
 
-    fn until(&self, what: &str, reached: impl Fn(&Chain) -> bool) {
+    pub fn until(&self, what: &str, reached: impl Fn(&Chain) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !reached(self) {
             assert!(Instant::now() < deadline, "in vain until {what}");

@@ -46,7 +46,7 @@ fn of_run(sync: &Sync, source: &Source, target: &Target) -> Result<Vec<Error>> {
     let opened = sync::place(target);
     let opened = opened.and_then(|place| place.open(looks(definitions.logs_cascades), true));
     match opened {
-        Ok(mut target) => findings(&spool, &definitions, &route, Ok(&mut *target)),
-        Err(e) => findings(&spool, &definitions, &route, Err(e)),
+        Ok(mut target) => findings(&spool, &definitions, (&route, sync.copy), Ok(&mut *target)),
+        Err(e) => findings(&spool, &definitions, (&route, sync.copy), Err(e)),
     }
 }

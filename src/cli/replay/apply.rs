@@ -10,6 +10,7 @@ mod sync;
 mod way;
 
 pub use args::ApplyArgs;
+pub use sync::{SyncArgs, sync};
 use way::Way;
 
 /// Runs `apply`.
@@ -36,6 +37,7 @@ pub fn apply(global: &Global, args: &ApplyArgs) -> Result<u8> {
         name: args.name.clone(),
         conflicts: args.conflicts.clone(),
         patient: false,
+        copy: None,
     };
     let stop = stop_flag()?;
     way.apply(spool, (global, args), &stop, &output)

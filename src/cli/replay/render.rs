@@ -266,6 +266,8 @@ fn script(
                 output.note(&format!("{table} has no key: rows are found by their content"));
             }
             Report::Reached(seq, _) => reached(what, output, seq),
+            // A script is no target.
+            Report::Copied(..) => {}
         };
         render::net(spool, what, &(Arc::new(Mutex::new(out)) as _), &mut report)
     })

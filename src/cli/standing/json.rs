@@ -65,5 +65,8 @@ fn run(run: &RunState) -> Value {
         "window_end": run.asked.then_some(standing.window.map(|window| window.end)),
         "statement": run.asked.then_some(standing.statement),
         "skipped": run.asked.then_some(standing.skipped),
+        "copying": run.asked.then(|| {
+            standing.copying.iter().map(|next| next.table.to_string()).collect::<Vec<_>>()
+        }),
     })
 }

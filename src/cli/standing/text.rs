@@ -129,5 +129,10 @@ fn one(run: &RunState, standing: &Standing) -> String {
         format!("; it moved {} ago", rough((standing.now_ms - ms) / 1000))
     });
     let _ = writeln!(text, "    at {place}{time}{behind}{seen}");
+    let copying = &run.standing.copying;
+    if let Some(next) = copying.first() {
+        let left = counted(copying.len() as u64, "table");
+        let _ = writeln!(text, "    first copy: {left} left, {} is next", next.table);
+    }
     text
 }

@@ -4,7 +4,8 @@ use mysql::prelude::Queryable;
 
 use super::{Mysql, failed, progress, session};
 use crate::dest::{
-    Catalog as _, Claim, Ledger, Point, Run, Session, Sessions, Standing, Window, taken_over,
+    Catalog as _, Claim, FirstCopy, Ledger, Point, Run, Session, Sessions, Standing, Window,
+    taken_over,
 };
 use crate::error::Result;
 use crate::event::ddl::{Statement, Told};
@@ -128,6 +129,10 @@ impl Ledger for Mysql {
             self.main.rollback();
         }
         done
+    }
+
+    fn first_copy(&mut self) -> Option<&mut dyn FirstCopy> {
+        Some(self)
     }
 
     fn make(&mut self, name: &TableName, like: &TableName) -> Result<()> {

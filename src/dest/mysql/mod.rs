@@ -13,6 +13,8 @@ use crate::sql::Dialect;
 use crate::sql::bulk::Encoder;
 
 mod catalog;
+mod copies;
+mod copying;
 mod ddl;
 mod fit;
 mod grants;

@@ -3,6 +3,7 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Value};
 
+use super::copies;
 use crate::dest::{Claim, Point, Run, Standing, Window, first_epoch, same_run};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::Seq;
@@ -89,6 +90,29 @@ pub(super) fn rights(conn: &mut Conn) -> Result<Vec<&'static str>> {
 /// # Errors
 /// When the name belongs to another run (usage), or the server refuses.
 pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, Standing)> {
+    make(conn)?;
+    add(conn, run, first)?;
+    let vanished = || Error::failed("target: the progress row vanished");
+    row(conn, run)?.ok_or_else(vanished)?;
+    // The route may have decided on more by now.
+    let take = "UPDATE binsync.progress SET epoch=epoch+1, selection=? WHERE name=?";
+    conn.exec_drop(take, (&run.selection, &run.name)).map_err(|e| {
+        match failed("target: progress", &e) {
+            e if e.kind() == ErrorKind::Retry => e.at(format!(
+                "waiting for another apply named {:?} to end its transaction",
+                run.name
+            )),
+            e => e,
+        }
+    })?;
+    row(conn, run)?.ok_or_else(vanished)
+}
+
+/// Makes the tables that keep the progress, where they are not there.
+///
+/// # Errors
+/// When the server refuses.
+pub(super) fn make(conn: &mut Conn) -> Result<()> {
     if !is_there(conn)? {
         for statement in PROGRESS {
             conn.query_drop(statement).map_err(|e| refused(&e))?;
@@ -104,6 +128,14 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, S
             added.map_err(|e| refused(&e))?;
         }
     }
+    Ok(())
+}
+
+/// Adds a progress row that stands at `first`, unless the name has one.
+///
+/// # Errors
+/// When the server refuses.
+pub(super) fn add(conn: &mut Conn, run: &Run, first: &Point) -> Result<()> {
     let [seq, last_seq, last_hash, last_position] = to(first);
     conn.exec_drop(
         "INSERT IGNORE INTO binsync.progress (name, spool, direction, selection, epoch, seq, \
@@ -120,21 +152,7 @@ pub(super) fn claim(conn: &mut Conn, run: &Run, first: &Point) -> Result<(u64, S
             last_position,
         ),
     )
-    .map_err(|e| refused(&e))?;
-    let vanished = || Error::failed("target: the progress row vanished");
-    row(conn, run)?.ok_or_else(vanished)?;
-    // The route may have decided on more by now.
-    let take = "UPDATE binsync.progress SET epoch=epoch+1, selection=? WHERE name=?";
-    conn.exec_drop(take, (&run.selection, &run.name)).map_err(|e| {
-        match failed("target: progress", &e) {
-            e if e.kind() == ErrorKind::Retry => e.at(format!(
-                "waiting for another apply named {:?} to end its transaction",
-                run.name
-            )),
-            e => e,
-        }
-    })?;
-    row(conn, run)?.ok_or_else(vanished)
+    .map_err(|e| refused(&e))
 }
 
 /// Removes a claim under which nothing was done.
@@ -190,11 +208,13 @@ pub(super) fn remove(conn: &mut Conn, name: &str) -> Result<bool> {
     if !is_there(conn)? {
         return Ok(false);
     }
+    let copies = copies::is_there(conn).map_err(|e| refused(&e))?;
     let mut removed = || -> mysql::Result<bool> {
         let mut transaction = conn.start_transaction(mysql::TxOpts::default())?;
         transaction.exec_drop("DELETE FROM binsync.progress WHERE name=?", (name,))?;
         let found = transaction.affected_rows() > 0;
-        for table in ["chunk", "intent"] {
+        let copies = copies.then_some("copy");
+        for table in ["chunk", "intent"].into_iter().chain(copies) {
             transaction.exec_drop(format!("DELETE FROM binsync.{table} WHERE name=?"), (name,))?;
         }
         transaction.commit().map(|()| found)
@@ -279,7 +299,8 @@ fn row_of(
         .exec_first("SELECT seq FROM binsync.intent WHERE name=?", (&run.name,))
         .map_err(|e| refused(&e))?;
     let chunks = chunks.into_iter().collect();
-    Ok(Some((epoch, Standing { seq, last, window, chunks, statement, skipped })))
+    let copying = copies::of(conn, &run.name).map_err(|e| refused(&e))?;
+    Ok(Some((epoch, Standing { seq, last, window, chunks, statement, skipped, copying })))
 }
 
 /// The last record that a run has taken.
@@ -306,7 +327,7 @@ fn skipped(conn: &mut Conn, run: &Run) -> Result<bool> {
     Ok(skipped == Some(true))
 }
 
-fn refused(error: &mysql::Error) -> Error {
+pub(super) fn refused(error: &mysql::Error) -> Error {
     match failed("target: progress tables", error) {
         e if matches!(e.kind(), ErrorKind::Retry | ErrorKind::Lost | ErrorKind::ReadOnly) => e,
         e => e

@@ -3,10 +3,10 @@
 use mysql::prelude::Queryable;
 use mysql::{Conn, Params, Value};
 
-use super::{keyless, progress};
+use super::{copies, keyless, progress};
 use crate::dest::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
 use crate::error::{Error, Result};
-use crate::event::Direction;
+use crate::event::{Direction, TableName};
 use crate::mysql::connect::{failed, set_session};
 use crate::plan::op::{Act, RowOp};
 use crate::sql::bulk::{Batch, Bulk, Encoder, Param};
@@ -316,6 +316,11 @@ impl Session for MysqlSession {
             ),
         };
         done.map_err(|e| failed("target: progress", &e))
+    }
+
+    fn copied(&mut self, claim: &Claim, table: &TableName, reached: Option<&str>) -> Result<()> {
+        copies::step(&mut self.conn, &claim.name, table, reached)
+            .map_err(|e| failed("target: progress", &e))
     }
 
     fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()> {

@@ -10,7 +10,7 @@ use super::fault::failed;
 use super::schema;
 use super::value::{spelled, stored};
 use crate::dest::{Claim, FoundRow, Mark, Point, Session, expect, shown, taken_over};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::Direction;
 use crate::event::TableName;
 use crate::event::def::TableDef;
@@ -152,6 +152,10 @@ impl Session for SqliteSession {
         let sql = "UPDATE binsync_progress SET skipped=1 WHERE name=?1";
         self.conn.execute(sql, (&claim.name,)).map_err(|e| failed(&self.file, &e))?;
         Ok(())
+    }
+
+    fn copied(&mut self, _: &Claim, _: &TableName, _: Option<&str>) -> Result<()> {
+        Err(Error::failed("tables are not copied to an SQLite file in parts"))
     }
 
     fn commit(&mut self, claim: &Claim, to: Option<&Point>) -> Result<()> {

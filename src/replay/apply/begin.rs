@@ -7,7 +7,7 @@ use super::conflict::OnConflict;
 use super::job::{Job, OnDdl, Report};
 use super::seen::Seen;
 use super::statements::{self, Met};
-use crate::dest::{Catalog, Changes, Mark, Needs, Point, Standing, Target};
+use crate::dest::{Catalog, Changes, Copying, Mark, Needs, Point, Standing, Target};
 use crate::error::{Error, ErrorKind, Means, Result};
 use crate::event::{Direction, TableName};
 use crate::replay::selected::{self, Rows};
@@ -44,7 +44,8 @@ pub(super) fn known(
         report(Report::Note(note));
     }
     let stands = known.as_ref().map_or(first, |known| known.seq);
-    check_rights(spool, job, stands, target)?;
+    let copying = known.as_ref().map_or(&[][..], |known| &known.copying);
+    check_rights(spool, job, stands, copying, target)?;
     Ok((known, seen))
 }
 
@@ -108,7 +109,13 @@ pub(super) fn explained(
 }
 
 /// Asks whether the user may do what is left to do.
-fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Catalog) -> Result<()> {
+fn check_rights(
+    spool: &Spool,
+    job: &Job<'_>,
+    stands: Seq,
+    copying: &[Copying],
+    target: &mut dyn Catalog,
+) -> Result<()> {
     let (range, direction) = (&job.selection.range, job.run.direction);
     let back = direction.is_reverse();
     let begin = direction.last(stands, direction.begin(range));
@@ -123,8 +130,9 @@ fn check_rights(spool: &Spool, job: &Job<'_>, stands: Seq, target: &mut dyn Cata
     let run = ddl.values().filter(|met| left.contains(&met.told().seq));
     let run = run.flat_map(Met::there);
     let statements = run.map(|statement| statement.told()).collect();
-    let wins = job.how.on_conflict == OnConflict::Overwrite;
     let changes = |name: &TableName, rows: &Rows| {
+        let wins = job.how.on_conflict == OnConflict::Overwrite
+            || copying.iter().any(|copying| copying.table == *name);
         let Counts { insert, update, delete } = rows.counts;
         let (come, go) = if back { (delete, insert) } else { (insert, delete) };
         // A row that goes and comes is changed, one whose key changes may go and come, and so may one

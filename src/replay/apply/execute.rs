@@ -123,6 +123,32 @@ impl<'p, 's> Executor<'p, 's> {
         Ok(())
     }
 
+    /// Writes a part of a table's first copy, with how far the copy has come then, where the run
+    /// stands.
+    pub(super) fn copied(
+        &mut self,
+        work: &Work<'_, '_>,
+        (table, reached): (&TableName, Option<&str>),
+    ) -> Result<()> {
+        self.lanes.pace.wait(work.plan.ops(), self.job.stop);
+        let sessions = self.target.sessions();
+        let claim = &*sessions.claim;
+        let mut writer = Writer::new(sessions.main, (self.job, work), false);
+        let done = writer.session.begin(claim, Mark::Step).and_then(|()| {
+            let mut chunks = work.plan.phases.iter().flatten();
+            chunks.try_for_each(|chunk| writer.write(&chunk.ops))?;
+            writer.session.copied(claim, table, reached)?;
+            writer.session.commit(claim, None)
+        });
+        if done.is_err() {
+            writer.session.rollback();
+        }
+        done?;
+        self.outcome.statements += writer.statements;
+        self.outcome.commits += 1;
+        Ok(())
+    }
+
     /// Writes a window as chunks that are committed each on its own.
     fn chunks(&mut self, work: &Work<'_, '_>, window: Window) -> Result<()> {
         self.phases(work, ChunkId::default())?;

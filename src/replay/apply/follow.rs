@@ -35,39 +35,65 @@ fn go_on(
     applier: &mut Applier<'_>,
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
-    let mut spool = Spool::open(spool.dir())?;
+    let mut steps = Steps::new(Spool::open(spool.dir())?);
     let mut at = job.selection.range.end;
-    let mut known: Option<((u64, usize), Definitions)> = None;
     let mut refreshed = Instant::now();
     while !job.stop.load(Ordering::Relaxed) {
-        let to = whole_end(&spool)?;
+        let to = whole_end(&steps.spool)?;
         if to <= at {
             applier.keep_alive().unwrap_or_else(|e| report(Report::Note(e.words())));
             if refreshed.elapsed() > REFRESH {
-                spool.refresh()?;
-                applier.recognise(&spool, job)?;
+                steps.spool.refresh()?;
+                applier.recognise(&steps.spool, job)?;
                 refreshed = Instant::now();
             }
             thread::sleep(POLL);
             continue;
         }
+        steps.to(job, to, &mut |spool, next| applier.run(spool, next, report))?;
+        at = to;
+    }
+    Ok(())
+}
+
+/// A spool that grows, gone through in steps.
+pub(in crate::replay) struct Steps {
+    pub(in crate::replay) spool: Spool,
+    /// The definitions, and how much of the spool tells of some.
+    known: Option<((u64, usize), Definitions)>,
+}
+
+impl Steps {
+    pub(in crate::replay) fn new(spool: Spool) -> Self {
+        Self { spool, known: None }
+    }
+
+    /// Does something with the job whose selection ends at `to`.
+    ///
+    /// # Errors
+    /// Those of `act`, and when the spool cannot be read.
+    pub(in crate::replay) fn to(
+        &mut self,
+        job: &Job<'_>,
+        to: Seq,
+        act: &mut dyn FnMut(&Spool, &Job<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let spool = &self.spool;
         let told = (spool.ddl_count()?, spool.nulls()?.len());
-        let definitions = match known.take().filter(|(before, _)| *before == told) {
+        let definitions = match self.known.take().filter(|(before, _)| *before == told) {
             Some((_, definitions)) => definitions,
             None => {
                 let logs_cascades = job.definitions.logs_cascades;
-                let new = Definitions::load(&spool)?;
+                let new = Definitions::load(spool)?;
                 Definitions { logs_cascades: logs_cascades.or(new.logs_cascades), ..new }
             }
         };
         let range = job.selection.range.start..to;
         let selection = Selection { range, ..job.selection.clone() };
-        let next = Job { definitions: &definitions, selection: &selection, ..*job };
-        applier.run(&spool, &next, report)?;
-        known = Some((told, definitions));
-        at = to;
+        act(spool, &Job { definitions: &definitions, selection: &selection, ..*job })?;
+        self.known = Some((told, definitions));
+        Ok(())
     }
-    Ok(())
 }
 
 /// Where the last whole transaction ends.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 
 use super::conflict::{OnConflict, Sink};
-use crate::dest::{Catalog, Run, Settled};
+use crate::dest::{Catalog, Copying, Run, Settled};
 use crate::error::{Result, Words};
 use crate::event::ddl::Told;
 use crate::event::landmark::Landmark;
@@ -174,4 +174,17 @@ pub enum Report {
     Note(Words),
     /// A table has no key at the target.
     Keyless(TableName),
+    /// A table's first copy has come to its end, with so many rows since this start.
+    Copied(TableName, u64),
+}
+
+/// A part of a table's first copy.
+#[derive(Debug)]
+pub struct Part<'p> {
+    /// The table, and behind which key the part was read.
+    pub behind: &'p Copying,
+    /// Its rows, each as the object that a message of the producer would have.
+    pub rows: &'p [String],
+    /// The key that it reaches; `None`: the end of the table.
+    pub reached: Option<&'p str>,
 }

@@ -222,7 +222,7 @@ impl Pace {
 }
 
 /// Waits before the next try, until told to stop.
-pub(super) fn back_off(tries: u32, stop: &AtomicBool) {
+pub(in crate::replay) fn back_off(tries: u32, stop: &AtomicBool) {
     let mut left = retry::pause(tries, LONGEST_PAUSE);
     while !left.is_zero() && !stop.load(Ordering::Relaxed) {
         let step = left.min(Duration::from_millis(100));

@@ -61,7 +61,7 @@ fn planned(
     if left.is_empty() {
         return Ok(outcome);
     }
-    let mut left = Left::find(spool, job, left, target.acts())?;
+    let mut left = Left::find(spool, job, left, target.acts(), &standing.copying)?;
     if let Some(open) = left.check(spool, job, standing.statement, target)? {
         return Err(open.why);
     }

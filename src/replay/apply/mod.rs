@@ -10,7 +10,7 @@
 use std::sync::atomic::Ordering;
 
 use super::stopped;
-use crate::dest::{Standing, Target};
+use crate::dest::{Copying, Standing, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::replay::standing::recognise;
 use crate::spool::Spool;
@@ -18,6 +18,7 @@ use crate::spool::Spool;
 mod begin;
 mod bind;
 mod conflict;
+mod copied;
 pub(super) mod course;
 mod execute;
 pub mod follow;
@@ -40,8 +41,8 @@ pub use crate::plan::op::Verb;
 pub use conflict::{Conflict, Journal, OnConflict, Sink};
 use course::Course;
 use execute::Executor;
-pub use job::{How, Job, Mode, OnDdl, Outcome, Report, TableOutcome};
-use lanes::back_off;
+pub use job::{How, Job, Mode, OnDdl, Outcome, Part, Report, TableOutcome};
+pub(super) use lanes::back_off;
 use preflight::Left;
 use seen::Seen;
 
@@ -57,6 +58,8 @@ pub struct Applier<'o> {
     connected: bool,
     /// A conflict was met: from then on every part is written so that the row is found.
     careful: bool,
+    /// The tables whose first copy is not at its end, as the target has it.
+    copying: Vec<Copying>,
     /// What was done, in all jobs.
     pub outcome: Outcome,
 }
@@ -70,8 +73,14 @@ impl<'o> Applier<'o> {
             seen: None,
             connected: false,
             careful: false,
+            copying: Vec::new(),
             outcome: Outcome::default(),
         }
+    }
+
+    /// The tables whose first copy was not at its end when the target told it last.
+    pub fn copying(&self) -> &[Copying] {
+        &self.copying
     }
 
     /// Applies a selection; `report` is told how far it is, and what is tried again.
@@ -177,6 +186,7 @@ impl<'o> Applier<'o> {
             self.outcome.skipped_before |= standing.skipped;
             self.outcome.made_anew |= seen.as_ref().is_some_and(|seen| seen.made_anew);
             self.seen = seen;
+            self.copying.clone_from(&standing.copying);
             report(Report::Reached(standing.seq, None));
             standing
         } else {
@@ -191,7 +201,8 @@ impl<'o> Applier<'o> {
         };
         let (careful, outcome) = (self.careful, &mut self.outcome);
         let statements = outcome.ddl;
-        let done = write(spool, job, target, (standing, fresh), careful, outcome, &mut |event| {
+        let begun = Begun { standing, fresh, careful, copying: &self.copying };
+        let done = write(spool, job, target, begun, outcome, &mut |event| {
             if let Report::Reached(seq, _) = event {
                 reached(report, seq);
             }
@@ -242,14 +253,24 @@ impl<'o> Applier<'o> {
     }
 }
 
-/// Applies what is left of the job's selection, from where it stands. `fresh`: the target was just
-/// opened. False when only a window was finished that an earlier run had begun.
+/// What a pass begins with.
+struct Begun<'b> {
+    standing: Standing,
+    /// The target was just opened.
+    fresh: bool,
+    /// As [`Applier::careful`].
+    careful: bool,
+    /// As [`Applier::copying`].
+    copying: &'b [Copying],
+}
+
+/// Applies what is left of the job's selection, from where it stands. False when only a window was
+/// finished that an earlier run had begun.
 fn write(
     spool: &Spool,
     job: &Job<'_>,
     target: &mut dyn Target,
-    (standing, fresh): (Standing, bool),
-    careful: bool,
+    Begun { standing, fresh, careful, copying }: Begun<'_>,
     outcome: &mut Outcome,
     report: &mut dyn FnMut(Report),
 ) -> Result<bool> {
@@ -257,7 +278,7 @@ fn write(
     if left.is_empty() {
         return Ok(true);
     }
-    let mut left = Left::find(spool, job, left, target.acts())?;
+    let mut left = Left::find(spool, job, left, target.acts(), copying)?;
     if fresh && let Some(open) = left.check(spool, job, standing.statement, target)? {
         let note = open.note.map(|(now, behind)| target.note(&open.told, &now, &behind));
         return note.unwrap_or(Ok(())).and(Err(open.why));

@@ -7,7 +7,7 @@ use super::job::{Job, OnDdl, Report};
 use super::statements::{self, Met, Open, Statements};
 use super::taker::Taker;
 use super::whole;
-use crate::dest::Catalog;
+use crate::dest::{Catalog, Copying};
 use crate::error::{Error, ErrorKind, Means, Result, Words};
 use crate::event::{Direction, Op, TableName};
 use crate::replay::alike;
@@ -27,7 +27,8 @@ pub(in crate::replay) struct Left<'s> {
 }
 
 impl<'s> Left<'s> {
-    /// Finds it; `acts`: foreign keys change rows where they go.
+    /// Finds it; `acts`: foreign keys change rows where they go; `copying`: tables whose first copy is
+    /// not at its end.
     ///
     /// # Errors
     /// When the spool cannot be read, and where rows that foreign keys changed at the source without
@@ -37,11 +38,12 @@ impl<'s> Left<'s> {
         job: &Job<'s>,
         range: Range<Seq>,
         acts: bool,
+        copying: &[Copying],
     ) -> Result<Self> {
         let (selection, definitions) = (job.of(range), job.definitions);
         let ddl = statements::find(spool, job)?;
         let known = Known::new(&ddl);
-        let binder = Binder::new(spool, definitions, job.route, job.run.direction)?;
+        let binder = Binder::new(spool, definitions, job.route, job.run.direction, copying)?;
         let rows = selected::rows(spool, &selection)?;
         let forward = job.run.direction == Direction::Forward;
         if forward && !acts && !definitions.foreign_keys.is_empty() {

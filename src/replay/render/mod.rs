@@ -105,7 +105,7 @@ pub fn render(
     check::cascades(spool, what)?;
     check::tables(what)?;
     check::replaces(spool, what)?;
-    let binder = Binder::new(spool, what.definitions, what.route, what.direction)?;
+    let binder = Binder::new(spool, what.definitions, what.route, what.direction, &[])?;
     let switch = Switch::new(Arc::new(foreign_keys::acting(what)));
     let job = Job { what, binder, ddl, switch, spare: Mutex::default() };
     let (send, receive) = sync_channel::<Work>(AHEAD);

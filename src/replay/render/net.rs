@@ -68,7 +68,7 @@ pub fn net(
     let mut net = Net { script, outcome: apply::Outcome::default() };
     let mut left_out = 0;
     if !selection.range.is_empty() {
-        let mut left = Left::find(spool, &job, selection.range.clone(), net.script.acts())?;
+        let mut left = Left::find(spool, &job, selection.range.clone(), net.script.acts(), &[])?;
         net.check_order(&left)?;
         left.tables(&job, &mut net, report)?;
         let course = Course::new(spool, &job, left, (None, 0), false, report)?;

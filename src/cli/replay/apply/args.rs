@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Parser, ValueEnum};
 
 use super::super::route::RouteArgs;
 use super::super::{AllowArgs, direction};
@@ -152,7 +152,25 @@ enum DdlArg {
     Stop,
 }
 
+/// What is typed where there is nothing but the flags of `apply`.
+#[derive(Parser)]
+#[command(name = "apply")]
+struct Typed {
+    #[command(flatten)]
+    args: ApplyArgs,
+}
+
 impl ApplyArgs {
+    /// A sync that is followed, as `apply SYNC` does it without further flags.
+    ///
+    /// # Errors
+    /// When the environment sets what does not go with it (usage).
+    pub(super) fn following(sync: &str, config: &ConfigArgs) -> Result<Self> {
+        let typed = Typed::try_parse_from(["apply", "--follow", "--", sync]);
+        let typed = typed.map_err(|e| Error::usage(e.to_string()))?;
+        Ok(Self { config: config.clone(), ..typed.args })
+    }
+
     pub(super) fn how(&self) -> How {
         How {
             mode: match (self.serial, self.net) {

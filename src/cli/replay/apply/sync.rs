@@ -1,31 +1,66 @@
-//! `apply SYNC`: from the sources of a sync to its targets, each a run of its own.
+//! `apply SYNC` and `sync`: from the sources of a sync to its targets, each a run of its own.
 //!
 //! Each has its own connections, progress and tries, so that a target that is away, or refuses a row,
 //! holds no other up.
 
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
+use clap::Args;
+
 use super::args::ApplyArgs;
 use super::way::Way;
+use crate::cli::config::ConfigArgs;
 use crate::cli::output::Output;
 use crate::cli::{
     DIFFERS, DONE, FAILED, Global, STOPPED, USAGE, line, status, stop_flag, sync, words,
 };
 use crate::config::{Source, Sync, Target};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::spool::Spool;
+
+const SYNC_HELP: &str = "\
+Examples:
+  binsync sync split
+  binsync wait split && binsync compare split
+
+Where the file says `copy = true`, the tables of the sync are copied first, while they are written
+to, by a user of the source who may SELECT them and write the marks (binsync.mark; CREATE, INSERT
+and UPDATE on it). Then it goes on as `binsync apply SYNC --follow` does, until it is stopped.
+Captures of the sources run beside it. Stop it or kill it at any time, and run it again: it goes on
+where it was.";
+
+/// Arguments of `sync`.
+#[derive(Args, Debug)]
+#[command(after_help = SYNC_HELP)]
+pub struct SyncArgs {
+    /// The sync, by its name in the file
+    #[arg(value_name = "SYNC")]
+    sync: String,
+    #[command(flatten)]
+    config: ConfigArgs,
+}
+
+/// Runs `sync`: as `apply SYNC` follows, behind a first copy where the file wants one.
+///
+/// # Errors
+/// When the file or a spool cannot be read, or a run cannot begin with a copy.
+pub fn sync(global: &Global, args: &SyncArgs) -> Result<u8> {
+    let apply = ApplyArgs::following(&args.sync, &args.config)?;
+    all(global, &apply, &args.sync, true)
+}
 
 /// Runs `apply SYNC`.
 ///
 /// # Errors
 /// When the file or a spool cannot be read; what befalls a run is told with its target.
 pub(super) fn apply(global: &Global, args: &ApplyArgs, name: &str) -> Result<u8> {
-    if global.spool != Path::new("./spool") {
-        return Err(Error::usage("the file names the spools of a sync, and --spool another")
-            .help("leave --spool (BINSYNC_SPOOL) out"));
-    }
+    all(global, args, name, false)
+}
+
+/// Runs all runs of a sync side by side; they may begin with a copy where it `copies`.
+fn all(global: &Global, args: &ApplyArgs, name: &str, copies: bool) -> Result<u8> {
+    sync::check_spool(global)?;
     let config = args.config.read()?;
     let sync = config.sync(name)?;
     let mut ways = Vec::new();
@@ -34,12 +69,20 @@ pub(super) fn apply(global: &Global, args: &ApplyArgs, name: &str) -> Result<u8>
         let spool = sync::open(source)?;
         spool.settle()?;
         let label = sync::label(sync, source, target);
-        ways.push((label, spool, way(sync, source, target, args)?));
+        let output = Output::labelled("applied", global.quiet, label.clone(), !args.follow);
+        let mut way = way(sync, source, target, args)?;
+        if copies && sync.copy {
+            way.copy = Some(sync::server(source)?);
+        }
+        ways.push((label, spool, way, output));
     }
     sync::check_merged(&config, sync)?;
     let stop = stop_flag()?;
-    let each = |(label, spool, way): (String, Spool, Way<'_>)| {
-        run(label, spool, &way, (global, args), &stop)
+    for (label, spool, way, output) in &mut ways {
+        way.begin(spool, args, output).map_err(|e| e.at(label))?;
+    }
+    let each = |(label, spool, way, output): (String, Spool, Way<'_>, Output)| {
+        run(&label, spool, &way, (global, args), &stop, &output)
     };
     let ends: Vec<u8> = thread::scope(|scope| {
         let runs: Vec<_> = ways.into_iter().map(|way| scope.spawn(|| each(way))).collect();
@@ -49,7 +92,7 @@ pub(super) fn apply(global: &Global, args: &ApplyArgs, name: &str) -> Result<u8>
 }
 
 fn way<'w>(sync: &Sync, source: &'w Source, target: &Target, args: &ApplyArgs) -> Result<Way<'w>> {
-    let name = format!("{}.{}", sync.name, source.name);
+    let name = sync::run_name(sync, source);
     Ok(Way {
         dir: &source.spool,
         place: sync::place(target)?,
@@ -57,19 +100,20 @@ fn way<'w>(sync: &Sync, source: &'w Source, target: &Target, args: &ApplyArgs) -
         conflicts: Some(format!("conflicts-{name}-{}.jsonl", target.name).into()),
         name: Some(name),
         patient: args.follow,
+        copy: None,
     })
 }
 
 /// Runs one of them; its end is told with its name.
 fn run(
-    label: String,
+    label: &str,
     spool: Spool,
     way: &Way<'_>,
     asked: (&Global, &ApplyArgs),
     stop: &AtomicBool,
+    output: &Output,
 ) -> u8 {
-    let output = Output::labelled("applied", asked.0.quiet, label.clone(), !asked.1.follow);
-    match way.apply(spool, asked, stop, &output) {
+    match way.apply(spool, asked, stop, output) {
         Ok(status) => status,
         Err(e) => {
             line(&format!("binsync: {label}: {}", words::text(&e.words())));

@@ -14,9 +14,11 @@ use crate::cli::target::Place;
 use crate::cli::{DIFFERS, DONE, Global, facts};
 use crate::dest::{Catalog, Run};
 use crate::error::{ErrorKind, Result};
+use crate::mysql::server::Server;
 use crate::replay::Selection;
 use crate::replay::apply::look::look;
 use crate::replay::apply::{Applier, How, Job, Journal, Outcome, Report, follow};
+use crate::replay::copy::{self, Begin};
 use crate::replay::prepare::{self, Base, Fact, Request, prepare};
 use crate::route::Route;
 use crate::spool::Spool;
@@ -33,9 +35,27 @@ pub(super) struct Way<'w> {
     pub(super) conflicts: Option<PathBuf>,
     /// A target that is away is waited for.
     pub(super) patient: bool,
+    /// The server from which tables are copied that are not copied yet.
+    pub(super) copy: Option<Server>,
 }
 
 impl Way<'_> {
+    /// Begins a run with a first copy, where one is wanted and it has not begun.
+    ///
+    /// # Errors
+    /// As [`copy::begin`].
+    pub(super) fn begin(&self, spool: &mut Spool, args: &ApplyArgs, output: &Output) -> Result<()> {
+        let Some(source) = &self.copy else { return Ok(()) };
+        let run = args.run(spool, &self.route, self.name.clone());
+        let wanted = Begin { source, run: &run, route: &self.route };
+        let mut open = |logs_cascades| self.place.open(args.options(logs_cascades), false);
+        let tables = copy::begin(spool, &wanted, &mut open)?;
+        if tables > 0 {
+            output.note(&format!("{} to be copied", counted(tables as u64, "table")));
+        }
+        Ok(())
+    }
+
     /// Applies what is selected.
     ///
     /// # Errors
@@ -112,7 +132,9 @@ impl Way<'_> {
             true => looked(&spool, &job, &mut *open()?, output),
             false => {
                 let mut applier = Applier::new(&mut open);
-                let done = go(&spool, &job, args.follow, &mut applier, output);
+                let (follow, copy) = (args.follow, self.copy.as_ref());
+                let done = go(&spool, &job, (follow, copy), &mut applier, output);
+                differs |= done.is_ok() && says_what_is_left(&applier, output);
                 (done, applier.outcome, None)
             }
         };
@@ -120,6 +142,19 @@ impl Way<'_> {
         let left = finish(args, &job, (done, outcome, pace), (&findings, &journal), output)?;
         Ok(if differs || left { DIFFERS } else { DONE })
     }
+}
+
+/// True, and said, when tables are not copied to their end: not all of their rows are there.
+fn says_what_is_left(applier: &Applier<'_>, output: &Output) -> bool {
+    let left = applier.copying();
+    if let Some(first) = left.first() {
+        output.say(&format!(
+            "the first copy is not at its end: {} and {} more; `binsync sync` goes on with it",
+            first.table,
+            left.len() - 1
+        ));
+    }
+    !left.is_empty()
 }
 
 /// Tells what was done, whether it is all or not; true when rows are not as the stream has them.
@@ -179,6 +214,9 @@ fn reporter(job: &Job<'_>, output: &Output) -> impl FnMut(Report) {
                 ));
             }
         }
+        Report::Copied(table, rows) => {
+            output.note(&format!("copied {table}: {}", counted(rows, "row")));
+        }
         Report::Reached(seq, ts) => {
             output.gauges().reached(seq, ts);
             output.reached(done(job.run.direction, job.selection, seq), total);
@@ -189,7 +227,7 @@ fn reporter(job: &Job<'_>, output: &Output) -> impl FnMut(Report) {
 fn go(
     spool: &Spool,
     job: &Job<'_>,
-    follow: bool,
+    (follow, copy): (bool, Option<&Server>),
     applier: &mut Applier<'_>,
     output: &Output,
 ) -> Result<()> {
@@ -199,6 +237,9 @@ fn go(
         return Ok(());
     }
     output.clear();
+    if let Some(source) = copy {
+        copy::copy(spool, job, source, applier, &mut report)?;
+    }
     output.note("following what is captured; Ctrl-C ends it");
     let from = job.selection.range.end;
     output.gauges().reached(from, None);
