@@ -21,6 +21,7 @@ use store::Store;
 mod acks;
 mod align;
 pub mod binlog;
+pub mod check;
 pub mod import;
 mod likeness;
 pub mod merge;

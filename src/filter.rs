@@ -4,7 +4,7 @@
 
 use crate::error::{Means, Result};
 use crate::event::row::Columns;
-use crate::event::{Body, Event, Meta, Op, TableName, typed};
+use crate::event::{Body, Event, Facts, Meta, Op, TableName, typed};
 
 mod globs;
 mod pattern;
@@ -51,6 +51,9 @@ pub struct Filter {
     xids: Vec<u64>,
     threads: Vec<u64>,
     servers: Vec<u64>,
+    gtids: Vec<String>,
+    /// In small letters.
+    queries: Vec<String>,
     values: Vec<(String, String)>,
     changed: Vec<String>,
 }
@@ -87,6 +90,15 @@ impl Filter {
         self
     }
 
+    /// Only transactions with these GTIDs, and only rows that were changed by a statement with one of
+    /// these texts in it, in any case of letters; empty lists choose everything.
+    #[must_use]
+    pub fn by_facts(mut self, gtids: &[String], queries: &[String]) -> Self {
+        self.gtids = gtids.to_vec();
+        self.queries = queries.iter().map(|text| text.to_lowercase()).collect();
+        self
+    }
+
     /// Only rows whose image before or after the event has all these values, and only updates
     /// that change one of these columns; empty lists choose everything.
     #[must_use]
@@ -117,7 +129,7 @@ impl Filter {
         };
         self.takes_type(kind)
             && !meta.is_housekeeping()
-            && self.takes_transaction(meta.xid, meta.thread_id, meta.server_id)
+            && self.takes_transaction(meta.xid, meta.thread_id, meta.server_id, &meta.facts)
             && (self.takes_every_table() || self.takes_table(&meta.name()))
     }
 
@@ -130,6 +142,12 @@ impl Filter {
         let Body::Row { data, old } = event.body else {
             return false;
         };
+        if !self.takes_query(event.meta.facts.query.as_deref()) {
+            return false;
+        }
+        if self.values.is_empty() && self.changed.is_empty() {
+            return true;
+        }
         // An image that cannot be read is nobody's choice; messages in the spool have been read.
         let Ok(data) = Columns::parse(data) else {
             return false;
@@ -137,6 +155,14 @@ impl Filter {
         let old = old.and_then(|old| Columns::parse(old).ok()).unwrap_or_default();
         self.takes_change(event.meta.op, &data, &old)
             && (self.takes_image(&data, None) || self.takes_image(&data, Some(&old)))
+    }
+
+    fn takes_query(&self, query: Option<&str>) -> bool {
+        let has = |query: &str| {
+            let query = query.to_lowercase();
+            self.queries.iter().any(|text| query.contains(text))
+        };
+        self.queries.is_empty() || query.is_some_and(has)
     }
 
     /// An update that names no former value may have changed every column it has.
@@ -167,11 +193,12 @@ impl Filter {
         !self.takes_every_table()
             || self.types.is_some()
             || numbers.iter().any(|list| !list.is_empty())
+            || !self.gtids.is_empty()
     }
 
-    /// True when the choice depends on the rows' values, which no index knows.
+    /// True when the choice depends on the rows' values or statements, which no index knows.
     pub fn reads_rows(&self) -> bool {
-        !self.values.is_empty() || !self.changed.is_empty()
+        !self.values.is_empty() || !self.changed.is_empty() || !self.queries.is_empty()
     }
 
     /// True when events of that kind are chosen at all. A choice of transactions or values leaves
@@ -224,18 +251,22 @@ impl Filter {
         pattern::check(flagged, tables)
     }
 
-    /// True when a transaction with this number, of this connection and server, is chosen.
+    /// True when a transaction with this number, of this connection and server, and of which that is told,
+    /// is chosen.
     pub fn takes_transaction(
         &self,
         xid: Option<u64>,
         thread: Option<u64>,
         server: Option<u64>,
+        facts: &Facts<'_>,
     ) -> bool {
+        let gtid = || facts.gtid.as_deref().is_some_and(|own| self.gtids.iter().any(|g| g == own));
         let among =
             |list: &[u64], n: Option<u64>| list.is_empty() || n.is_some_and(|n| list.contains(&n));
         among(&self.xids, xid)
             && among(&self.threads, thread)
             && (server.is_none() && xid.is_none() || among(&self.servers, server))
+            && (self.gtids.is_empty() || gtid())
     }
 
     /// The transaction numbers asked for.
@@ -251,6 +282,11 @@ impl Filter {
     /// The servers asked for.
     pub fn servers(&self) -> &[u64] {
         &self.servers
+    }
+
+    /// The GTIDs asked for.
+    pub fn gtids(&self) -> &[String] {
+        &self.gtids
     }
 
     /// The columns whose values or changes are asked for.
@@ -318,6 +354,21 @@ mod tests {
         assert!(super::tests::takes(&by_values(&[("state", "paid")], &[]), &delete));
         let ddl = r#"{"type":"table-drop","database":"d","table":"t","ts":1,"sql":"DROP TABLE t"}"#;
         assert!(!super::tests::takes(&by_values(&[("state", "paid")], &[]), ddl));
+    }
+
+    #[test]
+    fn rows_are_chosen_by_their_statement_and_transactions_by_their_gtid() {
+        let row = r#"{"type":"insert","database":"d","table":"t","gtid":"0-1-9","query":"INSERT INTO t","data":{}}"#;
+        let of = |gtid: &str, query: &str| {
+            let some = |text: &str| Vec::from_iter((!text.is_empty()).then(|| text.to_owned()));
+            Filter::default().by_facts(&some(gtid), &some(query))
+        };
+        assert!(takes(&of("0-1-9", "insert into"), row) && takes(&of("", "INTO T"), row));
+        assert!(!takes(&of("0-1-8", ""), row) && !takes(&of("", "update"), row));
+        let untold = row.replace("query", "other").replace("gtid", "another");
+        assert!(!takes(&of("", "insert"), &untold) && !takes(&of("0-1-9", ""), &untold));
+        let ddl = r#"{"type":"table-drop","database":"d","table":"t","ts":1,"gtid":"0-1-9","sql":"DROP TABLE t"}"#;
+        assert!(takes(&of("0-1-9", ""), ddl) && !takes(&of("", "drop"), ddl));
     }
 
     #[test]

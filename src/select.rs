@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::event::{Direction, TableName};
+use crate::event::{Direction, TableName, facts};
 use crate::filter::{Filter, Type};
 use crate::spool::{Frame, Numbered, Numbers, Seq, Spool, Touched, Transaction, Zone};
 
@@ -69,6 +69,8 @@ pub struct Choice {
     xids: Vec<u64>,
     threads: Vec<u64>,
     servers: Vec<u64>,
+    /// The numbers that they end with; one that has none is looked for everywhere.
+    gtids: Vec<u64>,
     /// By number of the table; one that is not known yet may be taken.
     tables: Vec<bool>,
     /// The kinds of messages that are taken.
@@ -88,10 +90,13 @@ impl Choice {
             (Type::Ddl, Touched::DDL),
         ];
         let kinds = kinds.iter().filter(|(kind, _)| filter.takes_type(*kind));
+        let gtids: Option<Vec<u64>> =
+            filter.gtids().iter().map(|gtid| facts::number(gtid)).collect();
         Ok(Self {
             xids: filter.xids().to_vec(),
             threads: filter.threads().to_vec(),
             servers: filter.servers().to_vec(),
+            gtids: gtids.unwrap_or_default(),
             tables: spool.tables()?.iter().map(|name| filter.takes_table(name)).collect(),
             kinds: kinds.fold(0, |all, (_, kind)| all | kind),
         })
@@ -115,6 +120,7 @@ impl Choice {
             && among(&self.threads, &zone.threads)
             // Messages about statements name no server and are taken from each.
             && (zone.servers.absent || among(&self.servers, &zone.servers))
+            && among(&self.gtids, &zone.gtids)
             && zone.tables.iter().any(|touched| {
                 self.takes_table(touched.table) && touched.kinds & self.kinds != 0
             })
@@ -144,7 +150,8 @@ mod tests {
         let number = |name: &str, n: Option<u64>| {
             n.map_or_else(String::new, |n| format!(r#","{name}":{n}"#))
         };
-        let origin = number("thread_id", thread) + &number("server_id", server);
+        let gtid = thread.map_or_else(String::new, |_| format!(r#","gtid":"0-1-{xid}""#));
+        let origin = number("thread_id", thread) + &number("server_id", server) + &gtid;
         let head = format!(
             r#""database":"d","table":"t{table}","ts":{ts},"position":"bin.000001:{n}"{origin}"#
         );
@@ -184,11 +191,12 @@ mod tests {
             0..3,
         );
         let some = |range: Range<u64>| prop::collection::vec(range, 0..2);
-        (prop::option::of(0..4u8), types, some(1..3), some(1..40), some(1..4)).prop_map(
-            |(table, types, xids, threads, servers)| {
+        let gtids = some(1..3).prop_map(|all| all.iter().map(|n| format!("0-1-{n}")).collect());
+        (prop::option::of(0..4u8), types, some(1..3), some(1..40), some(1..4), gtids).prop_map(
+            |(table, types, xids, threads, servers, gtids): (_, _, _, _, _, Vec<String>)| {
                 let tables: Vec<String> = table.map(|t| format!("d.t{t}")).into_iter().collect();
                 let filter = Filter::new(&tables, &[], &types, &xids).expect("a filter");
-                filter.by_origin(&threads, &servers)
+                filter.by_origin(&threads, &servers).by_facts(&gtids, &[])
             },
         )
     }
@@ -206,7 +214,8 @@ mod tests {
             filter.takes_table(name)
                 && kinds.iter().any(|(kind, n)| *n > 0 && filter.takes_type(*kind))
         };
-        filter.takes_transaction(t.xid, t.thread_id, t.server_id) && t.tables.iter().any(rows)
+        filter.takes_transaction(t.xid, t.thread_id, t.server_id, &t.facts)
+            && t.tables.iter().any(rows)
     }
 
     proptest! {

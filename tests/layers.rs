@@ -59,7 +59,7 @@ const SHARED: [&str; 4] = ["types", "store", "follow", "index"];
 
 /// The only files that may name a crate (a folder stands for all in it).
 const EDGES: [(&str, &[&str]); 25] = [
-    ("aes", &["event/cipher"]),
+    ("aes", &["binlog/crypt", "event/cipher"]),
     ("cbc", &["event/cipher"]),
     ("async_rs", &["source/amqp"]),
     ("lapin", &["source/amqp"]),
@@ -79,7 +79,7 @@ const EDGES: [(&str, &[&str]); 25] = [
     ("mysql_common", &["mysql", "dest/mysql"]),
     ("encoding_rs", &["binlog/charset"]),
     ("futures_rustls", &["source/amqp/tls"]),
-    ("ring", &["archive", "source/amqp/tls", "source/management", "mysql/tls"]),
+    ("ring", &["archive", "binlog/crypt", "source/amqp/tls", "source/management", "mysql/tls"]),
     (
         "rustls",
         &["archive/bucket", "source/amqp/tls", "source/management", "mysql/tls", "mysql/tunnel"],

@@ -2,6 +2,11 @@
 
 use super::bytes::{Bytes, Read};
 
+/// The first bytes of a binlog file.
+pub const MAGIC: &[u8; 4] = b"\xfebin";
+/// The first bytes of one that MySQL has encrypted.
+pub const ENCRYPTED: &[u8; 4] = b"\xfdbin";
+
 /// Bytes of a header.
 pub(super) const HEADER: usize = 19;
 

@@ -29,16 +29,18 @@ mod tag {
 /// Writes a value. No bytes at all are what an older server stores for a JSON column that was added
 /// and never set: its null.
 pub(super) fn write(out: &mut String, bytes: &[u8]) -> Read<()> {
-    let Some((tag, content)) = bytes.split_first() else {
-        json::column(out, "null");
-        return Ok(());
-    };
+    json::column(out, &text(bytes)?);
+    Ok(())
+}
+
+/// A value as text.
+pub(super) fn text(bytes: &[u8]) -> Read<String> {
+    let Some((tag, content)) = bytes.split_first() else { return Ok("null".into()) };
     let mut text = String::new();
     // Values may be named more than once: what they come to is bounded by what a server can store.
     let mut writer = Writer { out: &mut text, most: MAX_GROWTH * bytes.len().max(64) };
     writer.value(*tag, content, 0)?;
-    json::column(out, &text);
-    Ok(())
+    Ok(text)
 }
 
 /// A byte becomes six letters (`\u0001`) at most; a double of nine bytes no more than that either.

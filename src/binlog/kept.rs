@@ -19,6 +19,8 @@ pub struct Kept {
     pub offset: u64,
     /// How many.
     pub events: u64,
+    /// What lacks is the table's definition.
+    pub undefined: bool,
 }
 
 /// Counts what is kept.
@@ -29,7 +31,7 @@ pub(super) struct Tally(Vec<Kept>);
 const REASONS: usize = 100;
 
 impl Tally {
-    pub(super) fn add(&mut self, table: &str, reason: &str, offset: u64) {
+    pub(super) fn add(&mut self, table: &str, reason: &str, offset: u64, undefined: bool) {
         let full = self.0.len() == REASONS;
         let last = self.0.len().saturating_sub(1);
         let known = self.0.iter_mut().enumerate();
@@ -42,6 +44,7 @@ impl Tally {
                 reason: reason.to_owned(),
                 offset,
                 events: 1,
+                undefined,
             }),
         }
     }
@@ -56,9 +59,6 @@ pub(super) fn what(number: u8) -> String {
     match number {
         number if kind::OLD_ROWS.contains(&number) => {
             "rows in the form of MySQL 5.1 before its release".into()
-        }
-        kind::PARTIAL_UPDATE => {
-            "changes inside of JSON values (binlog_row_value_options=PARTIAL_JSON)".into()
         }
         kind::PARTIAL_ROW_DATA => "a part of a row that is larger than a packet".into(),
         kind::EXECUTE_LOAD_QUERY => "LOAD DATA, logged as a statement".into(),

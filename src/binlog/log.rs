@@ -3,12 +3,9 @@
 use std::io::{self, Read};
 
 use super::bytes::Bytes;
-use super::header::{Event, HEADER, Header, IN_USE, kind};
-
-/// The first bytes of a binlog file.
-pub const MAGIC: &[u8; 4] = b"\xfebin";
-/// The first bytes of one that MySQL has encrypted.
-pub const ENCRYPTED: &[u8; 4] = b"\xfdbin";
+use super::crypt::Events;
+use super::header::{Event, HEADER, Header, IN_USE, MAGIC, kind};
+use super::keys::Keys;
 
 const CHECKSUM: usize = 4;
 /// Read at a time, so that a length alone takes no memory.
@@ -23,13 +20,18 @@ pub(super) enum Fault {
     Checksum(Event),
     /// What stands there is no event: nothing that follows can be found.
     Lost(String),
+    /// What follows is encrypted, and no key opens it.
+    Sealed(String),
     /// The file cannot be read on.
     Unreadable(io::Error),
 }
 
 /// A file of events, read from its begin.
-pub(super) struct Log<R> {
+pub(super) struct Log<'k, R> {
     input: R,
+    keys: &'k Keys,
+    /// How the events are encrypted, from where that is said on.
+    crypt: Option<Events>,
     offset: u64,
     /// Whether events have checksums: the format description tells.
     checksums: bool,
@@ -37,10 +39,11 @@ pub(super) struct Log<R> {
     shaken: bool,
 }
 
-impl<R: Read> Log<R> {
+impl<'k, R: Read> Log<'k, R> {
     /// `input` stands behind the magic.
-    pub(super) fn new(input: R) -> Self {
-        Self { input, offset: MAGIC.len() as u64, checksums: false, shaken: false }
+    pub(super) fn new(input: R, keys: &'k Keys) -> Self {
+        let offset = MAGIC.len() as u64;
+        Self { input, keys, crypt: None, offset, checksums: false, shaken: false }
     }
 
     /// Where the next event begins.
@@ -56,12 +59,20 @@ impl<R: Read> Log<R> {
             HEADER => {}
             _ => return Err(Fault::Torn),
         }
-        let header = Header::read(&head).map_err(|e| Fault::Lost(e.0))?;
+        let mut header = Header::read(&head).map_err(|e| Fault::Lost(e.0))?;
         let rest = (header.size as usize).checked_sub(HEADER);
         let rest = rest.ok_or_else(|| Fault::Lost("an event is shorter than its header".into()))?;
         let mut body = Vec::new();
         self.read_into(&mut body, rest)?;
-        self.check(header, &head, body).map(Some)
+        if let Some(crypt) = &mut self.crypt {
+            crypt.open(self.offset, &mut head, &mut body).map_err(Fault::Sealed)?;
+            header = Header::read(&head).map_err(|e| Fault::Lost(e.0))?;
+        }
+        let event = self.check(header, &head, body)?;
+        if event.header.kind == kind::START_ENCRYPTION {
+            self.crypt = Some(Events::read(&event.body, self.keys).map_err(Fault::Sealed)?);
+        }
+        Ok(Some(event))
     }
 
     /// Takes the checksum off, and holds it against the event.

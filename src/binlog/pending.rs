@@ -16,7 +16,9 @@ const HEAD: usize = 26;
 pub(super) struct Pending {
     bytes: Vec<u8>,
     file: Option<BufWriter<File>>,
-    events: u64,
+    /// How many wait, and how many of them are texts.
+    waiting: u64,
+    texts: u64,
 }
 
 /// What waits.
@@ -28,6 +30,8 @@ pub(super) enum What {
     Damaged,
     /// A message that was made of an event: it is the body.
     Message,
+    /// The text of the statement whose rows follow: it is the body.
+    Text,
 }
 
 /// An event that waited.
@@ -37,8 +41,9 @@ pub(super) struct Waited {
 }
 
 impl Pending {
+    /// How many there are that do something.
     pub(super) fn events(&self) -> u64 {
-        self.events
+        self.waiting - self.texts
     }
 
     /// Adds an event.
@@ -53,7 +58,8 @@ impl Pending {
         head.extend_from_slice(&server.to_le_bytes());
         head.extend_from_slice(&event.offset.to_le_bytes());
         head.extend_from_slice(&(event.body.len() as u64).to_le_bytes());
-        self.events += 1;
+        self.waiting += 1;
+        self.texts += u64::from(what == What::Text);
         if self.file.is_none() && self.bytes.len() + event.body.len() > IN_MEMORY {
             let mut file = BufWriter::new(tempfile::tempfile()?);
             file.write_all(&self.bytes)?;
@@ -83,7 +89,7 @@ impl Pending {
                 Box::new(BufReader::with_capacity(1 << 20, file))
             }
         };
-        Ok((0..self.events).map(move |_| next(&mut from)))
+        Ok((0..self.waiting).map(move |_| next(&mut from)))
     }
 }
 
@@ -106,7 +112,8 @@ fn next(from: &mut dyn Read) -> io::Result<Waited> {
     let what = match head[1] {
         0 => What::Event,
         1 => What::Damaged,
-        _ => What::Message,
+        2 => What::Message,
+        _ => What::Text,
     };
     Ok(Waited { event: Event { offset: number(10, 8), header, body }, what })
 }

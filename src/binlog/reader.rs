@@ -2,21 +2,25 @@
 
 use std::collections::HashMap;
 use std::io::Read;
+use std::sync::Arc;
 
-use super::gtid::Gtid;
-use super::header::{Event, IGNORABLE, kind};
-use super::kept::{self, Kept, Tally, what};
+use super::changes::Place;
+use super::gtid::{Gtid, Stamp};
+use super::header::{Event, IGNORABLE, MAGIC, kind};
+use super::kept::{Kept, Tally, what};
+use super::keys::Keys;
 use super::log::{Fault, Format, Log};
 use super::payload::Payload;
-use super::pending::{Pending, What};
-use super::rows::Change;
-use super::schema::Schema;
+use super::pending::Pending;
+use super::schema::{Origin, Schema};
 use super::tables::Tables;
-use super::{Dump, Sink};
-use crate::error::{Context, Error, Result};
-use crate::event::BinlogPos;
+use super::{Dump, Sink, sealed};
+use crate::error::{Error, Result};
+use crate::event::def::TableDef;
+use crate::event::{BinlogPos, TableName};
 
 mod commit;
+mod keep;
 mod statement;
 
 /// What a file told beside its messages.
@@ -34,15 +38,27 @@ pub struct Told {
     pub next: Option<String>,
     /// What was kept as it is, or is missing.
     pub kept: Vec<Kept>,
+    /// The tables whose rows were read, each with what told its columns.
+    pub tables: Vec<(TableName, Origin)>,
+    /// The server that wrote it.
+    pub server_id: u32,
+    /// Where its last whole event ends.
+    pub end: u64,
 }
 
 /// Reads the files of a server one after the other, and remembers what goes on from one to the next.
 #[derive(Default)]
 pub struct Reader {
+    /// What encrypted files are opened with.
+    keys: Arc<Keys>,
     /// The definitions of the tables.
     schema: Schema,
     /// Definitions that hold from a place on that has not been reached.
     given: Option<Dump>,
+    /// Those of single tables, the last place first.
+    later: Vec<(Place, TableDef)>,
+    /// Files are missing before the next one.
+    leapt: bool,
     /// XA transactions that are prepared, by what names them.
     prepared: HashMap<String, Open>,
     /// A file was read.
@@ -51,15 +67,33 @@ pub struct Reader {
 
 impl Reader {
     /// A reader that begins with definitions: of the place that they name, else of the first file.
-    pub fn new(given: Option<Dump>) -> Self {
-        Self { given, ..Self::default() }
+    pub fn new(given: Option<Dump>, keys: Arc<Keys>) -> Self {
+        Self { given, keys, ..Self::default() }
+    }
+
+    /// A file behind its magic, decrypted where it has to be.
+    ///
+    /// # Errors
+    /// As [`super::open`].
+    pub fn open(&self, file: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>> {
+        super::open(file, &self.keys)
     }
 
     /// Files are missing between the last one and the next, or it is another server's: what they did to tables is not
     /// known.
     pub fn leap(&mut self) {
-        self.schema = Schema::default();
+        self.schema.forget();
+        self.leapt = true;
         self.prepared.clear();
+    }
+
+    /// Definitions as a server tells them when it is at `at`: each holds back to where the log that `read` has read
+    /// changed its table last. Those that changed since are left out.
+    pub fn give(&mut self, defs: Vec<TableDef>, at: &BinlogPos, read: &Self) {
+        let since = |def: &TableDef| read.schema.changes.since(&def.name()).unwrap_or_default();
+        let defs = defs.into_iter().map(|def| (since(&def), def));
+        self.later = defs.filter(|(place, _)| *place <= at.order()).collect();
+        self.later.sort_by_key(|(place, _)| std::cmp::Reverse(*place));
     }
 
     /// How many XA transactions are prepared, and neither committed nor taken back.
@@ -79,6 +113,7 @@ impl Reader {
         from: u64,
         sink: &mut dyn Sink,
     ) -> Result<Told> {
+        let keys = self.keys.clone();
         let mut reading = Reading {
             reader: self,
             file,
@@ -92,11 +127,14 @@ impl Reader {
             told: Told::default(),
             kept: Tally::default(),
         };
+        reading.enter();
         reading.refuse_older()?;
-        reading.all(Log::new(input))?;
+        reading.all(Log::new(input, &keys))?;
         reading.leave_open()?;
+        reading.told.end = reading.end;
         reading.told.open = reading.open.map_or(0, |open| open.events.events());
         reading.told.kept = reading.kept.all();
+        reading.told.tables = reading.tables.read.into_iter().collect();
         Ok(reading.told)
     }
 }
@@ -106,7 +144,7 @@ impl Reader {
 struct Open {
     events: Pending,
     thread: Option<u32>,
-    gtid: Option<String>,
+    stamp: Stamp,
     /// What names it, where it is one of XA.
     xa: Option<String>,
     /// Some of it was taken back, and no event tells what.
@@ -132,7 +170,7 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn all(&mut self, mut log: Log<impl Read>) -> Result<()> {
+    fn all(&mut self, mut log: Log<'_, impl Read>) -> Result<()> {
         loop {
             self.take_given(log.offset());
             let next = log.next();
@@ -149,6 +187,9 @@ impl Reading<'_> {
                     self.keep(event, true)?;
                 }
                 Err(Fault::Lost(why)) => return self.lost(log.offset(), &why),
+                Err(Fault::Sealed(why)) => {
+                    return Err(sealed(why).at(self.place(log.offset())));
+                }
                 Err(Fault::Unreadable(error)) => {
                     return Err(Error::failed(format!("cannot be read on: {error}")).at(format!(
                         "{}:{}",
@@ -161,6 +202,21 @@ impl Reading<'_> {
                 self.sink.reached(self.end)?;
             }
         }
+    }
+
+    /// What came before the file may have changed any table, where it was not given.
+    fn enter(&mut self) {
+        self.end = MAGIC.len() as u64;
+        self.reader.schema.changes.here = self.here(self.end);
+        if std::mem::take(&mut self.reader.leapt) {
+            self.reader.schema.changes.of_any();
+        }
+    }
+
+    /// A place of this file among those of its server.
+    fn here(&self, offset: u64) -> Place {
+        let place = BinlogPos::parse(&self.place(offset)).map(|place| place.order());
+        place.unwrap_or((0, offset))
     }
 
     /// Definitions of a place in a file before the first one that was given: what came in between is not known.
@@ -188,15 +244,17 @@ impl Reading<'_> {
 
     /// Takes the definitions that were given, where their place is reached.
     fn take_given(&mut self, offset: u64) {
-        let here = format!("{}:{offset}", self.file);
-        let reached = |dump: &mut Dump| {
-            let (place, here) = (dump.place.as_ref(), BinlogPos::parse(&here));
-            place.zip(here).is_none_or(|(place, here)| place.order() <= here.order())
-        };
-        if self.open.is_none()
-            && let Some(given) = self.reader.given.take_if(|dump| reached(dump))
-        {
+        let waits = self.reader.given.is_some() || !self.reader.later.is_empty();
+        if self.open.is_some() || !waits {
+            return;
+        }
+        let here = self.here(offset);
+        let reached = |dump: &mut Dump| dump.place.as_ref().is_none_or(|at| at.order() <= here);
+        if let Some(given) = self.reader.given.take_if(|dump| reached(dump)) {
             self.reader.schema.take(given.schema);
+        }
+        while let Some((_, def)) = self.reader.later.pop_if(|(place, _)| *place <= here) {
+            self.reader.schema.give(def);
         }
     }
 
@@ -254,15 +312,11 @@ impl Reading<'_> {
             }
             kind::XA_PREPARE => self.prepare(&event)?,
             kind::PAYLOAD => self.payload(event)?,
-            kind::START_ENCRYPTION => {
-                return Err(Error::failed("from here on the file is encrypted by MariaDB")
-                    .at(self.place(event.offset))
-                    .help("let the server itself hand it out: mariadb-binlog reads from a server, too"));
-            }
-            kind::STOP | kind::HEARTBEAT | kind::HEARTBEAT_V2 => {}
+            kind::START_ENCRYPTION | kind::STOP | kind::HEARTBEAT | kind::HEARTBEAT_V2 => {}
             kind::INTVAR | kind::RAND | kind::USER_VAR => {}
             kind::APPEND_BLOCK | kind::DELETE_FILE | kind::BEGIN_LOAD_QUERY => {}
-            kind::IGNORABLE | kind::ROWS_QUERY | kind::ANNOTATE => {}
+            kind::ROWS_QUERY | kind::ANNOTATE => self.text(event)?,
+            kind::IGNORABLE => {}
             kind::PREVIOUS_GTIDS | kind::CHECKPOINT | kind::MARIADB_GTID_LIST => {}
             kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE => {}
             kind::INCIDENT => self.gap(event.offset, &what(kind::INCIDENT))?,
@@ -282,6 +336,7 @@ impl Reading<'_> {
             Error::failed(why).at(place).help("servers since MySQL 5.0 write version 4")
         })?;
         self.told.server.clone_from(&format.server);
+        self.told.server_id = event.header.server;
         self.told.in_use = event.header.flags & super::header::IN_USE != 0;
         self.format = Some(format);
         self.tables.clear();
@@ -313,48 +368,6 @@ impl Reading<'_> {
             }
         }
     }
-
-    /// An event of a transaction waits for its commit; another that is not read is kept at once.
-    fn keep(&mut self, event: Event, damaged: bool) -> Result<()> {
-        let waits =
-            matches!(event.header.kind, kind::TABLE_MAP) || Change::of(event.header.kind).is_some();
-        if waits && self.open.is_none() {
-            self.open = Some(Open { gtid: self.gtid.name.take(), ..Open::default() });
-        }
-        if let Some(open) = &mut self.open {
-            open.damaged |= damaged;
-            let what = if damaged { What::Damaged } else { What::Event };
-            return open.events.push(&event, what).context(TEMPORARY);
-        }
-        let reason = if damaged { BROKEN.to_owned() } else { what(event.header.kind) };
-        self.undecoded(&event, None, &reason)
-    }
-
-    /// Keeps an event as it is.
-    fn undecoded(
-        &mut self,
-        event: &Event,
-        table: Option<&super::tables::Bound>,
-        reason: &str,
-    ) -> Result<()> {
-        if self.is_over() {
-            return Ok(());
-        }
-        let (shown, name, map): (&str, &str, &[u8]) = match table {
-            Some(table) => (&table.shown, &table.name, &table.map),
-            None => ("", "", &[]),
-        };
-        self.kept.add(shown, reason, event.offset);
-        self.sink.message(&kept::message(self.file, name, event, reason, map))
-    }
-
-    fn gap(&mut self, offset: u64, reason: &str) -> Result<()> {
-        if self.is_over() {
-            return Ok(());
-        }
-        self.kept.add("", reason, offset);
-        self.sink.message(&kept::gap(self.file, offset, reason))
-    }
 }
 
 /// A server's own log ends where it names the next; a relay log names that of the source first.
@@ -370,7 +383,6 @@ const OLDER: &str =
     "the definitions that were given are of an earlier file, and what came since was not given";
 const DAMAGED_END: &str =
     "the last transaction has a damaged event, which may be its commit: it is left out";
-const BROKEN: &str = "it is not what its checksum, or its own length, says";
 
 /// The name in an event that says which file follows.
 fn name(bytes: &[u8]) -> Option<String> {

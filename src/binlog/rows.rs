@@ -1,8 +1,9 @@
 //! Row events: which columns their images have, and the images one after the other.
 
 use super::bytes::{Bytes, Read};
+use super::diff;
 use super::header::kind;
-use super::layout::Layout;
+use super::layout::{Column, Layout};
 use super::table::bit;
 
 /// What an event does to its rows.
@@ -13,16 +14,28 @@ pub(super) enum Change {
     Delete,
 }
 
+/// How the rows of an event are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Whole,
+    /// MariaDB has packed them.
+    Packed,
+    /// Of JSON values MySQL may have written the changes alone.
+    Partial,
+}
+
 impl Change {
-    /// What a kind of event does to rows, and whether MariaDB has packed them; `None` for any other.
-    pub(super) fn of(kind: u8) -> Option<(Self, bool)> {
+    /// What a kind of event does to rows, and how they are written in it; `None` for any other.
+    pub(super) fn of(kind: u8) -> Option<(Self, Form)> {
+        use Form::{Packed, Partial, Whole};
         Some(match kind {
-            kind::WRITE_V1 | kind::WRITE => (Self::Insert, false),
-            kind::UPDATE_V1 | kind::UPDATE => (Self::Update, false),
-            kind::DELETE_V1 | kind::DELETE => (Self::Delete, false),
-            kind::WRITE_COMPRESSED_V1 | kind::WRITE_COMPRESSED => (Self::Insert, true),
-            kind::UPDATE_COMPRESSED_V1 | kind::UPDATE_COMPRESSED => (Self::Update, true),
-            kind::DELETE_COMPRESSED_V1 | kind::DELETE_COMPRESSED => (Self::Delete, true),
+            kind::WRITE_V1 | kind::WRITE => (Self::Insert, Whole),
+            kind::UPDATE_V1 | kind::UPDATE => (Self::Update, Whole),
+            kind::DELETE_V1 | kind::DELETE => (Self::Delete, Whole),
+            kind::WRITE_COMPRESSED_V1 | kind::WRITE_COMPRESSED => (Self::Insert, Packed),
+            kind::UPDATE_COMPRESSED_V1 | kind::UPDATE_COMPRESSED => (Self::Update, Packed),
+            kind::DELETE_COMPRESSED_V1 | kind::DELETE_COMPRESSED => (Self::Delete, Packed),
+            kind::PARTIAL_UPDATE => (Self::Update, Partial),
             _ => return None,
         })
     }
@@ -49,6 +62,14 @@ pub(super) fn split(body: &[u8], post_header: usize) -> Read<(u64, Bytes<'_>)> {
     Ok((id, bytes))
 }
 
+/// True for the last event of a statement, by the flags behind the table's number.
+pub(super) fn ends_statement(body: &[u8], post_header: usize) -> bool {
+    const ENDS: u16 = 1;
+    let mut bytes = Bytes::new(body);
+    let id = bytes.take(if post_header == 6 { 4 } else { 6 });
+    id.and_then(|_| bytes.u16()).is_ok_and(|flags| flags & ENDS != 0)
+}
+
 /// The row images of an event.
 pub(super) struct Rows<'a> {
     change: Change,
@@ -56,6 +77,7 @@ pub(super) struct Rows<'a> {
     present: [&'a [u8]; 2],
     images: Bytes<'a>,
     columns: usize,
+    form: Form,
 }
 
 /// One image: where the token of each column stands in a text; `None` where it lacks the column.
@@ -63,12 +85,16 @@ pub(super) type Image = Vec<Option<(usize, usize)>>;
 
 impl<'a> Rows<'a> {
     /// Reads what stands before the images; `bytes` are those of [`split`].
-    pub(super) fn new(change: Change, mut bytes: Bytes<'a>, columns: usize) -> Read<Self> {
+    pub(super) fn new(
+        (change, form): (Change, Form),
+        mut bytes: Bytes<'a>,
+        columns: usize,
+    ) -> Read<Self> {
         let (present, len) = present(&mut bytes, change)?;
         if len != columns {
             return Err("the rows have another number of columns than their table".into());
         }
-        Ok(Self { change, present, images: bytes, columns })
+        Ok(Self { change, present, images: bytes, columns, form })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -86,9 +112,9 @@ impl<'a> Rows<'a> {
         if self.columns != layout.columns.len() {
             return Err("the rows have another number of columns than their table".into());
         }
-        let first = self.image(0, layout, text)?;
+        let first = self.image(0, None, layout, text)?;
         let image = match self.change {
-            Change::Update => self.image(1, layout, text)?,
+            Change::Update => self.image(1, Some(&first), layout, text)?,
             Change::Insert | Change::Delete => first.clone(),
         };
         let token = |found: (usize, usize)| text.get(found.0..found.1).unwrap_or_default();
@@ -130,26 +156,70 @@ impl<'a> Rows<'a> {
     }
 
     /// Reads one image: which of its columns are NULL, then the values of the others.
-    fn image(&mut self, which: usize, layout: &Layout, text: &mut String) -> Read<Image> {
+    fn image(
+        &mut self,
+        which: usize,
+        before: Option<&Image>,
+        layout: &Layout,
+        text: &mut String,
+    ) -> Read<Image> {
+        let mut changes = match (before, self.form) {
+            (Some(before), Form::Partial) => Some(Changes::read(&mut self.images, layout, before)?),
+            _ => None,
+        };
         let present = self.present[which];
         let has = |place: usize| bit(present, place);
         let count = (0..self.columns).filter(|place| has(*place)).count();
         let nulls = self.images.take(count.div_ceil(8))?;
         let (mut image, mut n) = (Vec::with_capacity(self.columns), 0);
         for (place, column) in layout.columns.iter().enumerate() {
+            let change = changes.as_mut().and_then(|changes| changes.of(place, column));
             if !has(place) {
                 image.push(None);
                 continue;
             }
             let begin = text.len();
-            match bit(nulls, n) {
-                true => text.push_str("null"),
-                false => column.kind.write(text, &mut self.images)?,
+            match (bit(nulls, n), change) {
+                (true, _) => text.push_str("null"),
+                (false, None) => column.kind.write(text, &mut self.images)?,
+                (false, Some(before)) => {
+                    let token = before.and_then(|(from, to)| text.get(from..to)).map(str::to_owned);
+                    let token = token.filter(|token| token != "null");
+                    let token = token.ok_or("a JSON value was changed that is not in the log")?;
+                    diff::write(text, &token, column.kind.sized(&mut self.images)?)?;
+                }
             }
             image.push(Some((begin, text.len())));
             n += 1;
         }
         Ok(image)
+    }
+}
+
+/// Which JSON columns of an image are told by their changes.
+struct Changes<'a, 'b> {
+    bits: &'a [u8],
+    /// How many JSON columns came before.
+    json: usize,
+    before: &'b Image,
+}
+
+impl<'a, 'b> Changes<'a, 'b> {
+    fn read(bytes: &mut Bytes<'a>, layout: &Layout, before: &'b Image) -> Read<Self> {
+        const JSON: u64 = 1;
+        let of_json = layout.columns.iter().filter(|column| column.kind.is_json()).count();
+        let told = bytes.packed()? & JSON != 0;
+        let bits = if told { bytes.take(of_json.div_ceil(8))? } else { &[] };
+        Ok(Self { bits, json: 0, before })
+    }
+
+    /// Where the token before stands, if there is one, of a column that is told so.
+    fn of(&mut self, place: usize, column: &Column) -> Option<Option<(usize, usize)>> {
+        if !column.kind.is_json() {
+            return None;
+        }
+        self.json += 1;
+        bit(self.bits, self.json - 1).then(|| self.before[place])
     }
 }
 

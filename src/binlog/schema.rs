@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::changes::Changes;
 use super::query::Query;
 use super::{described, json};
 use crate::event::TableName;
@@ -13,7 +14,7 @@ use crate::event::def::TableDef;
 /// The definitions that are known.
 #[derive(Default)]
 pub struct Schema {
-    tables: HashMap<TableName, Arc<TableDef>>,
+    tables: HashMap<TableName, (Arc<TableDef>, Origin)>,
     /// The character sets of databases.
     charsets: HashMap<String, String>,
     /// Databases of which every table is known, since the log has their beginning.
@@ -22,6 +23,19 @@ pub struct Schema {
     given: bool,
     /// Goes up with each change.
     version: u64,
+    /// Where the tables were changed.
+    pub(super) changes: Changes,
+}
+
+/// Where a table's definition comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// What was given, and the log's statements since.
+    Given,
+    /// The log's own statements.
+    Statements,
+    /// The events themselves, which name the columns.
+    Events,
 }
 
 /// What a statement comes to.
@@ -48,7 +62,19 @@ impl Schema {
 
     /// Takes a definition that an event tells of a table that is not known.
     pub(super) fn learn(&mut self, def: TableDef) {
-        self.tables.entry(def.name()).or_insert_with(|| Arc::new(def));
+        self.tables.entry(def.name()).or_insert_with(|| (Arc::new(def), Origin::Events));
+    }
+
+    /// Knows nothing any more: what came in between may have changed any table.
+    pub(super) fn forget(&mut self) {
+        *self = Self { changes: std::mem::take(&mut self.changes), ..Self::default() };
+        self.version += 1;
+    }
+
+    /// Takes a definition that a server tells.
+    pub(super) fn give(&mut self, def: TableDef) {
+        self.tables.insert(def.name(), (Arc::new(def), Origin::Given));
+        self.version += 1;
     }
 
     /// Takes definitions that were given: they count more than what is known.
@@ -60,16 +86,28 @@ impl Schema {
 
     /// A table's definition, where it is known.
     pub(super) fn table(&self, database: &str, table: &str) -> Option<&Arc<TableDef>> {
+        self.known(database, table).map(|(def, _)| def)
+    }
+
+    /// The same, with where it comes from.
+    pub(super) fn known(&self, database: &str, table: &str) -> Option<&(Arc<TableDef>, Origin)> {
         self.tables.get(&TableName::new(database, table))
     }
 
     /// What a statement of the log comes to, and does to the definitions.
     pub(super) fn statement(&mut self, query: &Query) -> Said {
-        let Some(text) = Text::read(&query.sql) else { return Said::Lost };
+        let Some(text) = Text::read(&query.sql) else {
+            self.changes.of_any();
+            return Said::Lost;
+        };
         let subject = text.subject(&query.database);
         self.version += 1;
         let messages = match subject {
-            Subject::Rows | Subject::Unknown => return Said::Lost,
+            Subject::Rows => return Said::Lost,
+            Subject::Unknown => {
+                self.changes.of_any();
+                return Said::Lost;
+            }
             Subject::Truncate(name) => vec![self.same("truncate", &name)],
             Subject::Index(name) => vec![self.same("alter", &name)],
             Subject::Nothing => return Said::Nothing,
@@ -87,6 +125,7 @@ impl Schema {
                 self.tables.retain(|table, _| table.database != name);
                 self.charsets.remove(&name);
                 self.whole.remove(&name);
+                self.changes.of(&name, "");
                 vec![of_database("drop", &name, None)]
             }
             Subject::CreateTable { name, existing } => self.create(&text, &name, existing, query),
@@ -143,28 +182,29 @@ impl Schema {
         // What was there before under that name is not known, and may have stayed.
         let def = def.filter(|_| !existing || self.whole.contains(&name.database));
         let mut message = of_table("create", name);
-        self.put(name, def, "def", &mut message);
+        let origin = if self.given { Origin::Given } else { Origin::Statements };
+        self.put(name, def.map(|def| (def, origin)), &mut message);
         vec![message]
     }
 
     fn alter(&mut self, text: &Text, name: &TableName, to: TableName) -> String {
         let before = self.leave(name);
         let mut message = of_table("alter", name);
-        let after = before.as_ref().and_then(|before| {
+        let after = before.as_ref().and_then(|(before, origin)| {
             let after = text.alters(before, self.defaults(&name.database))?;
-            Some(renamed(&after, to.clone()))
+            Some((renamed(&after, to.clone()), *origin))
         });
-        if let (Some(before), Some(_)) = (&before, &after) {
+        if let (Some((before, _)), Some(_)) = (&before, &after) {
             described::field(&mut message, "old", before);
         }
-        self.put(&to, after, "def", &mut message);
+        self.put(&to, after, &mut message);
         message
     }
 
     /// The message of a statement that leaves a table's columns as they are.
     fn same(&self, kind: &str, name: &TableName) -> String {
         let mut message = of_table(kind, name);
-        if let Some(def) = self.tables.get(name) {
+        if let Some((def, _)) = self.tables.get(name) {
             described::field(&mut message, "old", def);
             described::field(&mut message, "def", def);
         }
@@ -174,29 +214,30 @@ impl Schema {
     fn rename(&mut self, from: &TableName, to: TableName) -> String {
         let before = self.leave(from);
         let mut message = of_table("alter", from);
-        if let Some(before) = &before {
+        if let Some((before, _)) = &before {
             described::field(&mut message, "old", before);
         }
-        let after = before.map(|before| renamed(&before, to.clone()));
-        self.put(&to, after, "def", &mut message);
+        let after = before.map(|(before, origin)| (renamed(&before, to.clone()), origin));
+        self.put(&to, after, &mut message);
         message
     }
 
     /// The definition of a table that is not what it was, from here on. One that differs by case alone may be of the
     /// same table (`lower_case_table_names`), and is known no more.
-    fn leave(&mut self, name: &TableName) -> Option<Arc<TableDef>> {
+    fn leave(&mut self, name: &TableName) -> Option<(Arc<TableDef>, Origin)> {
         let folded = |name: &TableName| (name.database.to_lowercase(), name.table.to_lowercase());
         let (before, wanted) = (self.tables.remove(name), folded(name));
+        self.changes.of(&name.database, &name.table);
         self.tables.retain(|other, _| folded(other) != wanted);
         before
     }
 
     /// Takes what a statement leaves of a table, and writes it into its message.
-    fn put(&mut self, name: &TableName, def: Option<TableDef>, field: &str, message: &mut String) {
+    fn put(&mut self, name: &TableName, def: Option<(TableDef, Origin)>, message: &mut String) {
         self.leave(name);
-        if let Some(def) = def {
-            described::field(message, field, &def);
-            self.tables.insert(name.clone(), Arc::new(def));
+        if let Some((def, origin)) = def {
+            described::field(message, "def", &def);
+            self.tables.insert(name.clone(), (Arc::new(def), origin));
         }
     }
 

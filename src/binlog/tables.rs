@@ -1,15 +1,16 @@
 //! The tables that row events name by number, each with how its rows are read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::bytes::Bytes;
 use super::header::kind;
 use super::layout::Layout;
 use super::log::Format;
-use super::schema::Schema;
+use super::schema::{Origin, Schema};
 use super::table::Map;
 use super::{json, learned};
+use crate::event::TableName;
 
 /// So many are remembered by what their event says.
 const REMEMBERED: usize = 4096;
@@ -33,6 +34,8 @@ pub(super) struct Tables {
     /// By what the event says behind its number, as long as no definition has changed.
     known: HashMap<Vec<u8>, Arc<Bound>>,
     version: u64,
+    /// The tables whose rows are read, each with what told its columns.
+    pub(super) read: BTreeSet<(TableName, Origin)>,
 }
 
 impl Tables {
@@ -58,28 +61,40 @@ impl Tables {
             self.numbered.insert(id, known.clone());
             return;
         }
-        let bound = Arc::new(bind(body, post_header, format.mariadb, schema));
+        let (bound, read) = bind(body, post_header, format.mariadb, schema);
+        let bound = Arc::new(bound);
+        self.read.extend(read);
         self.version = schema.version();
         self.known.insert(bytes.rest().to_vec(), bound.clone());
         self.numbered.insert(id, bound);
     }
 }
 
-fn bind(body: &[u8], post_header: usize, mariadb: bool, schema: &mut Schema) -> Bound {
+/// The table of an event; with what tells its columns, where its rows are read.
+fn bind(
+    body: &[u8],
+    post_header: usize,
+    mariadb: bool,
+    schema: &mut Schema,
+) -> (Bound, Option<(TableName, Origin)>) {
     let map = match Map::read(body, post_header, mariadb) {
         Ok(map) => map,
         Err(broken) => {
-            return Bound {
+            let bound = Bound {
                 shown: String::new(),
                 name: String::new(),
                 layout: Err(format!("its TABLE_MAP cannot be read: {broken}")),
                 map: body.to_vec(),
             };
+            return (bound, None);
         }
     };
-    let def = schema.table(&map.database, &map.table);
-    let layout = Layout::new(&map, def.map(AsRef::as_ref));
-    if def.is_none()
+    let known = schema.known(&map.database, &map.table);
+    let layout = Layout::new(&map, known.map(|(def, _)| def.as_ref()));
+    let named = (!map.metadata.names.is_empty()).then_some(Origin::Events);
+    let origin = named.or(known.map(|(_, origin)| *origin)).filter(|_| layout.is_ok());
+    let read = origin.map(|origin| (TableName::new(&*map.database, &*map.table), origin));
+    if known.is_none()
         && let Some(def) = learned::definition(&map)
     {
         schema.learn(def);
@@ -88,5 +103,6 @@ fn bind(body: &[u8], post_header: usize, mariadb: bool, schema: &mut Schema) -> 
     json::string(&mut name, &map.database);
     name.push_str(",\"table\":");
     json::string(&mut name, &map.table);
-    Bound { shown: format!("{}.{}", map.database, map.table), layout, name, map: body.to_vec() }
+    let shown = format!("{}.{}", map.database, map.table);
+    (Bound { shown, layout, name, map: body.to_vec() }, read)
 }

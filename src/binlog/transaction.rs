@@ -3,18 +3,22 @@
 use std::fmt::Write as _;
 
 use super::bytes::Read;
+use super::gtid::Stamp;
 use super::header::Event;
 use super::layout::Layout;
 use super::rows::{Change, Rows};
 use super::{PRODUCER, Sink, json};
 use crate::error::Result;
 
+/// Letters of a statement's text that each of its rows has.
+const LETTERS: usize = 1_000;
+
 /// What the rows of a transaction have in common.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Common {
     pub(super) xid: Option<u64>,
     pub(super) thread: Option<u32>,
-    pub(super) gtid: Option<String>,
+    pub(super) stamp: Stamp,
     /// All rows stand at this place, not each where its event begins.
     pub(super) place: Option<u64>,
 }
@@ -32,6 +36,8 @@ pub(super) struct Messages<'a> {
     rows: String,
     ends: Vec<usize>,
     image: String,
+    /// The statement's text as a field; empty where it is not told.
+    query: String,
 }
 
 impl<'a> Messages<'a> {
@@ -46,6 +52,19 @@ impl<'a> Messages<'a> {
             rows: String::new(),
             ends: Vec::new(),
             image: String::new(),
+            query: String::new(),
+        }
+    }
+
+    /// Takes the text of the statement whose rows follow, or `None` behind its last row.
+    pub(super) fn statement(&mut self, text: Option<&[u8]>) {
+        self.query.clear();
+        let Some(text) = text else { return };
+        let text = String::from_utf8_lossy(text);
+        self.query.push_str(",\"query\":");
+        match text.char_indices().nth(LETTERS) {
+            Some((at, _)) => json::string(&mut self.query, &format!("{}…", &text[..at])),
+            None => json::string(&mut self.query, &text),
         }
     }
 
@@ -93,9 +112,8 @@ impl<'a> Messages<'a> {
             if let Some(thread) = self.common.thread {
                 let _ = write!(self.tail, ",\"thread_id\":{thread}");
             }
-            if let Some(gtid) = &self.common.gtid {
-                let _ = write!(self.tail, ",\"gtid\":\"{gtid}\"");
-            }
+            self.common.stamp.write(&mut self.tail);
+            self.tail.push_str(&self.query);
             self.tail.push_str(self.rows.get(begin..end).unwrap_or_default());
             self.tail.push('}');
             begin = end;

@@ -80,6 +80,19 @@ pub(super) enum Type {
 const MAX_UNPACKED: u64 = 1 << 30;
 
 impl Type {
+    /// True for MySQL's JSON.
+    pub(super) fn is_json(&self) -> bool {
+        matches!(self, Self::Json { .. })
+    }
+
+    /// The bytes of the next value of a JSON column.
+    pub(super) fn sized<'a>(&self, bytes: &mut Bytes<'a>) -> Read<&'a [u8]> {
+        match self {
+            Self::Json { length } => sized(bytes, *length),
+            _ => Err("it is no JSON".into()),
+        }
+    }
+
     /// Writes the next value as a JSON token.
     pub(super) fn write(&self, out: &mut String, bytes: &mut Bytes<'_>) -> Read<()> {
         match self {

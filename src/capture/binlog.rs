@@ -5,7 +5,6 @@
 //! definitions in it, and hands over what follows that offset. What it has stored behind it is known
 //! again by its places.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -56,6 +55,19 @@ impl Binlog {
         Ok(Self { path: path.into(), name, number, stream })
     }
 
+    /// As the server names it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// What is in it, from its begin.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub(super) fn into_lines(self) -> Result<Lines> {
+        self.stream.map_or_else(|| Lines::open(&self.path), Ok)
+    }
+
     /// What files are sorted by.
     pub(super) fn number(&self) -> u64 {
         self.number
@@ -79,23 +91,36 @@ pub fn import(
     stop: &AtomicBool,
     watch: &dyn Watch,
 ) -> Result<bool> {
+    let one = |file, missing, reader: &mut Reader| one(spool, file, missing, reader, stop, watch);
+    let differs = in_turn(files, &mut reader, one)?;
+    match reader.prepared() {
+        0 => {}
+        n => watch.say(&format!("{n} XA transactions are prepared and not committed: not stored")),
+    }
+    Ok(differs)
+}
+
+/// Goes through the files of one server; with each go the names of those that are missing before it. True
+/// when one of them gave true.
+pub(super) fn in_turn(
+    files: Vec<Binlog>,
+    reader: &mut Reader,
+    mut one: impl FnMut(Binlog, Option<String>, &mut Reader) -> Result<bool>,
+) -> Result<bool> {
     let (mut differs, mut before) = (false, None::<(String, u64)>);
     for file in files {
         let missing = before
             .as_ref()
             .filter(|(base, number)| base == file.base() && number + 1 < file.number);
-        let missing = missing.map(|(base, number)| {
-            format!("{base}.{:06} to {base}.{:06}", number + 1, file.number - 1)
+        let missing = missing.map(|(base, number)| match (number + 1, file.number - 1) {
+            (first, last) if first == last => format!("{base}.{first:06}"),
+            (first, last) => format!("{base}.{first:06} to {base}.{last:06}"),
         });
         if missing.is_some() || before.as_ref().is_some_and(|(base, _)| base != file.base()) {
             reader.leap();
         }
         before = Some((file.base().to_owned(), file.number));
-        differs |= one(spool, file, missing, &mut reader, stop, watch)?;
-    }
-    match reader.prepared() {
-        0 => {}
-        n => watch.say(&format!("{n} XA transactions are prepared and not committed: not stored")),
+        differs |= one(file, missing, reader)?;
     }
     Ok(differs)
 }
@@ -122,9 +147,7 @@ fn one(
         }
     };
     let (read, size) = (lines.counter(), lines.size());
-    let mut input = lines.into_bytes();
-    let mut magic = [0; MAGIC.len()];
-    input.read_exact(&mut magic).map_err(|e| Error::failed(format!("{shown}: {e}")))?;
+    let input = reader.open(lines.into_bytes()).map_err(|e| e.at(&shown))?;
     let records = Records::default();
     let mut store = Store {
         spool,
@@ -164,7 +187,7 @@ fn tell(shown: &str, told: &Told, watch: &dyn Watch) -> bool {
         let text = format!("{shown}:{offset}: {about}{reason}: {events} not read");
         watch.say(&printable(&text));
     }
-    if told.kept.iter().any(|kept| !kept.table.is_empty()) {
+    if told.kept.iter().any(|kept| kept.undefined) {
         watch.tell(
             &("  next: give the definitions of that time with "
                 + Means::Schema

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::binlog::Binlog;
 use super::likeness;
 use super::{SYNC_EVERY, Watch, batch};
-use crate::binlog::{self, MAGIC};
+use crate::binlog::{self, ENCRYPTED, Keys, MAGIC};
 use crate::error::{Error, Means, Result};
 use crate::source::lines::{Lines, identity};
 use crate::spool::SpoolWriter;
@@ -34,17 +34,18 @@ pub struct Messages {
 
 impl Input {
     /// Looks at a file. Unless `forced`, one whose beginning is none of messages is refused, or read as a
-    /// binlog, if it is one; `name` is the server's name of it then, where the file has another.
+    /// binlog, if it is one; `name` is the server's name of it then, where the file has another, and `keys`
+    /// open what is encrypted.
     ///
     /// # Errors
     /// As said (usage), and when it cannot be read.
-    pub fn open(path: &Path, forced: bool, name: Option<&str>) -> Result<Self> {
+    pub fn open(path: &Path, forced: bool, name: Option<&str>, keys: &Keys) -> Result<Self> {
         let mut lines = Lines::open(path)?;
         if !forced {
             let packing = lines.packing();
             let (head, whole) = lines.head();
-            if head.starts_with(MAGIC) {
-                return binlog::check(head)
+            if head.starts_with(MAGIC) || head.starts_with(ENCRYPTED) {
+                return binlog::check(head, keys)
                     .and_then(|()| Binlog::new(path, lines, name))
                     .map(Self::Binlog)
                     .map_err(|e| e.at(shown(path)));

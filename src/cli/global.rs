@@ -16,7 +16,8 @@ pub struct Global {
         default_value = "./spool"
     )]
     pub spool: PathBuf,
-    /// File of the producer's secret_key, where it encrypts; BINSYNC_KEY holds the key itself
+    /// File of the producer's secret_key, where it encrypts (BINSYNC_KEY holds the key itself), or of a
+    /// server's keys, where it encrypts its binlogs
     #[arg(long, global = true, value_name = "FILE", env = "BINSYNC_KEY_FILE")]
     pub key_file: Option<PathBuf>,
     /// No progress, no summary; errors and warnings only

@@ -26,8 +26,9 @@ The columns are those of the primary key. Where an update changes the key, the r
 under its other names, before and after. Case and accents do not count in text, unless rows differ
 in nothing else.
 
-With --json, one object a line: seq, type, ts, time, xid, position, thread_id, server_id, before and
-after (the row; null where there is none), changed (the columns).";
+With --json, one object a line: seq, type, ts, time, xid, position, thread_id, server_id, gtid,
+commit_ts (microseconds), query (the statement), before and after (the row; null where there is
+none), changed (the columns).";
 
 /// Characters of a value shown.
 const SHOWN: usize = 120;
@@ -118,6 +119,12 @@ fn version(event: &Event<'_>) -> Result<String> {
         number(meta.thread_id),
         meta.op.name()
     );
+    let facts = [("gtid", &meta.facts.gtid), ("query", &meta.facts.query)];
+    for (name, fact) in facts {
+        if let Some(fact) = fact {
+            let _ = writeln!(text, "  {name} {}", cut(&printable(fact)));
+        }
+    }
     let images = Images::of(event)?;
     match (&images.before, &images.after) {
         (Some(before), Some(after)) => {
@@ -142,10 +149,13 @@ fn version(event: &Event<'_>) -> Result<String> {
 
 /// A value on one line, its end cut off when it is long.
 fn shown(value: Value<'_>) -> String {
-    let text = printable(value.0);
+    cut(&printable(value.0))
+}
+
+fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN) {
         Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into_owned(),
+        None => text.to_owned(),
     }
 }
 
@@ -153,7 +163,10 @@ fn shown(value: Value<'_>) -> String {
 #[derive(Serialize)]
 struct Line<'a> {
     changed: Vec<String>,
+    commit_ts: Option<u64>,
+    gtid: Option<&'a str>,
     position: Option<String>,
+    query: Option<&'a str>,
     seq: Seq,
     server_id: Option<u64>,
     thread_id: Option<u64>,
@@ -172,7 +185,10 @@ fn line(seq: Seq, event: &Event<'_>) -> Result<String> {
     let Images { before, after, changed } = Images::of(event)?;
     let line = serde_json::to_string(&Line {
         changed,
+        commit_ts: meta.facts.commit_ts,
+        gtid: meta.facts.gtid.as_deref(),
         position: meta.position.map(|p| p.to_string()),
+        query: meta.facts.query.as_deref(),
         seq,
         server_id: meta.server_id,
         thread_id: meta.thread_id,

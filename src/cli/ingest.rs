@@ -1,4 +1,4 @@
-//! `capture` and `import`: arguments and summaries.
+//! `capture`: its arguments; and summaries, of `import` and `merge` too.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,11 +11,9 @@ use super::pulse::{MetricsArgs, Pulse, Who};
 use super::server::amqp::amqp;
 use super::server::{TlsArgs, server};
 use super::{DIFFERS, DONE, Global, duration, stop_flag};
-use crate::binlog::{Dump, Reader};
-use crate::capture::import::Input;
 use crate::capture::several::{self, Passing};
 use crate::capture::{self, Watch};
-use crate::error::{Context, Error, Result};
+use crate::error::{Error, Result};
 use crate::event::printable;
 use crate::source::amqp::Amqp;
 use crate::source::exchange::{self, Exchange};
@@ -109,39 +107,6 @@ impl From<QueueType> for Kind {
             QueueType::Quorum => Self::Quorum,
         }
     }
-}
-
-const IMPORT_EXAMPLES: &str = "\
-Examples:
-  binsync import changes.jsonl older/*.jsonl.zst
-  zcat changes.jsonl.gz | binsync import -
-  binsync import --schema dump.sql mysql-bin.0001*
-
-A file is known by its first 64 KiB: imported again it adds nothing, grown it is gone on with,
-whatever its name. Stdin cannot be gone on with: it is stored again and marked as re-sent.
-A file whose first lines are no messages is refused. Blank lines are passed over.
-A binlog of the server is told by its first bytes; several are read in the order of their numbers.
-`zstd -dc SPOOL/*.zst` prints what was imported (a last line without line end gets one).";
-
-/// Arguments of `import`.
-#[derive(Args)]
-#[command(after_help = IMPORT_EXAMPLES)]
-pub struct ImportArgs {
-    /// Files of one JSON message a line, or binlogs of the server: plain, .gz or .zst; - is stdin
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// Definitions of the tables where binlogs begin: a dump with their CREATE TABLE statements
-    ///
-    /// Needed for tables whose names of columns a log does not have (binlog_row_metadata is not FULL), and
-    /// that are not created in it. If the dump says which place of the binlog it is of, it counts from there.
-    #[arg(long, value_name = "FILE")]
-    schema: Option<PathBuf>,
-    /// Name that the server gave a binlog which comes from stdin, or under another name
-    #[arg(long, value_name = "NAME")]
-    binlog_name: Option<String>,
-    /// Store a file although more than a tenth of its lines is no message
-    #[arg(long)]
-    force: bool,
 }
 
 /// Runs `binsync capture`.
@@ -264,35 +229,6 @@ struct Binding {
     queue: Option<String>,
     exchange: String,
     key: String,
-}
-
-/// Runs `binsync import`.
-pub fn import(global: &Global, args: ImportArgs) -> Result<u8> {
-    let stop = stop_flag()?;
-    let output = Output::new("imported", global.quiet);
-    let name = args.binlog_name.as_deref();
-    let inputs = args.files.iter().map(|file| Input::open(file, args.force, name));
-    let (inputs, binlogs) = capture::import::sorted(inputs.collect::<Result<Vec<_>>>()?);
-    if name.is_some() && (binlogs.len() != 1 || !inputs.is_empty()) {
-        return Err(Error::usage("--binlog-name is for one binlog alone"));
-    }
-    let reader = Reader::new(args.schema.as_deref().map(definitions).transpose()?);
-    let mut spool = open(&global.spool, &output)?;
-    let mut inputs = inputs.into_iter();
-    let imported =
-        inputs.try_for_each(|input| capture::import::import(&mut spool, input, &stop, &output));
-    let imported = imported
-        .and_then(|()| capture::binlog::import(&mut spool, binlogs, reader, &stop, &output));
-    let differs = matches!(imported, Ok(true));
-    let code = close(spool, &global.spool, "imported", &output, imported.map(drop))?;
-    Ok(if differs { DIFFERS } else { code })
-}
-
-/// What a file of definitions has.
-fn definitions(path: &Path) -> Result<Dump> {
-    let name = path.display().to_string();
-    let file = std::fs::File::open(path).context(format!("--schema {name}"))?;
-    Dump::read(std::io::BufReader::new(file), &name)
 }
 
 pub(super) fn open(dir: &Path, output: &Output) -> Result<SpoolWriter> {

@@ -27,7 +27,8 @@ use page::{Note, Page};
 const JSON_HELP: &str = "\
 With --json, one object a line. \"kind\" tells which:
   rows, ddl, incomplete   a transaction; incomplete: its commit never came
-      first_seq, last_seq, ts, time, xid, position, thread_id, server_id, epoch,
+      first_seq, last_seq, ts, time, xid, position, thread_id, server_id, gtid,
+      commit_ts (microseconds), query (the begin of the first statement), epoch,
       tables: [{database, table, insert, update, delete}],
       and on ddl: type, sql
   damaged                 a stored message that cannot be read

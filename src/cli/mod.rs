@@ -9,6 +9,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::error::{Error, Result};
 use crate::spool;
 
+mod check;
 pub mod compare;
 pub mod config;
 pub mod demo;
@@ -17,8 +18,10 @@ pub mod duration;
 pub mod export;
 mod facts;
 mod gauges;
+mod given;
 mod global;
 pub mod history;
+pub mod import;
 pub mod ingest;
 pub mod inspect;
 pub mod maintain;
@@ -80,7 +83,7 @@ pub enum Command {
     /// Drains a RabbitMQ queue into the spool
     Capture(ingest::CaptureArgs),
     /// Reads files of Maxwell JSON lines into the spool
-    Import(ingest::ImportArgs),
+    Import(import::ImportArgs),
     /// Puts spools that captures made side by side together, in the source's order
     Merge(merge::MergeArgs),
     /// Replays the spool into a database, or takes transactions back there
@@ -141,7 +144,7 @@ fn run(Cli { global, command }: Cli) -> Result<u8> {
     match command {
         Command::Demo(args) => demo::demo(&global, &args, run_words),
         Command::Capture(args) => ingest::capture(&global, args),
-        Command::Import(args) => ingest::import(&global, args),
+        Command::Import(args) => import::import(&global, &args),
         Command::Merge(args) => merge::merge(&global, &args),
         Command::Apply(args) => replay::apply::apply(&global, &args),
         Command::Sync(args) => replay::apply::sync(&global, &args),

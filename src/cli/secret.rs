@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::binlog::Keys;
 use crate::error::{Context as _, Error, Result};
 use crate::event::cipher::Key;
 
@@ -23,11 +24,25 @@ fn first_line(file: &Path, what: &str) -> Result<String> {
 /// The environment's variable that holds the producer's key itself.
 const KEY: &str = "BINSYNC_KEY";
 
+/// The keys of encrypted binlogs, where the file is a server's own.
+///
+/// # Errors
+/// When it cannot be read.
+pub(super) fn of_servers(file: Option<&Path>) -> Result<Option<Keys>> {
+    let Some(file) = file else { return Ok(None) };
+    let content = std::fs::read(file).context(file.display());
+    let content = content.map_err(|e| {
+        e.help("name a file whose first line is Maxwell's secret_key, or a server's file of keys")
+    })?;
+    Keys::read(&content).map_err(|e| e.at(file.display()))
+}
+
 /// The producer's key: that of the file, or of the environment.
 ///
 /// # Errors
 /// When both are given, or it is none (usage); when the file cannot be read.
 pub(super) fn key(file: Option<&Path>) -> Result<Option<Key>> {
+    let file = if of_servers(file)?.is_some() { None } else { file };
     let text = match (file, variable(KEY)?) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {

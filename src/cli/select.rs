@@ -62,6 +62,15 @@ pub struct SelectArgs {
     /// Only what came from these servers
     #[arg(long = "server-id", value_name = "N", value_delimiter = ',')]
     pub servers: Vec<u64>,
+    /// Only the transactions with these GTIDs
+    #[arg(long = "gtid", value_name = "GTID", value_delimiter = ',')]
+    pub gtids: Vec<String>,
+    /// Only rows that a statement with this text in it changed, in any case; several: one of them
+    ///
+    /// A text is told by MariaDB's binlogs, by MySQL's where binlog_rows_query_log_events is on, and by
+    /// Maxwell with output_row_query: of a long one the first 1,000 letters. Each row is looked at.
+    #[arg(long = "query", value_name = "TEXT", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub queries: Vec<String>,
     /// Only rows with this value before or after the event; several: with all of them
     ///
     /// Bytes are written 0x1F2E, NULL is NULL.
@@ -114,6 +123,7 @@ impl SelectArgs {
         let filter = Filter::new(&self.tables, &self.excluded, &types, &self.xids)?;
         Ok(filter
             .by_origin(&self.threads, &self.servers)
+            .by_facts(&self.gtids, &self.queries)
             .by_values(self.values.clone(), self.changed.clone()))
     }
 
@@ -242,7 +252,9 @@ impl SelectArgs {
         add("xid", numbers(&self.xids));
         add("thread-id", numbers(&self.threads));
         add("server-id", numbers(&self.servers));
+        add("gtid", self.gtids.clone());
         // Quoted: a value may hold what separates words here.
+        add("query", self.queries.iter().map(|text| format!("{text:?}")).collect());
         add(
             "where",
             self.values.iter().map(|(name, value)| format!("{name:?}={value:?}")).collect(),

@@ -23,6 +23,7 @@ fn word(means: Means) -> &'static str {
         Means::ExcludeTable => "--exclude-table",
         Means::Force => "--force",
         Means::GetServerPublicKey => "--get-server-public-key",
+        Means::Gtid => "--gtid",
         Means::InsertMode => "--insert-mode",
         Means::KeyFile => "--key-file",
         Means::Map => "--map",

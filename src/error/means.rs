@@ -18,6 +18,7 @@ pub enum Means {
     ExcludeTable,
     Force,
     GetServerPublicKey,
+    Gtid,
     InsertMode,
     KeyFile,
     Map,

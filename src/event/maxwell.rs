@@ -207,6 +207,7 @@ fn meta<'a>(env: &Envelope<'a>) -> Result<Meta<'a>, Damage> {
         position: position.and_then(BinlogPos::parse),
         server_id: env.server_id,
         thread_id: env.thread_id,
+        facts: env.facts(),
     };
     if meta.database.is_empty() && op != Op::Heartbeat {
         return Err(Damage("no database named".into()));

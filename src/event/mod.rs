@@ -11,6 +11,7 @@ pub mod cipher;
 pub mod ddl;
 pub mod def;
 mod envelope;
+pub mod facts;
 pub mod history;
 pub mod landmark;
 pub mod maxwell;
@@ -20,6 +21,7 @@ mod stream;
 pub mod time;
 pub mod typed;
 
+pub use facts::Facts;
 pub use stream::{BinlogPos, Direction, Seq};
 
 /// Whether the producer shows NULL (`output_nulls`), or leaves out the columns that have it.
@@ -205,6 +207,8 @@ pub struct Meta<'a> {
     pub server_id: Option<u64>,
     /// The connection that made the change; MariaDB sends none.
     pub thread_id: Option<u64>,
+    /// What else is told of its transaction.
+    pub facts: Facts<'a>,
 }
 
 impl Meta<'_> {

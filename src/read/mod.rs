@@ -72,7 +72,7 @@ impl<'s> Taker<'s> {
 
 /// The part of a transaction that is selected as far as the index tells.
 fn by_index(mut t: Transaction, filter: &Filter) -> Option<Transaction> {
-    if !filter.takes_transaction(t.xid, t.thread_id, t.server_id) {
+    if !filter.takes_transaction(t.xid, t.thread_id, t.server_id, &t.facts) {
         return None;
     }
     t.tables.retain(|(name, _)| filter.takes_table(name));

@@ -72,6 +72,7 @@ pub fn stats(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<Stats
     let choosy = !filter.xids().is_empty()
         || !filter.threads().is_empty()
         || !filter.servers().is_empty()
+        || !filter.gtids().is_empty()
         || filter.reads_rows();
     if choosy {
         let mut stats = Stats::default();

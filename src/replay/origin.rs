@@ -18,7 +18,8 @@ const PROBE: u64 = 10;
 /// # Errors
 /// As said (usage).
 pub(super) fn check(spool: &Spool, range: &Range<Seq>, filter: &Filter) -> Result<()> {
-    if !filter.threads().is_empty() || !filter.servers().is_empty() {
+    let asked = [filter.threads(), filter.servers()].iter().any(|list| !list.is_empty());
+    if asked || !filter.gtids().is_empty() {
         let mut seen = Look { seen: Seen::default(), filter };
         spool.survey(range.clone(), &mut seen)?;
         seen.seen.check(filter, &|t| spool.named(t.clone()))?;
@@ -87,6 +88,7 @@ impl Survey for Look<'_> {
             file.high = file.high.max(zone.xids.bounds().map_or(0, |bounds| bounds.1));
         }
         self.seen.any_thread |= zone.threads.bounds().is_some();
+        self.seen.any_gtid |= zone.gtids.bounds().is_some();
         servers.iter().for_each(|server| self.seen.server(*server));
         false
     }
@@ -103,6 +105,7 @@ type Named<'a> = dyn Fn(&Numbered) -> Result<Transaction> + 'a;
 #[derive(Default)]
 struct Seen {
     any_thread: bool,
+    any_gtid: bool,
     any_server: bool,
     servers: Vec<u64>,
     files: Vec<File>,
@@ -131,6 +134,7 @@ struct Found {
 impl Seen {
     fn add(&mut self, t: Numbered, filter: &Filter) {
         self.any_thread |= t.thread_id.is_some();
+        self.any_gtid |= t.facts.gtid.is_some();
         t.server_id.into_iter().for_each(|server| self.server(server));
         let number = t.position.as_ref().map(|at| at.file);
         let same = |file: &File| file.epoch == t.epoch && file.number == number;
@@ -174,6 +178,12 @@ impl Seen {
                 ("MariaDB sends none; with MySQL set Maxwell's output_thread_id. {} chooses single \
                   transactions", [Means::Xid]),
             ));
+        }
+        if !filter.gtids().is_empty() && !self.any_gtid {
+            return Err(Error::usage(Means::Gtid + ": the stream carries no GTIDs").help((
+                "binlogs tell them where the source has them, Maxwell does not. {} chooses single transactions",
+                [Means::Xid],
+            )));
         }
         if !filter.servers().is_empty() && !self.any_server {
             return Err(Error::usage(Means::ServerId + ": the stream carries no server ids")

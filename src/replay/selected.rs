@@ -27,7 +27,7 @@ pub(super) fn has(filter: &Filter, t: &Transaction, name: &TableName, rows: &Cou
     let kinds =
         [(Type::Insert, rows.insert), (Type::Update, rows.update), (Type::Delete, rows.delete)];
     kinds.iter().any(|(kind, n)| *n > 0 && filter.takes_type(*kind))
-        && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
+        && filter.takes_transaction(t.xid, t.thread_id, t.server_id, &t.facts)
         && filter.takes_table(name)
 }
 
@@ -35,7 +35,7 @@ pub(super) fn has(filter: &Filter, t: &Transaction, name: &TableName, rows: &Cou
 pub(super) fn takes(filter: &Filter, t: &Transaction) -> bool {
     if t.kind == TransactionKind::Ddl {
         return filter.takes_type(Type::Ddl)
-            && filter.takes_transaction(t.xid, t.thread_id, t.server_id)
+            && filter.takes_transaction(t.xid, t.thread_id, t.server_id, &t.facts)
             && t.tables.iter().any(|(name, _)| filter.takes_table(name));
     }
     t.tables.iter().any(|(name, counts)| has(filter, t, name, counts))
@@ -82,7 +82,7 @@ pub fn rows(spool: &Spool, selection: &Selection) -> Result<Selected> {
     for transaction in select::numbered(spool, filter, selection.range.clone(), Direction::Forward)?
     {
         let t = transaction?;
-        if !filter.takes_transaction(t.xid, t.thread_id, t.server_id) {
+        if !filter.takes_transaction(t.xid, t.thread_id, t.server_id, &t.facts) {
             continue;
         }
         for (table, counts) in &t.tables {

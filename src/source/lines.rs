@@ -219,10 +219,14 @@ pub fn identity(path: &Path) -> Result<Identity> {
     let mut head = Vec::new();
     // What cannot be read is told by the import itself, after the lines before it.
     let _ = (&mut file.input).take(HEAD).read_to_end(&mut head);
-    // A server clears the flag of a binlog that is in use when it closes the file.
-    if head.starts_with(b"\xfebin")
-        && let Some(flags) = head.get_mut(21)
-    {
+    // A server clears the flag of a binlog that is in use when it closes the file; MySQL's encryption, behind
+    // a header of 512 bytes, turns that bit alone.
+    let flags = match head.get(..4) {
+        Some(b"\xfebin") => head.get_mut(21),
+        Some(b"\xfdbin") => head.get_mut(512 + 21),
+        _ => None,
+    };
+    if let Some(flags) = flags {
         *flags &= !1;
     }
     Ok(Identity { head })

@@ -4,10 +4,12 @@ use mysql::prelude::Queryable;
 
 use super::settings;
 use crate::error::{Error, Result};
+use crate::event::BinlogPos;
 use crate::event::def::{ForeignKey, TableDef};
 use crate::mysql::connect::connect;
 use crate::mysql::definitions::definitions;
 use crate::mysql::foreign_keys::ForeignKeys;
+use crate::mysql::position::position;
 use crate::mysql::server::Server;
 
 /// What it tells.
@@ -34,4 +36,31 @@ pub fn snapshot(server: &Server) -> Result<Told> {
     let tables = definitions(&mut conn, None).map_err(failed)?;
     let faults = settings::faults(&mut conn).map_err(failed)?;
     Ok(Told { version: version.unwrap_or_default(), tables, foreign_keys, faults })
+}
+
+/// The definitions of a server's tables, of a moment between two places of its binlog.
+pub struct Placed {
+    /// The definitions.
+    pub tables: Vec<TableDef>,
+    /// Where the binlog ended before they were asked for.
+    pub from: BinlogPos,
+    /// Where it ended then.
+    pub to: BinlogPos,
+}
+
+/// Asks a server for its definitions, and for where they are of.
+///
+/// # Errors
+/// When the server cannot be reached, refuses, or writes no binlog.
+pub fn placed(server: &Server) -> Result<Placed> {
+    let mut conn = connect(server, true)?.0;
+    let failed = |e: mysql::Error| Error::failed(format!("reading definitions: {e}"));
+    let none = || {
+        Error::failed("the server writes no binlog, so nothing tells of when its definitions are")
+            .help("name the server that wrote the files")
+    };
+    let from = position(&mut conn).map_err(failed)?.ok_or_else(none)?;
+    let tables = definitions(&mut conn, None).map_err(failed)?;
+    let to = position(&mut conn).map_err(failed)?.ok_or_else(none)?;
+    Ok(Placed { tables, from, to })
 }

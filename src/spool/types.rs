@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::maxwell::ENCRYPTED;
 use crate::event::time::utc;
-use crate::event::{BinlogPos, Meta, Op, TableName};
+use crate::event::{BinlogPos, Facts, Meta, Op, TableName};
 
 pub use crate::event::Seq;
 
@@ -96,6 +96,9 @@ pub struct Transaction<Table = TableName, Base = String> {
     pub thread_id: Option<u64>,
     /// The server it was made on.
     pub server_id: Option<u64>,
+    /// What else is told of it.
+    #[serde(default)]
+    pub facts: Facts<'static>,
     /// Rows, a statement, a torso, or a row by itself.
     pub kind: TransactionKind,
     /// Tables touched, in the order of first touch.
@@ -118,6 +121,7 @@ impl<Table, Base> Transaction<Table, Base> {
             position: None,
             thread_id: None,
             server_id: None,
+            facts: Facts::default(),
             kind: TransactionKind::Rows,
             tables,
         }

@@ -196,6 +196,7 @@ impl Names {
             position: t.position.map(|position| position.with_base(base)),
             thread_id: t.thread_id,
             server_id: t.server_id,
+            facts: t.facts,
             kind: t.kind,
             tables: tables.collect::<Result<_>>()?,
         })

@@ -1,12 +1,13 @@
 //! A transaction's events when its commit has come: rows to messages.
 
-use super::super::header::kind;
+use super::super::header::{Event, kind};
 use super::super::kept::what;
 use super::super::pending::{Waited, What};
 use super::super::query::Query;
-use super::super::rows::{self, Change, Rows};
+use super::super::rows::{self, Change, Form, Rows};
 use super::super::transaction::{Common, Messages};
-use super::{BROKEN, Open, Reading, TEMPORARY};
+use super::keep::BROKEN;
+use super::{Open, Reading, TEMPORARY};
 use crate::error::{Context, Result};
 
 impl Reading<'_> {
@@ -19,8 +20,8 @@ impl Reading<'_> {
         place: Option<u64>,
     ) -> Result<()> {
         let over = self.is_over();
-        let Open { events, thread, gtid, partly, .. } = open;
-        let common = Common { xid, thread, gtid, place };
+        let Open { events, thread, stamp, partly, .. } = open;
+        let common = Common { xid, thread, stamp, place };
         let file = self.file;
         let mut messages = Messages::new(file, &common);
         self.tables.clear();
@@ -46,6 +47,10 @@ impl Reading<'_> {
         match waited {
             What::Event => {}
             What::Damaged => return self.undecoded(&event, None, BROKEN),
+            What::Text => {
+                messages.statement(Some(&event.body));
+                return Ok(());
+            }
             What::Message => return self.sink.message(&String::from_utf8_lossy(&event.body)),
         }
         if matches!(event.header.kind, kind::QUERY | kind::QUERY_COMPRESSED) {
@@ -59,46 +64,63 @@ impl Reading<'_> {
             self.tables.map(&event.body, format, &mut self.reader.schema);
             return Ok(());
         }
-        let Some((change, compressed)) = Change::of(event.header.kind) else {
+        let Some(change) = Change::of(event.header.kind) else {
             return self.undecoded(&event, None, &what(event.header.kind));
         };
         let post_header = format.post_header(event.header.kind);
+        let ends = rows::ends_statement(&event.body, post_header);
+        self.rows(&event, change, post_header, partly, messages)?;
+        if ends {
+            messages.statement(None);
+        }
+        Ok(())
+    }
+
+    /// Rows, or the event as it is where they cannot be read.
+    fn rows(
+        &mut self,
+        event: &Event,
+        (change, form): (Change, Form),
+        post_header: usize,
+        partly: bool,
+        messages: &mut Messages<'_>,
+    ) -> Result<()> {
         let unpacked;
-        let body = match compressed {
-            true => match rows::unpack(&event.body, post_header, change) {
+        let body = match form {
+            Form::Packed => match rows::unpack(&event.body, post_header, change) {
                 Ok(body) => {
                     unpacked = body;
                     &unpacked
                 }
-                Err(broken) => return self.undecoded(&event, None, &broken.0),
+                Err(broken) => return self.undecoded(event, None, &broken.0),
             },
-            false => &event.body,
+            Form::Whole | Form::Partial => &event.body,
         };
         let (id, bytes) = match rows::split(body, post_header) {
             Ok(split) => split,
-            Err(broken) => return self.undecoded(&event, None, &broken.0),
+            Err(broken) => return self.undecoded(event, None, &broken.0),
         };
         let Some(bound) = self.tables.get(id) else {
             // The end of a statement without rows names no table.
             let reason = "the event that tells its table is missing";
-            return if bytes.len() <= 1 { Ok(()) } else { self.undecoded(&event, None, reason) };
+            return if bytes.len() <= 1 { Ok(()) } else { self.undecoded(event, None, reason) };
         };
         let layout = match &bound.layout {
             Ok(_) if partly => {
                 return self.undecoded(
-                    &event,
+                    event,
                     Some(&bound),
                     "a part of its transaction was rolled back",
                 );
             }
             Ok(layout) => layout,
-            Err(reason) => return self.undecoded(&event, Some(&bound), reason),
+            Err(reason) => return self.undecoded(event, Some(&bound), reason),
         };
-        let read = Rows::new(change, bytes, layout.columns.len())
+        let read = Rows::new((change, form), bytes, layout.columns.len())
             .and_then(|mut rows| messages.read(&mut rows, layout));
         match read {
-            Ok(()) => messages.write(&event, change, &bound.name, self.sink),
-            Err(broken) => self.undecoded(&event, Some(&bound), &broken.0),
+            Ok(()) => messages.write(event, change, &bound.name, self.sink),
+            Err(broken) => self.undecoded(event, Some(&bound), &broken.0),
         }
     }
 }

@@ -16,8 +16,8 @@ impl Reading<'_> {
         match Gtid::read(&event.header, &event.body) {
             Ok(gtid) => {
                 if gtid.begins {
-                    let (thread, name) = (gtid.thread, gtid.name.clone());
-                    self.open = Some(Open { thread, gtid: name, ..Open::default() });
+                    let (thread, stamp) = (gtid.thread, gtid.stamp.clone());
+                    self.open = Some(Open { thread, stamp, ..Open::default() });
                 }
                 self.gtid = gtid;
                 Ok(())
@@ -75,7 +75,8 @@ impl Reading<'_> {
         self.abandon()?;
         let mariadb = self.format.as_ref().is_some_and(|format| format.mariadb);
         let thread = if mariadb { self.gtid.thread } else { Some(query.thread) };
-        self.open = Some(Open { thread, gtid: self.gtid.name.take(), ..Open::default() });
+        let stamp = std::mem::take(&mut self.gtid.stamp);
+        self.open = Some(Open { thread, stamp, ..Open::default() });
         Ok(())
     }
 
@@ -112,10 +113,12 @@ impl Reading<'_> {
                 if open.xa.as_deref() == Some(name) {
                     return self.hand_over(open, None, true, None);
                 }
-                let gtid = open.gtid.or_else(|| self.gtid.name.take());
+                // MySQL's commit stands by itself, behind its own GTID.
+                let own = std::mem::take(&mut self.gtid.stamp);
+                let stamp = if open.stamp.gtid.is_some() { open.stamp } else { own };
                 match self.reader.prepared.remove(name) {
                     Some(prepared) => {
-                        let open = Open { thread: Some(query.thread), gtid, ..prepared };
+                        let open = Open { thread: Some(query.thread), stamp, ..prepared };
                         self.hand_over(open, None, true, Some(event.offset))
                     }
                     None => self.gap(
@@ -146,6 +149,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn statement(&mut self, event: &Event, query: &Query) -> Result<()> {
+        self.reader.schema.changes.here = self.here(self.end);
         let said = self.reader.schema.statement(query);
         match said {
             Said::Nothing => Ok(()),
@@ -168,11 +172,8 @@ impl Reading<'_> {
         message.push_str(",\"position\":");
         json::string(&mut message, &self.place(event.offset));
         message.push_str(&format!(",\"server_id\":{}", event.header.server));
-        let gtid =
-            self.open.as_ref().and_then(|open| open.gtid.as_ref()).or(self.gtid.name.as_ref());
-        if let Some(gtid) = gtid {
-            message.push_str(&format!(",\"gtid\":\"{gtid}\""));
-        }
+        let open = self.open.as_ref().map(|open| &open.stamp);
+        open.filter(|stamp| stamp.gtid.is_some()).unwrap_or(&self.gtid.stamp).write(&mut message);
         message.push('}');
         message
     }
@@ -196,7 +197,7 @@ impl Reading<'_> {
             return Ok(());
         }
         let database = &query.database;
-        self.kept.add("", WHY, event.offset);
+        self.kept.add("", WHY, event.offset, false);
         self.sink.message(&kept::statement(self.file, database, &query.sql, event, WHY))
     }
 }

@@ -109,7 +109,7 @@ impl Course {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{BinlogPos, Op};
+    use crate::event::{BinlogPos, Facts, Op};
 
     fn place(file: u64, offset: u64, row: Option<u64>, ts: i64) -> Meta<'static> {
         Meta {
@@ -124,6 +124,7 @@ mod tests {
             position: Some(BinlogPos { base: "bin", file, offset }),
             server_id: Some(1),
             thread_id: None,
+            facts: Facts::default(),
         }
     }
 

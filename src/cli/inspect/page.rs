@@ -24,6 +24,9 @@ struct Line<'a> {
     position: Option<String>,
     thread_id: Option<u64>,
     server_id: Option<u64>,
+    gtid: Option<&'a str>,
+    commit_ts: Option<u64>,
+    query: Option<&'a str>,
     epoch: u32,
     tables: Vec<TableLine<'a>>,
     #[serde(flatten)]
@@ -127,6 +130,9 @@ impl Page {
                 position,
                 thread_id: t.thread_id,
                 server_id: t.server_id,
+                gtid: t.facts.gtid.as_deref(),
+                commit_ts: t.facts.commit_ts,
+                query: t.facts.query.as_deref(),
                 epoch: t.epoch,
                 tables: tables.collect(),
                 statement,
@@ -138,7 +144,10 @@ impl Page {
                 let names: Vec<_> = t.tables.iter().map(|(name, _)| name.to_string()).collect();
                 format!("{op} {}: {}", names.join(", "), short(sql))
             }
-            None => rows(t),
+            None => match &t.facts.query {
+                Some(query) => format!("{}: {}", rows(t), short(query)),
+                None => rows(t),
+            },
         };
         if t.kind == TransactionKind::Incomplete {
             rows.push_str("  (no commit)");

@@ -14,7 +14,7 @@ use super::taker::Work;
 use super::{Applier, TRIES, back_off};
 use crate::dest::Standing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Body, Direction, Event, Meta, Op, TableName};
+use crate::event::{Body, Direction, Event, Facts, Meta, Op, TableName};
 use crate::plan::window::Plan;
 use crate::replay::stopped;
 use crate::spool::Spool;
@@ -103,6 +103,7 @@ fn event<'r>(table: &'r TableName, row: &'r str) -> Event<'r> {
             position: None,
             server_id: None,
             thread_id: None,
+            facts: Facts::default(),
         },
         key: None,
         body: Body::Row { data: row, old: None },

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::notes::{BootstrapNote, Notes};
 use super::packed::Closed;
-use crate::event::{Meta, Op};
+use crate::event::{Facts, Meta, Op};
 use crate::spool::types::{Counts, GapKind, Seq, TransactionKind};
 
 /// The transaction and the bootstraps under way.
@@ -143,6 +143,7 @@ impl Open {
             position: None,
             thread_id: None,
             server_id: None,
+            facts: Facts::default(),
             kind: TransactionKind::Incomplete,
             tables: Vec::with_capacity(2),
         };
@@ -176,6 +177,7 @@ impl Open {
         all.position = meta.position.map(|p| p.with_base(())).or(all.position);
         all.thread_id = meta.thread_id.or(all.thread_id);
         all.server_id = meta.server_id.or(all.server_id);
+        all.facts.add(&meta.facts);
         let Some(table) = at.table else {
             return;
         };

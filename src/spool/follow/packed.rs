@@ -3,7 +3,9 @@
 //! A row each was measured at 17 to 34 % of the data; packed they are below 1 %. A blob is one or
 //! more chunks.
 
-use crate::event::BinlogPos;
+use std::borrow::Cow;
+
+use crate::event::{BinlogPos, Facts};
 use crate::spool::store::format::{put_varint, take_varint};
 use crate::spool::types::{Counts, Seq, Transaction, TransactionKind};
 
@@ -20,6 +22,9 @@ const XID: u64 = 4;
 const POSITION: u64 = 8;
 const THREAD: u64 = 16;
 const SERVER: u64 = 32;
+const GTID: u64 = 64;
+const COMMIT_TS: u64 = 128;
+const QUERY: u64 = 256;
 
 impl Closed {
     fn flags(&self) -> u64 {
@@ -29,6 +34,9 @@ impl Closed {
             | has(self.position.is_some(), POSITION)
             | has(self.thread_id.is_some(), THREAD)
             | has(self.server_id.is_some(), SERVER)
+            | has(self.facts.gtid.is_some(), GTID)
+            | has(self.facts.commit_ts.is_some(), COMMIT_TS)
+            | has(self.facts.query.is_some(), QUERY)
     }
 }
 
@@ -46,6 +54,9 @@ pub(crate) fn pack(base: Seq, all: &[Closed]) -> Vec<u8> {
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.position).map(|p| p.offset));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.thread_id));
     put_deltas(&mut out, 0, all.iter().filter_map(|t| t.server_id));
+    put_deltas(&mut out, 0, all.iter().filter_map(|t| t.facts.commit_ts));
+    put_texts(&mut out, all.iter().filter_map(|t| t.facts.gtid.as_deref()));
+    put_texts(&mut out, all.iter().filter_map(|t| t.facts.query.as_deref()));
     all.iter().for_each(|t| put_varint(&mut out, t.tables.len() as u64));
     let tables = || all.iter().flat_map(|t| &t.tables);
     tables().for_each(|(id, _)| put_varint(&mut out, u64::from(*id)));
@@ -77,6 +88,9 @@ fn unpack_chunk(base: Seq, bytes: &mut &[u8], all: &mut Vec<Closed>) -> Option<(
     let mut offset = take_deltas(bytes, 0, has(POSITION))?.into_iter();
     let mut thread = take_deltas(bytes, 0, has(THREAD))?.into_iter();
     let mut server = take_deltas(bytes, 0, has(SERVER))?.into_iter();
+    let mut commit_ts = take_deltas(bytes, 0, has(COMMIT_TS))?.into_iter();
+    let mut gtid = take_texts(bytes, has(GTID))?.into_iter();
+    let mut query = take_texts(bytes, has(QUERY))?.into_iter();
     let tables = take_many(bytes, n)?;
     let total = tables.iter().try_fold(0u64, |sum, &n| sum.checked_add(n))?;
     let total = usize::try_from(total).ok()?;
@@ -93,6 +107,9 @@ fn unpack_chunk(base: Seq, bytes: &mut &[u8], all: &mut Vec<Closed>) -> Option<(
             0 => None,
             _ => column.next(),
         };
+        let text = |flag: u64, column: &mut std::vec::IntoIter<Cow<'static, str>>| {
+            (flags[i] & flag != 0).then(|| column.next()).flatten()
+        };
         all.push(Closed {
             first: last[i].checked_sub(span[i])?,
             last: last[i],
@@ -104,6 +121,11 @@ fn unpack_chunk(base: Seq, bytes: &mut &[u8], all: &mut Vec<Closed>) -> Option<(
                 .map(|(file, offset)| BinlogPos { base: (), file, offset }),
             thread_id: one(THREAD, &mut thread),
             server_id: one(SERVER, &mut server),
+            facts: Facts {
+                gtid: text(GTID, &mut gtid),
+                commit_ts: one(COMMIT_TS, &mut commit_ts),
+                query: text(QUERY, &mut query),
+            },
             kind: *KINDS.get((flags[i] & 3) as usize)?,
             tables: touched.by_ref().take(tables[i] as usize).collect(),
         });
@@ -137,6 +159,23 @@ fn take_many(bytes: &mut &[u8], n: usize) -> Option<Vec<u64>> {
     (0..n).map(|_| take_varint(bytes)).collect()
 }
 
+/// Writes texts, their lengths first.
+fn put_texts<'t>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'t str> + Clone) {
+    texts.clone().for_each(|text| put_varint(out, text.len() as u64));
+    texts.for_each(|text| out.extend_from_slice(text.as_bytes()));
+}
+
+fn take_texts<'b>(bytes: &mut &'b [u8], n: usize) -> Option<Vec<Cow<'static, str>>> {
+    let lengths = take_many(bytes, n)?;
+    let text = |len: u64| {
+        let all: &'b [u8] = bytes;
+        let (text, rest) = all.split_at_checked(usize::try_from(len).ok()?)?;
+        *bytes = rest;
+        Some(Cow::Owned(std::str::from_utf8(text).ok()?.to_owned()))
+    };
+    lengths.into_iter().map(text).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +192,11 @@ mod tests {
             position: Some(BinlogPos { base: (), file: 2, offset: 5_000_000_000 }),
             thread_id: Some(7),
             server_id: Some(3310),
+            facts: Facts {
+                gtid: Some("0-1-7".into()),
+                commit_ts: Some(1_795_351_690_123_456),
+                query: Some("DELETE FROM t".into()),
+            },
             kind: TransactionKind::Rows,
             tables: vec![(0, counts(1, 2, 3)), (9, counts(0, 0, 1 << 40))],
         };
@@ -163,6 +207,7 @@ mod tests {
             xid: None,
             thread_id: None,
             server_id: None,
+            facts: Facts { gtid: Some("".into()), ..Facts::default() },
             kind: TransactionKind::Ddl,
             tables: vec![(3, Counts::default())],
             ..full.clone()

@@ -5,7 +5,7 @@ use crate::spool::types::GapKind;
 /// Marks the file as ours ("bsnc").
 pub(crate) const APPLICATION_ID: i64 = 0x6273_6E63;
 /// An index of another version is built anew.
-pub(crate) const VERSION: i64 = 12;
+pub(crate) const VERSION: i64 = 13;
 /// Most tables are small, and so may a spool be.
 pub(crate) const PAGE: u32 = 1024;
 

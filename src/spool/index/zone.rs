@@ -167,6 +167,8 @@ pub struct Zone {
     pub threads: Numbers,
     /// Their servers.
     pub servers: Numbers,
+    /// The numbers that their GTIDs end with.
+    pub gtids: Numbers,
     /// The tables, by number.
     pub tables: Vec<Touched>,
 }
@@ -174,7 +176,7 @@ pub struct Zone {
 impl Zone {
     /// Takes a record that is stored for the first time and no book-keeping.
     pub(crate) fn record(&mut self, table: u32, meta: &Meta<'_>) {
-        self.numbers(meta.xid, meta.thread_id, meta.server_id);
+        self.numbers([meta.xid, meta.thread_id, meta.server_id, meta.facts.number()]);
         self.touched(table).kinds |= Touched::kind(meta.op);
     }
 
@@ -182,7 +184,7 @@ impl Zone {
     pub(crate) fn closed(&mut self, t: &Closed) {
         self.transactions += 1;
         // Its first rows may have told them, in earlier frames.
-        self.numbers(t.xid, t.thread_id, t.server_id);
+        self.numbers([t.xid, t.thread_id, t.server_id, t.facts.number()]);
         self.times = hull(self.times, Some((t.ts, t.ts)));
         self.epochs = hull(self.epochs, Some((t.epoch, t.epoch)));
         self.places = hull(self.places, t.position.map(|at| (at.order(), at.order())));
@@ -210,6 +212,7 @@ impl Zone {
         self.xids.merge(&other.xids);
         self.threads.merge(&other.threads);
         self.servers.merge(&other.servers);
+        self.gtids.merge(&other.gtids);
         for theirs in &other.tables {
             let ours = self.touched(theirs.table);
             ours.kinds |= theirs.kinds;
@@ -218,9 +221,9 @@ impl Zone {
         }
     }
 
-    fn numbers(&mut self, xid: Option<u64>, thread: Option<u64>, server: Option<u64>) {
-        let all = [(&mut self.xids, xid), (&mut self.threads, thread), (&mut self.servers, server)];
-        for (numbers, n) in all {
+    fn numbers(&mut self, each: [Option<u64>; 4]) {
+        let all = [&mut self.xids, &mut self.threads, &mut self.servers, &mut self.gtids];
+        for (numbers, n) in all.into_iter().zip(each) {
             match n {
                 Some(n) => numbers.add(n),
                 None => numbers.absent = true,
@@ -254,7 +257,8 @@ impl Zone {
         if let Some((from, to)) = self.places {
             [from.0, from.1, to.0, to.1].into_iter().for_each(|n| put_varint(&mut out, n));
         }
-        [&self.xids, &self.threads, &self.servers].iter().for_each(|n| n.pack(&mut out));
+        let numbers = [&self.xids, &self.threads, &self.servers, &self.gtids];
+        numbers.iter().for_each(|n| n.pack(&mut out));
         put_varint(&mut out, self.tables.len() as u64);
         put_rising(&mut out, self.tables.iter().map(|t| u64::from(t.table)));
         for Touched { kinds, counts, ddl, .. } in &self.tables {
@@ -280,7 +284,8 @@ impl Zone {
             let from = (take_varint(bytes)?, take_varint(bytes)?);
             zone.places = Some((from, (take_varint(bytes)?, take_varint(bytes)?)));
         }
-        for numbers in [&mut zone.xids, &mut zone.threads, &mut zone.servers] {
+        let all = [&mut zone.xids, &mut zone.threads, &mut zone.servers, &mut zone.gtids];
+        for numbers in all {
             *numbers = Numbers::unpack(bytes)?;
         }
         let tables = take_varint(bytes)?;
@@ -328,7 +333,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::BinlogPos;
+    use crate::event::{BinlogPos, Facts};
 
     fn numbers(of: &[u64]) -> Numbers {
         let mut numbers = Numbers::default();
@@ -370,6 +375,7 @@ mod tests {
             position: Some(BinlogPos { base: (), file: 2, offset: 5_000_000_000 }),
             thread_id: None,
             server_id: Some(1),
+            facts: Facts { gtid: Some("0-1-9".into()), ..Facts::default() },
             kind: TransactionKind::Rows,
             tables: vec![(table, Counts { insert, update: 0, delete: 1 })],
         };
