@@ -12,6 +12,7 @@
 )]
 
 mod asked;
+mod binlog;
 mod compare;
 mod database;
 mod feed;
@@ -47,12 +48,18 @@ const fn measure(name: &'static str, bar: &'static str, run: fn(&Bench) -> Value
     Measure { name, bar, run }
 }
 
-const MEASURES: [Measure; 18] = [
+const MEASURES: [Measure; 19] = [
     measure("import", "<= 4.0 x the time of zstd -1", peers::import),
     measure("capture", ">= 0.95 x the rate of a bare consumer", peers::capture),
     measure("queues", "four, merged: >= 0.8 x the rate of a bare consumer of each", peers::queues),
     measure("latency", "at 1,000/s: p99 <= 60 ms, over four queues <= 1.5 s", latency::latency),
     measure("render", "<= 0.25 x mariadb-binlog --flashback of the source's binlog", peers::render),
+    measure(
+        "binlog",
+        "import: <= 1.35 x that of the same events as JSON; and render --reverse: <= 0.6 x \
+         mariadb-binlog --flashback",
+        binlog::binlog,
+    ),
     measure("apply", "<= 0.3 x the time of mariadb-binlog | mariadb", replica::apply),
     measure("replica", "<= 0.2 x the time of a replica with 4 threads", replica::replica),
     measure("net", "apply --net: <= 1.0 x the time of mariadb < dump.sql", replica::net),
