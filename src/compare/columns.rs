@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use crate::error::{Error, Means, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
+use crate::event::row::Value;
 use crate::event::typed::same_name;
-use crate::route::Route;
+use crate::route::{Moved, Route};
 use crate::sql::{Dialect, quote};
 
 /// A table of the source and the one its rows go to.
@@ -23,6 +24,8 @@ pub(super) struct Pair {
     pub(super) columns: Vec<Both>,
     /// Which of them are the key.
     pub(super) key: Vec<usize>,
+    /// Which of the source's rows go there, as a condition; `None`: all.
+    pub(super) only: Option<String>,
 }
 
 /// A column at both ends.
@@ -31,6 +34,8 @@ pub(super) struct Both {
     pub(super) target: Column,
     /// Text that has the same bytes at both ends.
     pub(super) same_bytes: bool,
+    /// What stands for NULL at the target, as a literal.
+    pub(super) null: Option<String>,
 }
 
 /// One of the two ends.
@@ -55,7 +60,7 @@ impl Pair {
         route: &Route,
     ) -> Result<Self> {
         let name = source.name();
-        let rules = route.columns(&name).names;
+        let Moved { names: rules, null, .. } = route.columns(&name);
         let (mut columns, mut places) = (Vec::new(), Vec::new());
         for column in source.columns.iter().filter(|column| !column.generated) {
             let rule = rules.iter().find(|(from, _)| same_name(from, &column.name));
@@ -70,8 +75,11 @@ impl Pair {
             if there.generated {
                 continue;
             }
+            let null = null.iter().find(|(of, _)| same_name(of, &column.name));
+            let null = null.filter(|_| column.nullable != Some(false));
+            let null = null.map(|(_, value)| literal(Value(value)));
             let (source, target) = (column.clone(), there.clone());
-            columns.push(Both { source, target, same_bytes: false });
+            columns.push(Both { source, target, same_bytes: false, null });
         }
         for part in key {
             let at = columns.iter().position(|column| same_name(&column.source.name, part));
@@ -80,7 +88,7 @@ impl Pair {
         if places.is_empty() {
             return Err(keyless(&name));
         }
-        Ok(Self { source: name, target: target.name(), columns, key: places })
+        Ok(Self { source: name, target: target.name(), columns, key: places, only: None })
     }
 
     pub(super) fn name(&self, end: End) -> &TableName {
@@ -127,6 +135,18 @@ fn encoding(charset: &str) -> &str {
     if charset.starts_with("utf8") { "utf8mb4" } else { charset }
 }
 
+/// A value of a route as a literal.
+fn literal(value: Value<'_>) -> String {
+    match value.string() {
+        Some(text) => {
+            let mut out = String::new();
+            quote::text(&mut out, Dialect::Mysql, &text);
+            out
+        }
+        None => value.0.to_owned(),
+    }
+}
+
 fn keyless(name: &TableName) -> Error {
     Error::stopped(format!("{name}: it has no key at the source by which rows are told apart"))
         .help(("leave it out with {}", [Means::ExcludeTable]))
@@ -143,7 +163,10 @@ impl Both {
     pub(super) fn name(&self, end: End) -> String {
         let mut out = String::new();
         quote::identifier(&mut out, Dialect::Mysql, &self.at(end).name);
-        out
+        match &self.null {
+            Some(value) if end == End::Source => format!("IFNULL({out},{value})"),
+            _ => out,
+        }
     }
 
     /// Its value as a text that is the same for the same value at both ends; `json`: the server has

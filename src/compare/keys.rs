@@ -23,7 +23,15 @@ pub(super) fn between(pair: &Pair, end: End, from: Option<&Key>, to: Option<&Key
     let conditions =
         [from.map(|key| keys::behind(&parts, key)), to.map(|key| keys::up_to(&parts, key))];
     let conditions: Vec<String> = conditions.into_iter().flatten().collect();
-    if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") }
+    within(pair, end, if conditions.is_empty() { "1".to_owned() } else { conditions.join(" AND ") })
+}
+
+/// Of these rows those that go to the place.
+fn within(pair: &Pair, end: End, rows: String) -> String {
+    match &pair.only {
+        Some(only) if end == End::Source => format!("({rows}) AND ({only})"),
+        _ => rows,
+    }
 }
 
 /// The rows of these keys.
@@ -38,5 +46,5 @@ pub(super) fn among<'k>(pair: &Pair, end: End, keys: impl Iterator<Item = &'k Ke
         parts.collect::<Vec<_>>().join(" AND ")
     };
     let keys: Vec<String> = keys.map(one).collect();
-    format!("({})", keys.join(") OR ("))
+    within(pair, end, format!("({})", keys.join(") OR (")))
 }

@@ -28,6 +28,7 @@ use one::One;
 use side::Side;
 
 mod columns;
+mod dealt;
 mod found;
 mod judge;
 mod keys;
@@ -84,19 +85,21 @@ pub fn compare(
         .help("compare when it is"));
     }
     for (table, def) in tables {
-        let name = table.name.clone();
-        let pair = match pair(request.route, (&table, &def), &there, &mut sources[0], &mut target) {
-            Ok(pair) => pair,
+        let found = pairs(request.route, (&table, &def), &there, &mut sources[0], &mut target);
+        let pairs = match found {
+            Ok(pairs) => pairs,
             Err(e) if e.kind() == ErrorKind::Stopped => {
-                each(Found::Left(name, e.words()))?;
+                each(Found::Left(table.name, e.words()))?;
                 continue;
             }
             Err(e) => return Err(e),
         };
-        let judge = Judge { spool: &mut *spool, marker: &mut marker, run: request.run };
-        let compared =
-            One::new(&pair, judge, &mut sources[0])?.compare(&mut sources, &mut target, each)?;
-        each(Found::Table(compared))?;
+        for pair in &pairs {
+            let judge = Judge { spool: &mut *spool, marker: &mut marker, run: request.run };
+            let one = One::new(pair, judge, &mut sources[0])?;
+            let compared = one.compare(&mut sources, &mut target, each)?;
+            each(Found::Table(compared))?;
+        }
     }
     Ok(())
 }
@@ -147,35 +150,43 @@ fn hidden(
     Ok(names)
 }
 
-/// The two tables that belong together.
+/// A table, and those that its rows go to.
 ///
 /// # Errors
 /// Why they are not compared, as a stop.
-fn pair(
+fn pairs(
     route: &Route,
     (table, def): (&AtSource, &TableDef),
     targets: &[AtSource],
     source: &mut Side,
     target: &mut Side,
-) -> Result<Pair> {
+) -> Result<Vec<Pair>> {
     let name = &table.name;
-    let places = route.tables(name);
-    let [to] = &places[..] else {
-        return Err(Error::stopped(format!("{name}: its rows do not all go to one table")));
-    };
-    for table in [Some(table), targets.iter().find(|table| table.name == *to)].into_iter().flatten()
-    {
-        if !table.engine.eq_ignore_ascii_case("InnoDB") {
-            return Err(Error::stopped(format!(
-                "{}: is kept by {}, whose rows are not of one moment with the run's progress",
-                table.name, table.engine
-            )));
-        }
+    if route.merges(name) {
+        return Err(Error::stopped(format!(
+            "{name}: the target has rows of other tables beside its own"
+        )));
     }
-    let there = target.definition(to)?;
-    let there =
-        there.ok_or_else(|| Error::stopped(format!("{name}: the target has no table {to}")))?;
-    let mut pair = Pair::new(def, &there, &source.key(def)?, route)?;
-    pair.learn(&source.charsets(name)?, &target.charsets(to)?);
-    Ok(pair)
+    let (key, charsets) = (source.key(def)?, source.charsets(name)?);
+    let dealing = route.dealing(name, Some(def))?;
+    let mut pairs = Vec::new();
+    for (to, shard) in dealing.each() {
+        let there = targets.iter().find(|table| table.name == *to);
+        for table in [Some(table), there].into_iter().flatten() {
+            if !table.engine.eq_ignore_ascii_case("InnoDB") {
+                return Err(Error::stopped(format!(
+                    "{}: is kept by {}, whose rows are not of one moment with the run's progress",
+                    table.name, table.engine
+                )));
+            }
+        }
+        let there = target.definition(to)?;
+        let there =
+            there.ok_or_else(|| Error::stopped(format!("{name}: the target has no table {to}")))?;
+        let mut pair = Pair::new(def, &there, &key, route)?;
+        pair.learn(&charsets, &target.charsets(to)?);
+        pair.only = shard.map(|(shard, n)| dealt::condition(def, shard, n)).transpose()?;
+        pairs.push(pair);
+    }
+    Ok(pairs)
 }

@@ -100,8 +100,9 @@ impl<'a> One<'a> {
         }
         self.compared.undecided += undecided.len() as u64;
         for key in undecided {
-            let (table, key) = (self.pair.source.clone(), shown(self.pair, &key));
-            each(Found::Undecided { table, key })?;
+            let Pair { source, target, .. } = self.pair;
+            let (table, target, key) = (source.clone(), target.clone(), shown(self.pair, &key));
+            each(Found::Undecided { table, target, key })?;
         }
         Ok(())
     }
@@ -139,5 +140,6 @@ fn difference(pair: &Pair, kind: Kind, rows: &Rows, sql: String) -> Difference {
         source: of(&rows.source, at),
         target: of(&rows.target, at),
     });
-    Difference { table: pair.source.clone(), key, columns: columns.collect(), kind, sql }
+    let (table, target) = (pair.source.clone(), pair.target.clone());
+    Difference { table, target, key, columns: columns.collect(), kind, sql }
 }

@@ -139,7 +139,8 @@ mod tests {
             (Kind::Temporal, r#""2024-01-01 00:00:00.5""#, b"2024-01-01 00:00:00.500000"),
         ] {
             let column = |kind| Column { kind, ..Column::default() };
-            let both = Both { source: column(kind), target: column(kind), same_bytes: false };
+            let both =
+                Both { source: column(kind), target: column(kind), same_bytes: false, null: None };
             let (sent, stored) = (sent(&both, Value(message)), stored(&both, server));
             assert!(sent.is_some() && sent == stored, "{sent:?} {stored:?}");
         }

@@ -80,7 +80,7 @@ mod tests {
 
     fn column(source: Kind, target: Kind) -> Both {
         let column = |kind| Column { kind, ..Column::default() };
-        Both { source: column(source), target: column(target), same_bytes: false }
+        Both { source: column(source), target: column(target), same_bytes: false, null: None }
     }
 
     #[test]

@@ -79,6 +79,13 @@ impl<'r> Dealing<'r> {
         self.by.is_none() && self.places.len() == 1
     }
 
+    /// The places, each with what tells which rows go there: a shard, and the place's number in it;
+    /// `None`: all.
+    pub fn each(&self) -> impl Iterator<Item = (&TableName, Option<(&'r Shard, usize)>)> {
+        let only = |n: usize| self.by.as_ref().map(|by| (by.shard, by.numbers[n]));
+        self.places.iter().enumerate().map(move |(n, place)| (place, only(n)))
+    }
+
     /// What a row event is at which of the places, by their order.
     ///
     /// # Errors

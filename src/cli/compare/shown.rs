@@ -11,8 +11,8 @@ use super::super::{print, words};
 use crate::capture::Watch as _;
 use crate::compare::{Columns, Compared, Difference, Differing, Found, Kind};
 use crate::error::{Context as _, Result};
-use crate::event::printable;
 use crate::event::row::Value;
+use crate::event::{TableName, printable};
 
 /// Rows of a table that are shown one by one; JSON has all.
 const ROWS: u64 = 20;
@@ -72,12 +72,13 @@ impl<'o> Shown<'o> {
                 self.differing += 1;
                 self.row(|| text(difference), || Line::of(difference))
             }
-            Found::Undecided { table, key } => {
+            Found::Undecided { table, target, key } => {
                 self.undecided += 1;
                 self.row(
-                    || format!("{table} undecided {}\n", named(key)),
+                    || format!("{} undecided {}\n", both(table, target), named(key)),
                     || Line {
                         table: table.to_string(),
+                        place: target.to_string(),
                         what: "undecided",
                         key: object(key),
                         source: None,
@@ -138,10 +139,15 @@ fn word(kind: Kind) -> &'static str {
     }
 }
 
+/// A table, and the one its rows go to where that has another name.
+fn both(table: &TableName, target: &TableName) -> String {
+    if table == target { table.to_string() } else { format!("{table} and {target}") }
+}
+
 /// `shop.orders changed id=7: balance 41.25 at the source, 17.50 at the target`
 fn text(difference: &Difference) -> String {
-    let Difference { table, key, columns, kind, .. } = difference;
-    let mut text = format!("{table} {} {}", word(*kind), named(key));
+    let Difference { table, target, key, columns, kind, .. } = difference;
+    let mut text = format!("{} {} {}", both(table, target), word(*kind), named(key));
     if *kind == Kind::Changed {
         let value = |value: &Option<String>| shown(value.as_deref().unwrap_or("-"));
         let all = columns.iter().map(|Differing { name, source, target }| {
@@ -170,7 +176,7 @@ fn shown(value: &str) -> String {
 fn sum(compared: &Compared, hidden: u64) -> String {
     let Compared { table, target, rows, differing: [surplus, changed, missing], undecided } =
         compared;
-    let to = if table == target { String::new() } else { format!(" and {target}") };
+    let table = both(table, target);
     let more =
         if hidden == 0 { String::new() } else { format!("{table} … {} more\n", count(hidden)) };
     let what = match surplus + changed + missing + undecided {
@@ -183,13 +189,15 @@ fn sum(compared: &Compared, hidden: u64) -> String {
             count(*undecided)
         ),
     };
-    format!("{more}{table}{to}: {}, {what}\n", counted(*rows, "row"))
+    format!("{more}{table}: {}, {what}\n", counted(*rows, "row"))
 }
 
 /// A row as a JSON line; values as the producer has them.
 #[derive(Serialize)]
 struct Line<'f> {
     table: String,
+    /// The target's table.
+    place: String,
     what: &'static str,
     key: BTreeMap<&'f str, Value<'f>>,
     /// The columns that differ; all of a row that only one end has.
@@ -199,13 +207,15 @@ struct Line<'f> {
 
 impl<'f> Line<'f> {
     fn of(difference: &'f Difference) -> Self {
-        let Difference { table, key, columns, kind, .. } = difference;
+        let Difference { table, target, key, columns, kind, .. } = difference;
+        let place = target.to_string();
         let end = |value: fn(&Differing) -> &Option<String>| {
             let has = columns.iter().map(|c| Some((c.name.as_str(), Value(value(c).as_deref()?))));
             has.collect::<Option<BTreeMap<_, _>>>()
         };
         let (source, target) = (end(|c| &c.source), end(|c| &c.target));
-        Self { table: table.to_string(), what: word(*kind), key: object(key), source, target }
+        let (table, key) = (table.to_string(), object(key));
+        Self { table, place, what: word(*kind), key, source, target }
     }
 }
 
