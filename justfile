@@ -48,15 +48,15 @@ waits N="1000":
 # Measure against the stock tools and replicas on this machine, JSON on stdout; --help lists the measures
 bench *ARGS:
     tests/install-servers
-    cargo bench --profile dist --bench peers -- {{ARGS}}
+    cargo bench --bench peers -- {{ARGS}}
 
-# The program as servers get it: target/dist/binsync
+# The program as servers get it: target/release/binsync
 dist:
-    cargo build --profile dist
+    cargo build --release
 
 # Record, find and undo a real accident, without a server
 demo:
-    cargo run --release -- demo
+    cargo run -- demo
 
 # Hold the crates against advisories, licences and second versions (cargo install cargo-deny; asks for the advisories)
 deny:
