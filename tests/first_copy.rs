@@ -192,7 +192,7 @@ fn a_row_in_the_wrong_place_is_found(chain: &Chain, compare: impl Fn() -> Run) {
     moved("odd", "even");
     let found = compare().code(3).text();
     for (place, what) in [("even", "surplus"), ("odd", "missing")] {
-        let line = format!("c.deal and {place}.deal {what} id={odd}\n");
+        let line = format!("c.deal {what} id={odd} in {place}.deal\n");
         assert!(found.contains(&line), "{line}{found}");
     }
     moved("even", "odd");

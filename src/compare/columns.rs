@@ -91,6 +91,11 @@ impl Pair {
         Ok(Self { source: name, target: target.name(), columns, key: places, only: None })
     }
 
+    /// The target's table, where it is one of several places.
+    pub(super) fn place(&self) -> Option<TableName> {
+        self.only.is_some().then(|| self.target.clone())
+    }
+
     pub(super) fn name(&self, end: End) -> &TableName {
         match end {
             End::Source => &self.source,

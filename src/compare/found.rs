@@ -11,8 +11,8 @@ pub enum Found {
     Undecided {
         /// The source's table.
         table: TableName,
-        /// The target's.
-        target: TableName,
+        /// The target's, where its rows are dealt out.
+        place: Option<TableName>,
         /// The row's key.
         key: Columns,
     },
@@ -32,8 +32,8 @@ pub type Columns = Vec<(String, String)>;
 pub struct Difference {
     /// The source's table.
     pub table: TableName,
-    /// The target's.
-    pub target: TableName,
+    /// The target's, where its rows are dealt out.
+    pub place: Option<TableName>,
     /// Its key.
     pub key: Columns,
     /// The columns that differ; all of them where one of the two ends has no such row.

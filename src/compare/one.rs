@@ -100,9 +100,8 @@ impl<'a> One<'a> {
         }
         self.compared.undecided += undecided.len() as u64;
         for key in undecided {
-            let Pair { source, target, .. } = self.pair;
-            let (table, target, key) = (source.clone(), target.clone(), shown(self.pair, &key));
-            each(Found::Undecided { table, target, key })?;
+            let (table, place) = (self.pair.source.clone(), self.pair.place());
+            each(Found::Undecided { table, place, key: shown(self.pair, &key) })?;
         }
         Ok(())
     }
@@ -140,6 +139,6 @@ fn difference(pair: &Pair, kind: Kind, rows: &Rows, sql: String) -> Difference {
         source: of(&rows.source, at),
         target: of(&rows.target, at),
     });
-    let (table, target) = (pair.source.clone(), pair.target.clone());
-    Difference { table, target, key, columns: columns.collect(), kind, sql }
+    let (table, place) = (pair.source.clone(), pair.place());
+    Difference { table, place, key, columns: columns.collect(), kind, sql }
 }

@@ -72,13 +72,13 @@ impl<'o> Shown<'o> {
                 self.differing += 1;
                 self.row(|| text(difference), || Line::of(difference))
             }
-            Found::Undecided { table, target, key } => {
+            Found::Undecided { table, place, key } => {
                 self.undecided += 1;
                 self.row(
-                    || format!("{} undecided {}\n", both(table, target), named(key)),
+                    || format!("{table} undecided {}\n", named(key, place.as_ref())),
                     || Line {
                         table: table.to_string(),
-                        place: target.to_string(),
+                        place: place.as_ref().map(TableName::to_string),
                         what: "undecided",
                         key: object(key),
                         source: None,
@@ -139,15 +139,10 @@ fn word(kind: Kind) -> &'static str {
     }
 }
 
-/// A table, and the one its rows go to where that has another name.
-fn both(table: &TableName, target: &TableName) -> String {
-    if table == target { table.to_string() } else { format!("{table} and {target}") }
-}
-
 /// `shop.orders changed id=7: balance 41.25 at the source, 17.50 at the target`
 fn text(difference: &Difference) -> String {
-    let Difference { table, target, key, columns, kind, .. } = difference;
-    let mut text = format!("{} {} {}", both(table, target), word(*kind), named(key));
+    let Difference { table, place, key, columns, kind, .. } = difference;
+    let mut text = format!("{table} {} {}", word(*kind), named(key, place.as_ref()));
     if *kind == Kind::Changed {
         let value = |value: &Option<String>| shown(value.as_deref().unwrap_or("-"));
         let all = columns.iter().map(|Differing { name, source, target }| {
@@ -159,9 +154,11 @@ fn text(difference: &Difference) -> String {
     text + "\n"
 }
 
-fn named(key: &Columns) -> String {
+/// A row by its key, and where it was looked for.
+fn named(key: &Columns, place: Option<&TableName>) -> String {
     let parts = key.iter().map(|(name, value)| format!("{}={}", printable(name), shown(value)));
-    parts.collect::<Vec<_>>().join(" ")
+    let place = place.map(|place| format!("in {place}"));
+    parts.chain(place).collect::<Vec<_>>().join(" ")
 }
 
 /// A value on one line, its end cut off when it is long.
@@ -176,7 +173,7 @@ fn shown(value: &str) -> String {
 fn sum(compared: &Compared, hidden: u64) -> String {
     let Compared { table, target, rows, differing: [surplus, changed, missing], undecided } =
         compared;
-    let table = both(table, target);
+    let to = if table == target { String::new() } else { format!(" and {target}") };
     let more =
         if hidden == 0 { String::new() } else { format!("{table} … {} more\n", count(hidden)) };
     let what = match surplus + changed + missing + undecided {
@@ -189,15 +186,16 @@ fn sum(compared: &Compared, hidden: u64) -> String {
             count(*undecided)
         ),
     };
-    format!("{more}{table}: {}, {what}\n", counted(*rows, "row"))
+    format!("{more}{table}{to}: {}, {what}\n", counted(*rows, "row"))
 }
 
 /// A row as a JSON line; values as the producer has them.
 #[derive(Serialize)]
 struct Line<'f> {
     table: String,
-    /// The target's table.
-    place: String,
+    /// The target's table, where the rows are dealt out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
     what: &'static str,
     key: BTreeMap<&'f str, Value<'f>>,
     /// The columns that differ; all of a row that only one end has.
@@ -207,8 +205,8 @@ struct Line<'f> {
 
 impl<'f> Line<'f> {
     fn of(difference: &'f Difference) -> Self {
-        let Difference { table, target, key, columns, kind, .. } = difference;
-        let place = target.to_string();
+        let Difference { table, place, key, columns, kind, .. } = difference;
+        let place = place.as_ref().map(TableName::to_string);
         let end = |value: fn(&Differing) -> &Option<String>| {
             let has = columns.iter().map(|c| Some((c.name.as_str(), Value(value(c).as_deref()?))));
             has.collect::<Option<BTreeMap<_, _>>>()
