@@ -59,6 +59,8 @@ pub struct Reader {
     later: Vec<(Place, TableDef)>,
     /// Files are missing before the next one.
     leapt: bool,
+    /// The last file ends inside an event.
+    torn: bool,
     /// XA transactions that are prepared, by what names them.
     prepared: HashMap<String, Open>,
     /// A file was read.
@@ -114,6 +116,9 @@ impl Reader {
         sink: &mut dyn Sink,
     ) -> Result<Told> {
         let keys = self.keys.clone();
+        if self.torn {
+            self.leap();
+        }
         let mut reading = Reading {
             reader: self,
             file,
@@ -127,7 +132,7 @@ impl Reader {
             told: Told::default(),
             kept: Tally::default(),
         };
-        reading.enter();
+        reading.enter()?;
         reading.refuse_older()?;
         reading.all(Log::new(input, &keys))?;
         reading.leave_open()?;
@@ -135,7 +140,9 @@ impl Reader {
         reading.told.open = reading.open.map_or(0, |open| open.events.events());
         reading.told.kept = reading.kept.all();
         reading.told.tables = reading.tables.read.into_iter().collect();
-        Ok(reading.told)
+        let told = reading.told;
+        self.torn = told.torn.is_some();
+        Ok(told)
     }
 }
 
@@ -184,6 +191,9 @@ impl Reading<'_> {
                 }
                 Err(Fault::Checksum(event)) => {
                     self.gtid = Gtid::default();
+                    if matches!(event.header.kind, kind::QUERY | kind::QUERY_COMPRESSED) {
+                        self.doubt();
+                    }
                     self.keep(event, true)?;
                 }
                 Err(Fault::Lost(why)) => return self.lost(log.offset(), &why),
@@ -205,12 +215,22 @@ impl Reading<'_> {
     }
 
     /// What came before the file may have changed any table, where it was not given.
-    fn enter(&mut self) {
+    fn enter(&mut self) -> Result<()> {
         self.end = MAGIC.len() as u64;
         self.reader.schema.changes.here = self.here(self.end);
         if std::mem::take(&mut self.reader.leapt) {
             self.reader.schema.changes.of_any();
         }
+        match std::mem::take(&mut self.reader.torn) {
+            true => self.gap(self.end, TORN),
+            false => Ok(()),
+        }
+    }
+
+    /// Nothing is known of the tables from here on.
+    fn doubt(&mut self) {
+        let here = self.here(self.end);
+        self.reader.schema.doubt(here);
     }
 
     /// A place of this file among those of its server.
@@ -237,7 +257,11 @@ impl Reading<'_> {
     /// What waits for a commit at the end of the file is left to a later reading, but for what cannot be read.
     fn leave_open(&mut self) -> Result<()> {
         match &self.open {
-            Some(open) if open.damaged => self.gap(self.end, DAMAGED_END),
+            Some(open) if open.damaged => {
+                self.gap(self.end, DAMAGED_END)?;
+                // Told once: should the file grow, a commit is behind that.
+                self.sink.reached(self.end)
+            }
             _ => Ok(()),
         }
     }
@@ -271,6 +295,7 @@ impl Reading<'_> {
             ),
         };
         self.gap(offset, &why)?;
+        self.reader.leap();
         self.sink.reached(self.end)
     }
 
@@ -319,7 +344,10 @@ impl Reading<'_> {
             kind::IGNORABLE => {}
             kind::PREVIOUS_GTIDS | kind::CHECKPOINT | kind::MARIADB_GTID_LIST => {}
             kind::TRANSACTION_CONTEXT | kind::VIEW_CHANGE => {}
-            kind::INCIDENT => self.gap(event.offset, &what(kind::INCIDENT))?,
+            kind::INCIDENT => {
+                self.doubt();
+                self.gap(event.offset, &what(kind::INCIDENT))?;
+            }
             _ if event.header.flags & IGNORABLE != 0 => {}
             _ => self.keep(event, false)?,
         }
@@ -381,6 +409,7 @@ const TEMPORARY: &str = "a temporary file (TMPDIR names where it is)";
 const OUTSIDE: [u8; 4] = [kind::PAYLOAD, kind::FORMAT, kind::ROTATE, kind::START_ENCRYPTION];
 const OLDER: &str =
     "the definitions that were given are of an earlier file, and what came since was not given";
+const TORN: &str = "the file before it ends inside an event: what it had behind that is missing";
 const DAMAGED_END: &str =
     "the last transaction has a damaged event, which may be its commit: it is left out";
 

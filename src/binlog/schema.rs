@@ -4,12 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::changes::Changes;
+use super::changes::{Changes, Place};
 use super::query::Query;
 use super::{described, json};
 use crate::event::TableName;
 use crate::event::ddl::{Defaults, Subject, Text};
-use crate::event::def::TableDef;
+use crate::event::def::{Kind, TableDef};
 
 /// The definitions that are known.
 #[derive(Default)]
@@ -71,10 +71,23 @@ impl Schema {
         self.version += 1;
     }
 
-    /// Takes a definition that a server tells.
-    pub(super) fn give(&mut self, def: TableDef) {
+    /// Takes a definition that a server tells. Where it keeps JSON as text with a check, the log's own statement
+    /// tells what it is; without one it is taken for JSON, as what is given in a dump is.
+    pub(super) fn give(&mut self, mut def: TableDef) {
+        let own = self.tables.get(&def.name()).map(|(own, _)| own);
+        for column in def.columns.iter_mut().filter(|column| column.kind == Kind::JsonOrText) {
+            let told = own.and_then(|own| own.column(&column.name)).map(|own| own.kind);
+            column.kind = told.unwrap_or(Kind::Json);
+        }
         self.tables.insert(def.name(), (Arc::new(def), Origin::Given));
         self.version += 1;
+    }
+
+    /// A statement that cannot be read may have changed any table.
+    pub(super) fn doubt(&mut self, here: Place) {
+        self.changes.here = here;
+        self.changes.of_any();
+        self.forget();
     }
 
     /// Takes definitions that were given: they count more than what is known.
@@ -294,6 +307,32 @@ mod tests {
         let table = "CREATE TABLE IF NOT EXISTS t (a INT)";
         assert!(known(&["CREATE DATABASE d", table]).table("d", "t").is_some());
         assert!(known(&["CREATE DATABASE IF NOT EXISTS d", table]).table("d", "t").is_none());
+    }
+
+    #[test]
+    fn what_a_server_keeps_as_text_is_json_where_the_log_says_so() {
+        let kind = |statements: &[&str]| {
+            let mut schema = known(statements);
+            let mut def = known(&["CREATE TABLE t (j LONGTEXT)"])
+                .table("d", "t")
+                .expect("t")
+                .as_ref()
+                .clone();
+            def.columns[0].kind = Kind::JsonOrText;
+            schema.give(def);
+            schema.table("d", "t").expect("a table").columns[0].kind
+        };
+        assert_eq!(kind(&["CREATE TABLE t (j JSON)"]), Kind::Json);
+        assert_eq!(kind(&["CREATE TABLE t (j LONGTEXT)"]), Kind::Text);
+        assert_eq!(kind(&[]), Kind::Json);
+    }
+
+    #[test]
+    fn what_cannot_be_read_may_have_changed_any_table() {
+        let mut schema = known(&["CREATE TABLE t (a INT)"]);
+        schema.doubt((7, 99));
+        assert!(schema.table("d", "t").is_none());
+        assert_eq!(schema.changes.since(&TableName::new("d", "u")), Some((7, 99)));
     }
 
     #[test]

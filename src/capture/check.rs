@@ -78,23 +78,29 @@ pub fn check(
     })
 }
 
-/// Reads the files of one server for what their statements did to tables; with it where they end, as a name and
-/// an offset.
+/// Where the files of a server end.
+#[derive(Default)]
+pub struct End {
+    /// The last one, as the server names it.
+    pub file: String,
+    /// An offset in it.
+    pub offset: u64,
+    /// The server that wrote it.
+    pub server_id: u32,
+}
+
+/// Reads the files of one server for what their statements did to tables, and where they end.
 ///
 /// # Errors
 /// When one cannot be read, or it was stopped.
-pub fn survey(
-    files: Vec<Binlog>,
-    mut reader: Reader,
-    stop: &AtomicBool,
-) -> Result<(Reader, (String, u64))> {
-    let mut end = (String::new(), 0);
+pub fn survey(files: Vec<Binlog>, mut reader: Reader, stop: &AtomicBool) -> Result<(Reader, End)> {
+    let mut end = End::default();
     in_turn(files, &mut reader, |file, _, reader| {
         let name = file.name().to_owned();
         let mut looked = Looked { found: Found::default(), stop };
         let input = reader.open(file.into_lines()?.into_bytes()).map_err(|e| e.at(&name))?;
         let told = reader.read(input, &name, 0, &mut looked)?;
-        end = (name, told.end);
+        end = End { file: name, offset: told.end, server_id: told.server_id };
         Ok(false)
     })?;
     Ok((reader, end))

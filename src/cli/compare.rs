@@ -42,8 +42,9 @@ where the row has changed since. A difference of a row is overlooked once in 4,0
 Columns that only the target has and generated ones are not compared. Tables without a key, of an
 engine without transactions, or not there at the target are named.
 
-Of a sync all runs are compared, each source with its target, by the routes of the file: a row that is
-in the wrong place is surplus there, and missing where it belongs. Tables that are merged are named.
+Of a sync all runs are compared, each source with its target, by the routes of the file: a row
+that is in the wrong place is surplus there, and missing where it belongs. Tables that are merged
+are named.
 
 Status 3 when a row differs, could not be decided, or a table was not compared.";
 

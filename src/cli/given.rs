@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::binlog::{Dump, Keys, Reader};
-use crate::capture::check::survey;
+use crate::capture::check::{End, survey};
 use crate::capture::import::{Input, sorted};
 use crate::error::{Context, Error, Result};
 use crate::event::BinlogPos;
@@ -43,10 +43,21 @@ pub(super) fn by_server(
     let told = placed(server)?;
     let inputs = files.iter().map(|file| Input::open(file, false, name, keys));
     let binlogs = sorted(inputs.collect::<Result<Vec<_>>>()?).1;
-    let (read, (file, offset)) = survey(binlogs, Reader::new(None, keys.clone()), stop)?;
+    let (read, End { file, offset, server_id }) =
+        survey(binlogs, Reader::new(None, keys.clone()), stop)?;
+    if server_id != told.server_id {
+        return Err(Error::usage(format!(
+            "--schema-from: {file} is of the server with the id {server_id}, and that one has {}",
+            told.server_id
+        ))
+        .help("name the server that wrote the files, or give its definitions with --schema FILE"));
+    }
     let end = format!("{file}:{offset}");
-    let reaches = BinlogPos::parse(&end)
-        .is_some_and(|end| end.base == told.to.base && end.order() >= told.to.order());
+    // A later file than the server is at is of before its binlogs were begun anew.
+    let reaches = BinlogPos::parse(&end).is_some_and(|end| {
+        let same = (end.base, end.file) == (&*told.to.base, told.to.file);
+        same && end.order() >= told.to.order()
+    });
     if !reaches {
         return Err(Error::usage(format!(
             "--schema-from: the server is at {}, and the files end at {end}: what came between may have changed \

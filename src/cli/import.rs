@@ -8,8 +8,8 @@ use clap::Args;
 use super::ingest::{close, open};
 use super::output::Output;
 use super::server::{TlsArgs, server};
-use super::{DIFFERS, Global, check, given, secret, stop_flag};
-use crate::binlog::Reader;
+use super::{DIFFERS, Global, check, given, stop_flag};
+use crate::binlog::{Keys, Reader};
 use crate::capture;
 use crate::capture::import::Input;
 use crate::error::{Error, Result};
@@ -62,11 +62,11 @@ pub struct ImportArgs {
 }
 
 /// Runs `binsync import`.
-pub fn import(global: &Global, args: &ImportArgs) -> Result<u8> {
+pub fn import(global: &Global, args: &ImportArgs, keys: Keys) -> Result<u8> {
     let stop = stop_flag()?;
     let output = Output::new("imported", global.quiet);
     let name = args.binlog_name.as_deref();
-    let keys = Arc::new(secret::of_servers(global.key_file.as_deref())?.unwrap_or_default());
+    let keys = Arc::new(keys);
     let reader = match &args.schema_from {
         Some(url) => {
             let server = server("--schema-from", url, None, &args.tls)?;

@@ -138,13 +138,14 @@ pub fn main() -> ExitCode {
 
 /// Runs a command and gives its exit status.
 fn run(Cli { global, command }: Cli) -> Result<u8> {
-    if let Some(key) = secret::key(global.key_file.as_deref())? {
+    let (key, keys) = secret::keys(global.key_file.as_deref())?;
+    if let Some(key) = key {
         spool::decrypt_with(key);
     }
     match command {
         Command::Demo(args) => demo::demo(&global, &args, run_words),
         Command::Capture(args) => ingest::capture(&global, args),
-        Command::Import(args) => import::import(&global, &args),
+        Command::Import(args) => import::import(&global, &args, keys),
         Command::Merge(args) => merge::merge(&global, &args),
         Command::Apply(args) => replay::apply::apply(&global, &args),
         Command::Sync(args) => replay::apply::sync(&global, &args),

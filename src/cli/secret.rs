@@ -12,37 +12,32 @@ use crate::event::cipher::Key;
 /// # Errors
 /// When it cannot be read.
 pub(super) fn read(file: &Path) -> Result<String> {
-    first_line(file, "the password")
-}
-
-fn first_line(file: &Path, what: &str) -> Result<String> {
     let text = std::fs::read_to_string(file).context(file.display());
-    let text = text.map_err(|e| e.help(format!("name a file whose first line is {what}")))?;
+    let text = text.map_err(|e| e.help("name a file whose first line is the password"))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
 /// The environment's variable that holds the producer's key itself.
 const KEY: &str = "BINSYNC_KEY";
 
-/// The keys of encrypted binlogs, where the file is a server's own.
+/// The producer's key, of the file or of the environment; and the keys of encrypted binlogs, where the file
+/// is a server's own. The file may be a pipe, so it is read once.
 ///
 /// # Errors
-/// When it cannot be read.
-pub(super) fn of_servers(file: Option<&Path>) -> Result<Option<Keys>> {
-    let Some(file) = file else { return Ok(None) };
-    let content = std::fs::read(file).context(file.display());
+/// When the producer's key is given twice, or is none (usage); when the file cannot be read.
+pub(super) fn keys(file: Option<&Path>) -> Result<(Option<Key>, Keys)> {
+    let Some(path) = file else { return Ok((producers(None)?, Keys::default())) };
+    let content = std::fs::read(path).context(path.display());
     let content = content.map_err(|e| {
         e.help("name a file whose first line is Maxwell's secret_key, or a server's file of keys")
     })?;
-    Keys::read(&content).map_err(|e| e.at(file.display()))
+    match Keys::read(&content).map_err(|e| e.at(path.display()))? {
+        Some(keys) => Ok((producers(None)?, keys)),
+        None => Ok((producers(Some((path, &content)))?, Keys::default())),
+    }
 }
 
-/// The producer's key: that of the file, or of the environment.
-///
-/// # Errors
-/// When both are given, or it is none (usage); when the file cannot be read.
-pub(super) fn key(file: Option<&Path>) -> Result<Option<Key>> {
-    let file = if of_servers(file)?.is_some() { None } else { file };
+fn producers(file: Option<(&Path, &[u8])>) -> Result<Option<Key>> {
     let text = match (file, variable(KEY)?) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
@@ -51,10 +46,12 @@ pub(super) fn key(file: Option<&Path>) -> Result<Option<Key>> {
             ))
             .help("give one of the two"));
         }
-        (Some(file), None) => first_line(file, "Maxwell's secret_key")?,
+        (Some((_, content)), None) => {
+            String::from_utf8_lossy(content).lines().next().unwrap_or_default().to_owned()
+        }
         (None, Some(text)) => text,
     };
-    let from = file.map_or(KEY.to_owned(), |file| file.display().to_string());
+    let from = file.map_or(KEY.to_owned(), |(file, _)| file.display().to_string());
     Key::new(&text).map(Some).map_err(|e| e.at(from))
 }
 

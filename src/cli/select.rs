@@ -63,7 +63,7 @@ pub struct SelectArgs {
     #[arg(long = "server-id", value_name = "N", value_delimiter = ',')]
     pub servers: Vec<u64>,
     /// Only the transactions with these GTIDs
-    #[arg(long = "gtid", value_name = "GTID", value_delimiter = ',')]
+    #[arg(long = "gtid", value_name = "GTID", value_delimiter = ',', value_parser = gtid)]
     pub gtids: Vec<String>,
     /// Only rows that a statement with this text in it changed, in any case; several: one of them
     ///
@@ -109,6 +109,22 @@ impl From<TypeArg> for Type {
             TypeArg::Update => Self::Update,
             TypeArg::Delete => Self::Delete,
             TypeArg::Ddl => Self::Ddl,
+        }
+    }
+}
+
+/// A GTID as servers print it: `UUID:N` or `UUID:TAG:N`, or MariaDB's `DOMAIN-SERVER-N`.
+fn gtid(text: &str) -> Result<String, String> {
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let text = text.trim();
+    let is_one = match text.rsplit_once(':') {
+        Some((source, n)) => !source.is_empty() && number(n),
+        None => text.split('-').count() == 3 && text.split('-').all(number),
+    };
+    match is_one {
+        true => Ok(text.to_lowercase()),
+        false => {
+            Err("one transaction is UUID:NUMBER, or DOMAIN-SERVER-NUMBER; not a set".to_owned())
         }
     }
 }

@@ -12,15 +12,12 @@ use crate::dest::{Run, Standing};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
-use crate::mysql::connect::{connect, failed};
+use crate::mysql::connect::{PATIENT, connect, failed};
 use crate::mysql::definitions::{definitions, unique_indexes};
 use crate::mysql::foreign_keys::ForeignKeys;
 use crate::mysql::server::Server;
 use crate::source::copy::token::token;
 use crate::sql::{Dialect, quote};
-
-/// How long a session may say nothing while others work.
-const IDLE: &str = "SET SESSION wait_timeout=28800";
 
 /// A server of one end.
 pub(super) struct Side {
@@ -45,7 +42,7 @@ impl Side {
     pub(super) fn open(server: &Server, end: End) -> Result<Self> {
         let (mut conn, is_mariadb) = connect(server, true)?;
         let place = server.place();
-        conn.query_drop(IDLE).map_err(|e| failed(&place, &e))?;
+        conn.query_drop(PATIENT).map_err(|e| failed(&place, &e))?;
         Ok(Self { conn, place, end, json: !is_mariadb })
     }
 

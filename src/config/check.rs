@@ -55,6 +55,16 @@ pub(super) fn copies(config: &Config, mistakes: &mut Mistakes<'_>) {
                 say(format!("goes to servers, and target.{} is a file", target.name));
             }
         }
+        let places = sync.routes.iter().flat_map(|route| &route.places);
+        if sync.from.len() > 1
+            && let Some(to) = places.clone().find(|to| !to.name.tells_source())
+        {
+            let (target, name) = (&to.target, &to.name);
+            say(format!(
+                "copies several sources, and {target}:{name} may be the same for two: write {{source}} into \
+                 it, or copy each source in a sync of its own"
+            ));
+        }
         if let Some(merged) = sync.routes.iter().find(|route| route.merge) {
             let tables = merged.tables.patterns().join(", ");
             say(format!(

@@ -123,6 +123,14 @@ fn wrong_syncs() -> Vec<Wrong> {
             ],
         ),
         (
+            str::to_owned(
+                "[source.a]\nspool = \"x\"\nmysql = \"mysql://u@a\"\n[source.b]\nspool = \"y\"\n\
+                 mysql = \"mysql://u@b\"\n[target]\nt = \"mysql://u@t\"\n[sync.s]\nfrom = [\"a\", \"b\"]\n\
+                 copy = true\n[[sync.s.route]]\ntables = [\"d.*\"]\nto = \"t\"\n",
+            ),
+            &[("9:7: sync.s.copy: copies several sources", "{source}")],
+        ),
+        (
             of("from = [\"old\"]\ncopy = 1"),
             &[("9:8: sync.split.copy: is a number", "true or false")],
         ),

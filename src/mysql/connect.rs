@@ -19,6 +19,9 @@ use crate::event::printable;
 /// machine is gone, would else hold its locks for hours.
 pub(crate) const IDLE_SECONDS: u32 = 60;
 
+/// For a session that reads only, and may say nothing for hours while others work.
+pub(crate) const PATIENT: &str = "SET SESSION wait_timeout=28800";
+
 /// A login without TLS is not waited for longer: a little more than what it takes to say that there
 /// is no way to the server.
 const LOGIN_TIME: Duration = Duration::from_secs(CONNECT_TIME.as_secs() + 2);

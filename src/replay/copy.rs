@@ -39,6 +39,7 @@ mod row;
 mod touched;
 
 pub use begin::{Begin, begin};
+use key::Collations;
 use reader::{Read, Reader};
 use touched::Touched;
 
@@ -58,16 +59,15 @@ pub fn copy(
     report: &mut dyn FnMut(Report),
 ) -> Result<()> {
     let steps = Steps::new(Spool::open(spool.dir())?);
-    let mut copier = Copier { job, source, applier, steps, report };
-    let mut failures = 0;
+    let mut copier = Copier { job, source, applier, steps, failures: 0, report };
     while let Some(next) = copier.applier.copying().first().cloned() {
         match copier.table(&next) {
-            Ok(()) => failures = 0,
+            Ok(()) => copier.failures = 0,
             // The target's own are tried again where they happen.
             Err(e) if matches!(e.kind(), ErrorKind::Lost | ErrorKind::Retry) => {
-                failures += 1;
+                copier.failures += 1;
                 (copier.report)(Report::Note(e.message().clone() + "; trying again"));
-                back_off(failures, job.stop);
+                back_off(copier.failures, job.stop);
             }
             Err(e) => return Err(e),
         }
@@ -81,6 +81,8 @@ struct Copier<'c, 'j, 'o> {
     source: &'c Server,
     applier: &'c mut Applier<'o>,
     steps: Steps,
+    /// So many times since a part was written.
+    failures: u32,
     report: &'c mut dyn FnMut(Report),
 }
 
@@ -97,7 +99,8 @@ impl Copier<'_, '_, '_> {
         let low = mark::ask(&mut marker, &self.steps.spool)?;
         let mut base = Base::open(self.source)?;
         let def = base.definition(&next.table).map_err(gone)?;
-        let from = next.reached.as_deref().map(|text| key::read(text, &def)).transpose()?;
+        let collations = base.collations(&next.table)?;
+        let from = next.reached.as_deref().and_then(|text| key::read(text, &def, &collations));
         let reader = Reader {
             base,
             marker: Marker::open(self.source)?,
@@ -106,14 +109,14 @@ impl Copier<'_, '_, '_> {
         let (send, receive) = sync_channel(AHEAD);
         thread::scope(|scope| {
             scope.spawn(|| reader.read(&def, from, send));
-            self.parts(next.clone(), &def, (low, &mut marker), receive)
+            self.parts(next.clone(), (&def, &collations), (low, &mut marker), receive)
         })
     }
 
     fn parts(
         &mut self,
         mut behind: Copying,
-        def: &TableDef,
+        (def, collations): (&TableDef, &Collations),
         (low, marker): (Coming, &mut Marker),
         parts: Receiver<Result<Read>>,
     ) -> Result<()> {
@@ -130,19 +133,25 @@ impl Copier<'_, '_, '_> {
             let Some(rows) = touched.leaves(def, &chunk.rows)? else {
                 return self.apply(high);
             };
-            let reached = chunk.reached.map(|key| key::write(&key, def)).transpose()?;
+            let reached = chunk.reached.map(|key| key::write(&key, def, collations)).transpose()?;
             let part = Part { behind: &behind, rows: &rows, reached: reached.as_deref() };
             let Self { job, applier, steps, report, .. } = self;
             steps.to(job, high, &mut |spool, next| applier.copied(spool, next, &part, report))?;
             copied += rows.len() as u64;
             (behind.reached, low) = (reached, high);
+            self.failures = 0;
         }
         (self.report)(Report::Copied(behind.table, copied));
         Ok(())
     }
 
     fn arrive(&mut self, coming: Coming, marker: &Marker) -> Result<Seq> {
-        coming.arrive(&mut self.steps.spool, marker, Duration::MAX)
+        let arrived = coming.arrive(&mut self.steps.spool, marker, Duration::MAX);
+        // The first one came: what brings them stands still for now.
+        arrived.map_err(|e| match e.kind() {
+            ErrorKind::Stopped => e.kept_as(ErrorKind::Retry),
+            _ => e,
+        })
     }
 
     /// Applies what comes before a place.

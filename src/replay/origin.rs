@@ -181,7 +181,8 @@ impl Seen {
         }
         if !filter.gtids().is_empty() && !self.any_gtid {
             return Err(Error::usage(Means::Gtid + ": the stream carries no GTIDs").help((
-                "binlogs tell them where the source has them, Maxwell does not. {} chooses single transactions",
+                "binlogs tell them where the source has them, Maxwell with output_gtid_position. {} chooses single \
+                 transactions",
                 [Means::Xid],
             )));
         }

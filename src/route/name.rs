@@ -40,6 +40,11 @@ impl Name {
         Self { database: text(database), table }
     }
 
+    /// True when two sources never have one name there.
+    pub fn tells_source(&self) -> bool {
+        self.database.iter().chain(&self.table).any(|piece| *piece == Piece::Part(2))
+    }
+
     /// The table's name there, for a table of the stream of a source.
     pub fn of(&self, name: &TableName, source: &str) -> TableName {
         let parts = [name.database.as_str(), name.table.as_str(), source];

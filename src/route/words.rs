@@ -50,10 +50,13 @@ fn deals(shard: &Shard, places: &[Option<Name>]) -> BTreeSet<String> {
         Some(Some(name)) => whole(&name.to_string()),
         _ => AWAY.to_owned(),
     };
+    // Which places all are: one that comes later has none of the rows that are everywhere.
+    let here = places.iter().flatten().map(|name| whole(&name.to_string()));
+    let all_here = format!("all:{}", here.collect::<Vec<_>>().join(","));
     let way = |way: Way| match way {
         Way::Stop => None,
         Way::Nowhere => Some(AWAY.to_owned()),
-        Way::Everywhere => Some("all".to_owned()),
+        Way::Everywhere => Some(all_here.clone()),
         Way::Place(n) => Some(place(n)),
     };
     let rest = way(*others);
@@ -75,7 +78,7 @@ fn deals(shard: &Shard, places: &[Option<Name>]) -> BTreeSet<String> {
     }
     deals.retain(|(_, place)| rest.as_ref() != Some(place));
     deals.extend(none.iter().map(|v| (value(v), AWAY.to_owned())));
-    deals.extend(all.iter().map(|v| (value(v), "all".to_owned())));
+    deals.extend(all.iter().map(|v| (value(v), all_here.clone())));
     let rest = match by {
         By::Modulo => Some(format!("modulo-{}", shard.places)),
         By::Ranges(_) | By::Values(_) => rest,
@@ -210,6 +213,13 @@ mod tests {
         }
         assert!(!go_on(&of(&[("a", 0)], away), &of(&[("a", 0), ("b", 0)], away)));
         assert!(!go_on(&of(&[("a", 0), ("b", 1)], stop), &of(&[("a", 0), ("b", 0)], stop)));
+        // A row that is everywhere is not in a place that comes later.
+        let places = |n: usize| {
+            let list = [("a", 0), ("b", 1)];
+            let all = vec!["0".to_owned()];
+            words(Shard { all, places: n, ..shard(values(&list[..n]), stop) }, &[0, 1])
+        };
+        assert!(go_on(&places(1), &places(1)) && !go_on(&places(1), &places(2)));
         let null = |null| words(Shard { null, ..shard(values(&[("a", 0)]), stop) }, &[0]);
         assert!(go_on(&null(stop), &null(Way::Place(0))));
         assert!(!go_on(&null(away), &null(Way::Place(0))) && !go_on(&null(away), &null(stop)));

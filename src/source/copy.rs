@@ -6,7 +6,7 @@ use mysql::{Conn, Value};
 use crate::error::{Error, Result};
 use crate::event::def::{Column, Kind, TableDef};
 use crate::event::{BinlogPos, TableName};
-use crate::mysql::connect::{connect, failed};
+use crate::mysql::connect::{PATIENT, connect, failed};
 use crate::mysql::definitions;
 use crate::mysql::position::{at, position};
 use crate::mysql::server::Server;
@@ -53,6 +53,8 @@ impl Base {
     pub fn open(server: &Server) -> Result<Self> {
         let at_base = |e: Error| e.at("base");
         let (mut conn, _) = connect(server, true).map_err(at_base)?;
+        // What was read may wait for others.
+        conn.query_drop(PATIENT).map_err(|e| failed("base", &e))?;
         let version: Option<String> =
             conn.query_first("SELECT VERSION()").map_err(|e| failed("base", &e))?;
         Ok(Self { conn, server: server.clone(), version: version.unwrap_or_default() })
@@ -216,6 +218,12 @@ impl Base {
         }
         each(&some)
     }
+}
+
+fn identifier(name: &str) -> String {
+    let mut out = String::new();
+    quote::identifier(&mut out, Dialect::Mysql, name);
+    out
 }
 
 fn quoted(name: &TableName) -> String {

@@ -219,8 +219,12 @@ pub fn identity(path: &Path) -> Result<Identity> {
     let mut head = Vec::new();
     // What cannot be read is told by the import itself, after the lines before it.
     let _ = (&mut file.input).take(HEAD).read_to_end(&mut head);
-    // A server clears the flag of a binlog that is in use when it closes the file; MySQL's encryption, behind
-    // a header of 512 bytes, turns that bit alone.
+    // A server clears the flag of a binlog that is in use when it closes the file. MySQL's encryption, behind a
+    // header of 512 bytes, turns that bit alone; the header is written anew when its key is rotated.
+    let sealed = head.starts_with(b"\xfdbin");
+    if let Some(header) = head.get_mut(4..512).filter(|_| sealed) {
+        header.fill(0);
+    }
     let flags = match head.get(..4) {
         Some(b"\xfebin") => head.get_mut(21),
         Some(b"\xfdbin") => head.get_mut(512 + 21),

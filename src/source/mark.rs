@@ -11,7 +11,7 @@ use mysql::prelude::Queryable;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::row::Columns;
 use crate::event::{BinlogPos, Body, Event, Meta, typed};
-use crate::mysql::connect::{connect, failed};
+use crate::mysql::connect::{PATIENT, connect, failed};
 use crate::mysql::position::{is_replica, position};
 use crate::mysql::server::Server;
 use crate::retry;
@@ -106,6 +106,7 @@ impl Marker {
     /// When the server cannot be reached, or its binlog does not tell the order of its commits.
     pub fn open(server: &Server) -> Result<Self> {
         let mut conn = connect(server, true)?.0;
+        conn.query_drop(PATIENT).map_err(|e| failed(&server.place(), &e))?;
         let settings =
             "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('log_bin', 'binlog_order_commits')";
         let settings: Vec<(String, String)> =

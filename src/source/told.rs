@@ -46,6 +46,8 @@ pub struct Placed {
     pub from: BinlogPos,
     /// Where it ended then.
     pub to: BinlogPos,
+    /// The server's id.
+    pub server_id: u32,
 }
 
 /// Asks a server for its definitions, and for where they are of.
@@ -62,5 +64,6 @@ pub fn placed(server: &Server) -> Result<Placed> {
     let from = position(&mut conn).map_err(failed)?.ok_or_else(none)?;
     let tables = definitions(&mut conn, None).map_err(failed)?;
     let to = position(&mut conn).map_err(failed)?.ok_or_else(none)?;
-    Ok(Placed { tables, from, to })
+    let server_id: Option<u32> = conn.query_first("SELECT @@GLOBAL.server_id").map_err(failed)?;
+    Ok(Placed { tables, from, to, server_id: server_id.unwrap_or_default() })
 }

@@ -22,7 +22,10 @@ impl Reading<'_> {
                 self.gtid = gtid;
                 Ok(())
             }
-            Err(_) => self.keep(event.clone(), true),
+            Err(_) => {
+                self.gtid = Gtid::default();
+                self.keep(event.clone(), true)
+            }
         }
     }
 
@@ -37,6 +40,7 @@ impl Reading<'_> {
     pub(super) fn query(&mut self, event: Event) -> Result<()> {
         let compressed = event.header.kind == kind::QUERY_COMPRESSED;
         let Ok(query) = Query::read(&event.body, compressed) else {
+            self.doubt();
             return self.keep(event, true);
         };
         let sql = query.sql.trim();
@@ -118,7 +122,9 @@ impl Reading<'_> {
                 let stamp = if open.stamp.gtid.is_some() { open.stamp } else { own };
                 match self.reader.prepared.remove(name) {
                     Some(prepared) => {
-                        let open = Open { thread: Some(query.thread), stamp, ..prepared };
+                        // Another connection may commit it.
+                        let thread = prepared.thread.or(Some(query.thread));
+                        let open = Open { thread, stamp, ..prepared };
                         self.hand_over(open, None, true, Some(event.offset))
                     }
                     None => self.gap(

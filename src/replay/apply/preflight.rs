@@ -41,7 +41,8 @@ impl<'s> Left<'s> {
         copying: &[Copying],
     ) -> Result<Self> {
         let (selection, definitions) = (job.of(range), job.definitions);
-        let ddl = statements::find(spool, job)?;
+        let mut ddl = statements::find(spool, job)?;
+        statements::keep_names(&mut ddl, copying);
         let known = Known::new(&ddl);
         let binder = Binder::new(spool, definitions, job.route, job.run.direction, copying)?;
         let rows = selected::rows(spool, &selection)?;

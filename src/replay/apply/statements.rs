@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::job::{Job, Mode, OnDdl};
-use crate::dest::{Catalog, Point, Settled};
+use crate::dest::{Catalog, Copying, Point, Settled};
 use crate::error::{Error, Means, Result, Words};
 use crate::event::ddl::{Statement, Text, Told, by_hand};
 use crate::event::def::TableDef;
@@ -88,6 +88,29 @@ pub(in crate::replay) fn find(spool: &Spool, job: &Job<'_>) -> Result<Statements
         all.insert(seq, met);
     }
     Ok(all)
+}
+
+/// Stops at statements that give a table another name whose first copy is not at its end: under the old one
+/// another table would be copied.
+pub(super) fn keep_names(statements: &mut Statements, copying: &[Copying]) {
+    for met in statements.values_mut() {
+        let Met::Run(routed) = met else { continue };
+        let told = routed.of.told();
+        let renamed = told.before.iter().zip(&told.after).find(|(before, after)| {
+            before.name() != after.name() && copying.iter().any(|one| one.table == before.name())
+        });
+        let Some((before, _)) = renamed else { continue };
+        let why = Error::stopped(format!(
+            "{}\n  {} is renamed before it is copied to its end",
+            told.place(),
+            before.name()
+        ))
+        .help((
+            "forget the run with `{}`, drop its tables at the target, then run the same command again",
+            [Means::RunsForget],
+        ));
+        *met = not_run(told.clone(), &why);
+    }
 }
 
 fn not_run(told: Told, why: &Error) -> Met {

@@ -12,7 +12,7 @@ use crate::mysql::server::Server;
 use crate::replay::binder::Binder;
 use crate::replay::snapshot::Snapshot;
 use crate::replay::{Definitions, alike, mark, statement};
-use crate::route::Route;
+use crate::route::{Moved, Route};
 use crate::source::copy::keys::Part;
 use crate::source::copy::{Base, Found};
 use crate::source::mark::Marker;
@@ -244,7 +244,7 @@ impl Checks<'_> {
     /// Holds a table against those that its rows go to, which are there by now.
     fn fits(&mut self, table: &Table, binder: &Binder<'_>, base: &mut Base) -> Result<()> {
         let (name, def) = (&table.found.name, &table.def);
-        let collations = base.collations(name)?;
+        let (collations, own) = (base.collations(name)?, base.uniques(name)?);
         for place in self.wanted.route.dealing(name, Some(def))?.places {
             let there =
                 binder.table(name, Some(def), &place, |def| self.target.table(&place, def))?;
@@ -256,11 +256,32 @@ impl Checks<'_> {
                 return refused("its engine has no transactions");
             }
             let here = self.first()?.collations(&place)?;
-            let rules = self.wanted.route.columns(name).names;
+            let Moved { names: rules, null, .. } = self.wanted.route.columns(name);
             let routed = |column: &'_ str| {
                 let rule = rules.iter().find(|(from, _)| typed::same_name(from, column));
                 rule.map_or(Some(column.to_owned()), |(_, to)| to.map(str::to_owned))
             };
+            // Rows are written over what has the same key.
+            for key in there.uniques.iter().chain([&there.key]) {
+                let has = |column: &str| {
+                    key.iter().any(|at| typed::same_name(&there.columns[*at].name, column))
+                };
+                let is_of = |own: &Vec<String>| {
+                    own.iter().all(|column| routed(column).is_some_and(|to| has(&to)))
+                };
+                let filled = null.iter().any(|(column, _)| {
+                    let nullable = def.column(column).is_some_and(|c| c.nullable != Some(false));
+                    nullable && routed(column).is_some_and(|to| has(&to))
+                });
+                if filled || !own.iter().any(is_of) {
+                    let names: Vec<&str> =
+                        key.iter().map(|at| there.columns[*at].name.as_str()).collect();
+                    return refused(&format!(
+                        "its key ({}) may be the same for two rows of the source",
+                        names.join(", ")
+                    ));
+                }
+            }
             let mut keys = there.uniques.iter().chain([&there.key]).flatten();
             let apart = keys.find_map(|at| {
                 let column = &there.columns[*at].name;
@@ -283,5 +304,7 @@ impl Checks<'_> {
 
 /// True for a collation that tells all apart that the other one does.
 fn tells_as_much(source: &str, here: &str) -> bool {
-    source == here || here.ends_with("_nopad_bin") || here.ends_with("_0900_bin")
+    // One of the two was called otherwise by older servers.
+    let named = |name: &str| name.replacen("utf8mb3_", "utf8_", 1);
+    named(source) == named(here) || here.ends_with("_nopad_bin") || here.ends_with("_0900_bin")
 }

@@ -6,7 +6,7 @@ use mysql::Value;
 use mysql::prelude::Queryable;
 
 use super::keys::{self, Part};
-use super::{Base, as_bytes, expression, quoted, token};
+use super::{Base, as_bytes, expression, identifier, quoted, token};
 use crate::error::{Error, Result};
 use crate::event::TableName;
 use crate::event::def::{Column, Kind, TableDef};
@@ -40,7 +40,8 @@ impl Base {
         let columns = def.columns.iter().map(expression);
         let columns: Vec<String> =
             columns.chain(parts.iter().map(|part| part.expression.clone())).collect();
-        let order: Vec<&str> = parts.iter().map(|part| part.expression.as_str()).collect();
+        // Sorted as the index is, which is by the same.
+        let order: Vec<String> = def.primary_key.iter().map(|name| identifier(name)).collect();
         let sql = format!(
             "SELECT {} FROM {} FORCE INDEX (PRIMARY) WHERE {} ORDER BY {} LIMIT {most}",
             columns.join(","),
@@ -82,6 +83,16 @@ impl Base {
         row.map(|(_, text)| text).ok_or_else(|| {
             Error::failed(format!("source: {name}: it does not tell how it is made"))
         })
+    }
+
+    /// The columns of a table's keys: the primary one, and those of its other unique indexes.
+    ///
+    /// # Errors
+    /// When the server does not tell.
+    pub fn uniques(&mut self, name: &TableName) -> Result<Vec<Vec<String>>> {
+        let found = definitions::unique_indexes(&mut self.conn, name);
+        let found = found.map_err(|e| failed("source", &e))?;
+        Ok(found.into_values().filter_map(|columns| columns.into_iter().collect()).collect())
     }
 
     /// The collations of a table's columns that have one, by name.

@@ -35,9 +35,14 @@ impl Part {
                 | Kind::Binary
                 | Kind::Temporal => Ok(Self { expression, kind }),
                 // Sorted by number, and else compared as text.
-                Kind::Enum | Kind::Set | Kind::Bit => {
+                Kind::Enum | Kind::Bit => {
                     Ok(Self { expression: expression + "+0", kind: Kind::Integer })
                 }
+                // As a number alone it would be a DOUBLE.
+                Kind::Set => Ok(Self {
+                    expression: format!("CAST({expression} AS UNSIGNED)"),
+                    kind: Kind::Integer,
+                }),
                 _ => Err(Error::stopped(format!(
                     "{name}: the column {column:?} of its primary key has a type by which rows are \
                      not told apart exactly"
