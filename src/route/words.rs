@@ -59,7 +59,8 @@ fn deals(shard: &Shard, places: &[Option<Name>]) -> BTreeSet<String> {
         Way::Everywhere => Some(all_here.clone()),
         Way::Place(n) => Some(place(n)),
     };
-    let rest = way(*others);
+    // By the rest of a division every integer has its place.
+    let rest = if matches!(by, By::Modulo) { None } else { way(*others) };
     let mut deals: Vec<(String, String)> = Vec::new();
     let value = |value: &String| whole(&format!("{value:?}"));
     match by {
@@ -117,7 +118,9 @@ fn was_open(deal: &str, before: &BTreeSet<&str>) -> bool {
     match &*kind(deal) {
         way @ ("null" | "without" | "others") => !has(way),
         // A single value may lie in a range.
-        value if value.starts_with('"') => !has("others") && !before.iter().any(|d| is_range(d)),
+        value if value.starts_with('"') => {
+            !has(value) && !has("others") && !before.iter().any(|deal| is_range(deal))
+        }
         _ => !has("others"),
     }
 }
@@ -213,6 +216,12 @@ mod tests {
         }
         assert!(!go_on(&of(&[("a", 0)], away), &of(&[("a", 0), ("b", 0)], away)));
         assert!(!go_on(&of(&[("a", 0), ("b", 1)], stop), &of(&[("a", 0), ("b", 0)], stop)));
+        // What has a place is not decided anew by a list that goes before it.
+        let none = Shard { none: vec!["a".to_owned()], ..shard(values(&[("a", 0)]), stop) };
+        assert!(!go_on(&one, &words(none, &[0])));
+        // A modulo does not ask for others, so they hide no place.
+        let modulo = |others| words(shard(By::Modulo, others), &[0]);
+        assert_eq!(modulo(stop), modulo(Way::Place(0)));
         // A row that is everywhere is not in a place that comes later.
         let places = |n: usize| {
             let list = [("a", 0), ("b", 1)];
